@@ -1,0 +1,47 @@
+# What a developer types; `make` lists it.
+SHELL := bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+EXPERIMENT ?= digits-cnn
+ARGS ?=
+
+# TFX, TF-MOT and Transform work with Keras 2 only, and TensorFlow reads this when imported.
+export TF_USE_LEGACY_KERAS := 1
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+# Where it is set nothing is cached, and every start takes longer.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup run test check format bench lock clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## make or update .venv
+	@.ci/setup
+
+run: setup ## run an experiment: make run EXPERIMENT=digits-cnn ARGS=...
+	$(BIN)/modelmill run $(EXPERIMENT) $(ARGS)
+
+test: setup ## all tests, the slow ones too; fewer: make test ARGS='-m "not slow"'
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## lint, format, types, and which module may import which
+	@failed=0; for tool in 'ruff check .' 'ruff format --check .' mypy 'lint-imports --no-logo'; do \
+		echo "$$tool"; $(BIN)/$$tool || failed=1; \
+	done; exit $$failed
+
+format: setup ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## benchmarks
+	$(if $(wildcard tests/benchmarks),$(BIN)/python -m pytest tests/benchmarks -s $(ARGS),@echo 'no benchmarks yet')
+
+lock: setup ## renew requirements.lock from pyproject.toml; newer versions: make lock ARGS=--upgrade
+	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url -q \
+		--python-version 3.11 --python-platform x86_64-manylinux_2_39 --custom-compile-command 'make lock' \
+		-o requirements.lock $(ARGS)
+	@.ci/setup
+
+clean: ## remove .venv and all caches, but not runs/
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info
