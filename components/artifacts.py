@@ -1,0 +1,61 @@
+"""Artifact types of our own, and where things lie inside artifacts."""
+
+from __future__ import annotations
+
+import os
+
+from tfx.types import artifact
+
+# Inside a Model: the served SavedModel (TFX's own place), and what rebuilds the bare Keras model.
+SERVING = "Format-Serving"
+REBUILD = "modelmill"
+MODEL_FILE = "model.json"
+WEIGHTS_FILE = "weights.npz"
+HISTORY_FILE = "history.json"
+
+# Inside a CompressedModel, a CompressionReport and a ServingBundle.
+FLATBUFFER = "model.tflite"
+TRIAL_FILE = "trial.json"
+TRIALS_FILE = "trials.json"
+GATES_FILE = "gates.json"
+MANIFEST = "manifest.json"
+
+
+class CompressedModel(artifact.Artifact):
+    """A flatbuffer and how it was made. A type of its own, so that no resolver takes it for a float model."""
+
+    TYPE_NAME = "components.CompressedModel"
+
+
+class CompressionReport(artifact.Artifact):
+    """trials.json: every trial of the Compressor."""
+
+    TYPE_NAME = "components.CompressionReport"
+
+
+class DataVerdict(artifact.Artifact):
+    """Stands when the data gate let the examples pass."""
+
+    TYPE_NAME = "components.DataVerdict"
+
+
+class Predictions(artifact.Artifact):
+    """TFRecords of tf.Examples: what the float and the compressed model answered to each example of a split."""
+
+    TYPE_NAME = "components.Predictions"
+
+
+class ServingBundle(artifact.Artifact):
+    """Exactly the files that are to be pushed."""
+
+    TYPE_NAME = "components.ServingBundle"
+
+
+def serving(model_uri: str) -> str:
+    """Folder of the SavedModel in a Model artifact."""
+    return os.path.join(model_uri, SERVING)
+
+
+def rebuild(model_uri: str) -> str:
+    """Folder, in a Model artifact, of what rebuilds the bare Keras model."""
+    return os.path.join(model_uri, REBUILD)

@@ -1,0 +1,84 @@
+"""Runs a bundle as a stranger would: `python -I -S clean.py JOB`, in a process that knows nothing of modelmill.
+
+JOB is a JSON file:
+    what     "client" (the bundle's client on raw files) or "saved_model" (plain TensorFlow, serving_default)
+    bundle   a copy of what is to be pushed
+    files    raw files
+    input    the name of the SavedModel's input
+    sites    the folders of installed packages. Python does not look for them itself (-S), or it would read the .pth
+             files in them, and with them find a modelmill that is installed as a link to its source.
+    refused  packages that can't be imported, though they may be installed
+    result   the file that takes the answers: [{"label": str, "probabilities": [float, ...]}, ...]
+
+It stands alone: nothing here may be imported from modelmill.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+
+class Refuse:
+    """An import finder that stands before all others and denies that some packages exist."""
+
+    def __init__(self, packages: list[str]) -> None:
+        self._packages = set(packages)
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Raises ModuleNotFoundError for what is refused; None leaves the rest to the other finders."""
+        if name.partition(".")[0] in self._packages:
+            raise ModuleNotFoundError(f"No module named {name!r}: what is pushed must work without it", name=name)
+
+
+def run_client(job: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the client prints for the files. Its exit code, if not 0, becomes that of this process."""
+    client = Path(job["bundle"], "client.py")
+    sys.argv = [str(client), *job["files"]]
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        try:
+            runpy.run_path(str(client), run_name="__main__")
+        except SystemExit as end:
+            if end.code:
+                raise
+    lines = [json.loads(line) for line in printed.getvalue().splitlines()]
+    if [line["file"] for line in lines] != job["files"]:
+        raise ValueError(
+            f"the client was given {len(job['files'])} files and answered to {[line['file'] for line in lines]}"
+        )
+    labels = Path(job["bundle"], "labels.txt").read_text(encoding="utf-8").splitlines()
+    return [
+        {"label": line["label"], "probabilities": [line["probabilities"][label] for label in labels]} for line in lines
+    ]
+
+
+def run_saved_model(job: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the SavedModel answers to the bytes of the files."""
+    import tensorflow as tf
+
+    model = tf.saved_model.load(job["bundle"])
+    contents = tf.constant([Path(file).read_bytes() for file in job["files"]])
+    answers = model.signatures["serving_default"](**{job["input"]: contents})
+    return [
+        {"label": label.decode(), "probabilities": probabilities.tolist()}
+        for label, probabilities in zip(answers["label"].numpy(), answers["probabilities"].numpy(), strict=True)
+    ]
+
+
+def main() -> None:
+    """Reads the job, does it, writes the result."""
+    job = json.loads(Path(sys.argv[1]).read_text())
+    sys.path += job["sites"]
+    sys.meta_path.insert(0, Refuse(job["refused"]))
+    answers = {"client": run_client, "saved_model": run_saved_model}[job["what"]](job)
+    Path(job["result"]).write_text(json.dumps(answers))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""Tries a bundle in clean processes, and compares its answers with the recorded ones."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.check import bundle as bundles
+from components.check import clean
+from components.check.cases import Case
+from components.gates import Gate
+from data import modality
+
+GATE = "load-check"
+OURS = ("components", "data", "pipeline")
+# What a device has not got.
+NOT_ON_DEVICES = ("keras", "tensorflow", "tensorflow_model_optimization", "tensorflow_transform", "tf_keras", "tfx")
+NEEDED = ("ai_edge_litert", "numpy", "PIL", "tensorflow")
+SECONDS = 600
+# Files of which a row of its own tells what is wrong.
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far answers may be off: probabilities, absolutely; and the least share of files with the same label."""
+
+    flatbuffer: float
+    saved_model: float
+    agreement: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said of one file: a label, and probabilities float64 [classes]."""
+
+    label: str
+    probabilities: NDArray[np.float64]
+
+
+class CleanRunError(Exception):
+    """The clean process gave no answers; the message is the end of what it said."""
+
+
+def verify(bundle: Path, cases: list[Case], kind: str, limits: Limits) -> list[Gate]:
+    """Runs the client and the SavedModel of a bundle on raw files.
+
+    Args:
+      bundle: its folder; a copy of it is tried.
+      cases: raw files and recorded answers.
+      kind: the modality.
+      limits: of the differences.
+
+    Returns:
+      Rows of what was compared: they have all passed if the bundle may be pushed.
+    """
+    labels = (bundle / bundles.LABELS).read_text(encoding="utf-8").splitlines()
+    rows: list[Gate] = []
+    found: dict[str, list[Answer]] = {}
+    for what, metric, tolerance in (
+        ("client", "flatbuffer_error", limits.flatbuffer),
+        ("saved_model", "saved_model_error", limits.saved_model),
+    ):
+        try:
+            found[what] = answers(what, bundle, cases, kind)
+        except CleanRunError as error:
+            rows.append(Gate(gate=GATE, metric=metric, bound=tolerance, passed=False, reason=str(error)))
+            continue
+        expected = [case.recorded.compressed if what == "client" else case.recorded.exact for case in cases]
+        rows += _compare(metric, cases, found[what], expected, labels, tolerance)
+    if len(found) == 2:
+        same = [one.label == other.label for one, other in zip(found["client"], found["saved_model"], strict=True)]
+        share = sum(same) / len(same)
+        passed = share >= limits.agreement
+        reason = "" if passed else f"{same.count(False)} of {len(same)} files get another label from the flatbuffer"
+        rows.append(
+            Gate(gate=GATE, metric="agreement", value=share, bound=limits.agreement, passed=passed, reason=reason)
+        )
+    return rows
+
+
+def answers(what: str, bundle: Path, cases: list[Case], kind: str, seconds: float = SECONDS) -> list[Answer]:
+    """The answers of the "client" or the "saved_model" of a bundle, from a clean process.
+
+    Raises:
+      CleanRunError: it crashed, took longer than `seconds`, or did not answer to each file.
+    """
+    plug_in = modality.look_up(kind)
+    with tempfile.TemporaryDirectory(prefix="modelmill-check-") as name:
+        folder = Path(name)
+        shutil.copytree(bundle, folder / "bundle")
+        files = []
+        for number, case in enumerate(cases):
+            files.append(folder / f"{number:03d}-{plug_in.filename(case.content)}")
+            files[-1].write_bytes(case.content)
+        job = {
+            "what": what,
+            "bundle": str(folder / "bundle"),
+            "files": [str(file) for file in files],
+            "input": plug_in.INPUT,
+            "sites": _sites(),
+            "refused": [*OURS, *(NOT_ON_DEVICES if what == "client" else ())],
+            "result": str(folder / "result.json"),
+        }
+        (folder / "job.json").write_text(json.dumps(job))
+        _run(folder, seconds)
+        try:
+            result = json.loads((folder / "result.json").read_text())
+        except (OSError, ValueError) as error:
+            raise CleanRunError(f"it ended well but left no answers ({error})") from error
+    return [Answer(answer["label"], np.array(answer["probabilities"], np.float64)) for answer in result]
+
+
+def _run(folder: Path, seconds: float) -> None:
+    """Runs clean.py; it sees neither our environment variables for Python nor our folder."""
+    command = [sys.executable, "-I", "-S", str(clean.__file__), str(folder / "job.json")]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "MODELMILL"))}
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CleanRunError(f"it did not end within {seconds:g} seconds") from error
+    if done.returncode:
+        said = " | ".join(line.strip() for line in done.stderr.splitlines()[-6:] if line.strip())
+        raise CleanRunError(f"it ended with exit code {done.returncode}: {said or 'it said nothing'}")
+
+
+def _sites() -> list[str]:
+    """The folders of the packages that a bundle needs."""
+    found = {sysconfig.get_paths()[key]: None for key in ("purelib", "platlib")}
+    for package in NEEDED:
+        spec = importlib.util.find_spec(package)
+        if spec and spec.origin:
+            found[str(Path(spec.origin).parent.parent)] = None
+    return list(found)
+
+
+def _compare(
+    metric: str,
+    cases: list[Case],
+    found: list[Answer],
+    expected: list[NDArray[Any]],
+    labels: list[str],
+    tolerance: float,
+) -> list[Gate]:
+    """A row for all files, and one for each of the first files that are wrong."""
+    wrong = []
+    errors = []
+    for case, answer, wanted in zip(cases, found, expected, strict=True):
+        error, reason = _error(answer, wanted, labels, tolerance)
+        errors.append(error)
+        if reason:
+            wrong.append(_row(metric, error, tolerance, reason, case.path))
+    reason = f"{len(wrong)} of {len(cases)} files are answered wrongly" if wrong else ""
+    return [_row(metric, max(errors), tolerance, reason, "overall"), *wrong[:SHOWN]]
+
+
+def _error(answer: Answer, wanted: NDArray[Any], labels: list[str], tolerance: float) -> tuple[float, str]:
+    """The largest difference of a probability, and what is wrong with the answer ("" if nothing)."""
+    if answer.probabilities.shape != wanted.shape:
+        return math.inf, f"found {answer.probabilities.size} probabilities, expected {wanted.size}"
+    difference = np.abs(answer.probabilities - wanted)
+    difference[np.isnan(difference)] = math.inf
+    worst = int(difference.argmax())
+    error = float(difference[worst])
+    if error > tolerance:
+        found, recorded = answer.probabilities[worst], float(wanted[worst])
+        return error, f"found {found:.6f} for '{labels[worst]}', expected {recorded:.6f}, tolerance {tolerance:g}"
+    best = labels[int(answer.probabilities.argmax())]
+    if answer.label != best:
+        return error, f"found label '{answer.label}', expected '{best}', the most probable one"
+    return error, ""
+
+
+def _row(metric: str, error: float, tolerance: float, reason: str, where: str) -> Gate:
+    value = error if math.isfinite(error) else None
+    return Gate(gate=GATE, metric=metric, slice=where, value=value, bound=tolerance, passed=not reason, reason=reason)

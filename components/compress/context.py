@@ -1,0 +1,77 @@
+"""What a method is handed: the model's surroundings, and the few things that every method does with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from components.models import loops, serving
+from components.models.input import Examples
+from components.models.store import Stored
+from data import plugins
+from data.modality import Policy
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    import tf_keras
+
+
+@dataclass
+class Context:
+    """One trial's."""
+
+    stored: Stored
+    examples: dict[str, Examples]
+    policy: Policy
+    seed: int
+    name: str
+    skipped: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch of the train split."""
+        return self.examples["train"].steps
+
+    def copy(self, model: tf_keras.Model) -> tf_keras.Model:
+        """A model of its own with the same weights: TF-MOT wraps the very layers that it is given."""
+        import tf_keras
+
+        copied = tf_keras.models.clone_model(model)
+        copied.set_weights(model.get_weights())
+        return copied
+
+    def fine_tune(
+        self,
+        model: tf_keras.Model,
+        epochs: int,
+        learning_rate: float,
+        callbacks: list[tf_keras.callbacks.Callback],
+    ) -> None:
+        """Trains the model further, in place, by the loop that trained it and on the same augmented examples."""
+        loop = plugins.load(loops.__name__, self.stored.loop, "training loop")
+        loop.fine_tune(
+            model, self.examples["train"], self.policy, epochs, learning_rate, callbacks, self.seed, self.name
+        )
+
+    def converter(self, model: tf_keras.Model) -> tf.lite.TFLiteConverter:
+        """A converter of the served model: from uint8 (or the like) to probabilities."""
+        return serving.converter(model, self.stored.spec)
+
+    def calibration(self, count: int) -> Iterator[tf.Tensor]:
+        """`count` train examples, not augmented, each as a batch of one of the flatbuffer's input."""
+        for inputs, _ in self.examples["train"].raw().take(count).batch(1):
+            yield inputs
+
+    def skip(self, layer: str, method: str, reason: str) -> None:
+        """Records that a method left a layer as it was."""
+        self.skipped.append({"layer": layer, "method": method, "reason": reason})
+
+
+def steps(chain: list[dict[str, Any]]) -> Iterator[tuple[Any, Any]]:
+    """Each step of a chain as (method, its Config)."""
+    from components.compress import method
+
+    for step in chain:
+        found = method.look_up(step["method"])
+        yield found, found.Config.model_validate(step)

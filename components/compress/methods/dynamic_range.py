@@ -1,0 +1,30 @@
+"""Post-training dynamic range quantization: int8 weights, float32 activations; needs no data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from components.compress import method
+
+if TYPE_CHECKING:
+    import tf_keras
+
+    from components.compress.context import Context
+
+FOLLOWS: tuple[str, ...] = ()
+EXPORTS = True
+
+
+class Config(method.MethodConfig):
+    """It has no settings."""
+
+    method: Literal["dynamic_range"] = "dynamic_range"
+
+
+def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
+    """Converts with weights rounded to int8, per channel where the kernel has channels."""
+    import tensorflow as tf
+
+    converter = context.converter(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    return bytes(converter.convert())

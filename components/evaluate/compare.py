@@ -1,0 +1,82 @@
+"""TFMA over recorded predictions: the compressed model as candidate, the float one as its baseline.
+
+TFMA can't mix a flatbuffer with a SavedModel in one evaluation, and its high-level calls drop a baseline for
+which no model is handed over. Over recorded predictions, with its extractors named one by one, it gives per
+slice the metrics of both and their paired differences with jackknife intervals.
+"""
+
+from __future__ import annotations
+
+import apache_beam as beam
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.extractors import materialized_predictions_extractor
+from tensorflow_model_analysis.proto import config_pb2
+from tfx_bsl.public import tfxio
+
+from components.evaluate import predictions
+from components.evaluate.metrics import ACCURACY
+from data import modality
+
+# Parts are drawn at random: with a seed, the same predictions give the same intervals.
+SEED = 0
+
+
+def eval_config() -> config_pb2.EvalConfig:
+    """Accuracy and count of both models, over all and per class, with jackknife intervals; no thresholds."""
+    specs = [
+        config_pb2.ModelSpec(name=name, label_key=modality.LABEL, prediction_key=name, is_baseline=baseline)
+        for name, baseline in ((predictions.FLOAT, True), (predictions.COMPRESSED, False))
+    ]
+    config = config_pb2.EvalConfig(
+        model_specs=specs,
+        slicing_specs=[config_pb2.SlicingSpec(), config_pb2.SlicingSpec(feature_keys=[predictions.CLASS])],
+        metrics_specs=[config_pb2.MetricsSpec(metrics=metric_configs())],
+    )
+    return tfma.utils.update_eval_config_with_defaults(with_intervals(config), has_baseline=True)
+
+
+def metric_configs() -> list[config_pb2.MetricConfig]:
+    """What is measured of every model."""
+    return [
+        config_pb2.MetricConfig(class_name="ExampleCount"),
+        config_pb2.MetricConfig(class_name="SparseCategoricalAccuracy", config=f'"name": "{ACCURACY}"'),
+    ]
+
+
+def with_intervals(config: config_pb2.EvalConfig) -> config_pb2.EvalConfig:
+    """Asks for jackknife intervals, of every metric that can have one."""
+    config.options.compute_confidence_intervals.value = True
+    intervals = config.options.confidence_intervals
+    intervals.method = intervals.JACKKNIFE
+    return config
+
+
+def compare(pipeline: beam.Pipeline, recorded: str, evaluation: str) -> None:
+    """Adds to a pipeline: evaluates what is recorded in folder `recorded` into folder `evaluation`."""
+    config = eval_config()
+    source = tfxio.TFExampleRecord(
+        predictions.pattern(recorded),
+        raw_record_column_name=tfma.ARROW_INPUT_COLUMN,
+        telemetry_descriptors=["CompressedEvaluator"],
+    )
+    extractors = [
+        tfma.extractors.FeaturesExtractor(config),
+        tfma.extractors.LabelsExtractor(config),
+        tfma.extractors.ExampleWeightsExtractor(config),
+        materialized_predictions_extractor.MaterializedPredictionsExtractor(config),
+        tfma.extractors.UnbatchExtractor(),
+        tfma.extractors.SliceKeyExtractor(eval_config=config, materialize=False),
+    ]
+    evaluators = [tfma.evaluators.MetricsPlotsAndValidationsEvaluator(config, random_seed_for_testing=SEED)]
+    paths = {key: f"{evaluation}/{key}" for key in (tfma.METRICS_KEY, tfma.PLOTS_KEY, tfma.VALIDATIONS_KEY)}
+    writers = [
+        tfma.writers.MetricsPlotsAndValidationsWriter(output_paths=paths, eval_config=config, add_metrics_callbacks=[]),
+        tfma.writers.EvalConfigWriter(evaluation, eval_config=config),
+    ]
+    _ = (
+        pipeline
+        | "ReadPredictions" >> source.BeamSource()
+        | "ToExtracts" >> tfma.BatchedInputsToExtracts()
+        | "Evaluate" >> tfma.ExtractAndEvaluate(extractors=extractors, evaluators=evaluators)
+        | "WriteResults" >> tfma.WriteResults(writers=writers)
+    )

@@ -1,0 +1,162 @@
+"""The nodes `evaluate` (TFX's Evaluator, over the float model) and `evaluate-compressed` (ours)."""
+
+from __future__ import annotations
+
+import json
+
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
+from tfx import v1 as tfx
+from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.types import BaseChannel, Channel, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from components import artifacts
+from components.evaluate import compare, executor, extractors, metrics
+from components.evaluate.config import EvaluateConfig
+from components.evaluate.results import TOLERANCE
+from data import modality
+from data.config import DataConfig
+
+NODE = "evaluate"
+COMPRESSED_NODE = "evaluate-compressed"
+
+
+def evaluator(
+    examples: BaseChannel,
+    model: BaseChannel,
+    baseline_model: BaseChannel,
+    schema: BaseChannel,
+    config: EvaluateConfig,
+) -> tfx.components.Evaluator:
+    """The node `evaluate`: outputs `evaluation` and `blessing`; gate.float_gates reads the former.
+
+    Args:
+      examples: raw Examples, of which the split `test` is taken.
+      model: the candidate, with the signatures `evaluate` and `transform_features`.
+      baseline_model: what the candidate must not fall behind; it may be empty.
+      schema: of the raw examples.
+      config: thresholds.
+    """
+    return tfx.components.Evaluator(
+        examples=examples,
+        model=model,
+        baseline_model=baseline_model,
+        schema=schema,
+        example_splits=[executor.SPLIT],
+        eval_config=eval_config(config),
+        module_path=extractors.__name__,
+    ).with_id(NODE)
+
+
+def eval_config(config: EvaluateConfig) -> config_pb2.EvalConfig:
+    """What TFX's Evaluator measures and demands. It always has a threshold: without one it never blesses.
+
+    The label is the number of the class, from `transform_features`; slices are made by the raw label.
+    """
+    by_label = config_pb2.SlicingSpec(feature_keys=[modality.LABEL])
+    count, accuracy = compare.metric_configs()
+    # Of the slice that is everything: `accuracy.threshold` would be demanded of each slice.
+    demand = accuracy.per_slice_thresholds.add(slicing_specs=[config_pb2.SlicingSpec()]).threshold
+    demand.value_threshold.lower_bound.value = config.threshold - TOLERANCE
+    demand.change_threshold.direction = config_pb2.HIGHER_IS_BETTER
+    demand.change_threshold.absolute.value = -config.max_regression - TOLERANCE
+    measured = [count, accuracy]
+    if config.slice_threshold is not None:
+        measured.append(_slice_threshold(by_label, config.slice_threshold, config.min_slice))
+    result = config_pb2.EvalConfig(
+        model_specs=[
+            config_pb2.ModelSpec(
+                model_type=tfma.TF_GENERIC,
+                signature_name="evaluate",
+                preprocessing_function_names=["transform_features"],
+                label_key=modality.LABEL,
+            )
+        ],
+        slicing_specs=[config_pb2.SlicingSpec(), by_label],
+        metrics_specs=[config_pb2.MetricsSpec(metrics=measured)],
+    )
+    return compare.with_intervals(result)
+
+
+def _slice_threshold(slices: config_pb2.SlicingSpec, threshold: float, min_examples: int) -> config_pb2.MetricConfig:
+    """Demands of each slice that it does not fall short of the threshold."""
+    settings = json.dumps({"threshold": threshold, "min_examples": min_examples})
+    measured = config_pb2.MetricConfig(
+        class_name=metrics.SliceShortfall.__name__,
+        module=metrics.__name__,
+        config=settings.removeprefix("{").removesuffix("}"),
+    )
+    demand = measured.per_slice_thresholds.add(slicing_specs=[slices])
+    demand.threshold.value_threshold.upper_bound.value = TOLERANCE
+    return measured
+
+
+class CompressedEvaluatorSpec(ComponentSpec):
+    """Parameters are canonical JSON, and hold no more than is used: they are part of the cache key."""
+
+    PARAMETERS = {key: ExecutionParameter(type=str) for key in ("config", "bounds", "modality", "code")}
+    INPUTS = {
+        "examples": ChannelParameter(type=standard_artifacts.Examples),
+        "model": ChannelParameter(type=standard_artifacts.Model),
+        "compressed": ChannelParameter(type=artifacts.CompressedModel),
+        "report": ChannelParameter(type=artifacts.CompressionReport),
+    }
+    OUTPUTS = {
+        "predictions": ChannelParameter(type=artifacts.Predictions),
+        "evaluation": ChannelParameter(type=standard_artifacts.ModelEvaluation),
+        "blessing": ChannelParameter(type=standard_artifacts.ModelBlessing),
+    }
+
+
+class CompressedEvaluator(base_beam_component.BaseBeamComponent):
+    """The node `evaluate-compressed`: blesses a flatbuffer that is not inferior to its float model.
+
+    Outputs: `predictions` (see predictions.py), `evaluation` (TFMA's files, metrics.json, gates.json) and
+    `blessing`.
+    """
+
+    SPEC_CLASS = CompressedEvaluatorSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
+
+    def __init__(
+        self,
+        examples: BaseChannel,
+        model: BaseChannel,
+        compressed: BaseChannel,
+        report: BaseChannel,
+        config: EvaluateConfig,
+        data: DataConfig,
+        max_drop: float,
+        margin: float,
+        code: str,
+    ) -> None:
+        """Makes the node.
+
+        Args:
+          examples: raw Examples, of which the split `test` is taken.
+          model: the float Model.
+          compressed: the CompressedModel made of it.
+          report: the CompressionReport.
+          config: min_slice and confidence are used.
+          data: names the modality.
+          max_drop: of accuracy, from the float model's.
+          margin: the interval of the drop may reach this much below max_drop.
+          code: digest of the source, components.digest.code.
+        """
+        used = config.model_dump(include={"metric", "min_slice", "confidence"})
+        spec = CompressedEvaluatorSpec(
+            examples=examples,
+            model=model,
+            compressed=compressed,
+            report=report,
+            config=json.dumps(used, sort_keys=True),
+            bounds=json.dumps({"margin": margin, "max_drop": max_drop}, sort_keys=True),
+            modality=data.modality,
+            code=code,
+            predictions=Channel(type=artifacts.Predictions),
+            evaluation=Channel(type=standard_artifacts.ModelEvaluation),
+            blessing=Channel(type=standard_artifacts.ModelBlessing),
+        )
+        super().__init__(spec=spec)
+        self.with_id(COMPRESSED_NODE)

@@ -1,0 +1,79 @@
+"""Reads what TFMA wrote: accuracies of slices, differences of models, and their intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from scipy import stats
+
+from components.evaluate.metrics import ACCURACY, EXAMPLES
+
+OVERALL = "overall"
+# TFMA computes accuracies in float32: equal to the bound means within this of it.
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure and, where enough examples gave one, its standard error with the degrees of freedom."""
+
+    value: float
+    error: float | None = None
+    freedom: float | None = None
+
+    def interval(self, confidence: float) -> tuple[float | None, float | None]:
+        """Student's interval around the value; (None, None) if there is no standard error."""
+        if self.error is None or self.freedom is None:
+            return None, None
+        reach = float(stats.t.ppf(0.5 + confidence / 2, self.freedom)) * self.error
+        return self.value - reach, self.value + reach
+
+
+@dataclass
+class Slice:
+    """The figures of one slice: `accuracy` per model ("" if there is but one), `difference` to the baseline."""
+
+    name: str
+    examples: int = 0
+    accuracy: dict[str, Measure] = field(default_factory=dict)
+    difference: Measure | None = None
+
+
+def read(evaluation: str) -> dict[str, Slice]:
+    """The slices in the folder of a ModelEvaluation artifact by name, `overall` first, the others sorted."""
+    import tensorflow_model_analysis as tfma
+
+    found = [_slice(metrics) for metrics in tfma.load_metrics(evaluation)]
+    return {one.name: one for one in sorted(found, key=lambda one: (one.name != OVERALL, one.name))}
+
+
+def _slice(metrics: Any) -> Slice:
+    """One of TFMA's MetricsForSlice messages."""
+    result = Slice(_name(metrics.slice_key))
+    for entry in metrics.metric_keys_and_values:
+        if entry.key.name == EXAMPLES and not entry.key.is_diff:
+            result.examples = int(entry.value.double_value.value)
+        elif entry.key.name == ACCURACY and entry.key.is_diff:
+            result.difference = _measure(entry)
+        elif entry.key.name == ACCURACY:
+            result.accuracy[entry.key.model_name] = _measure(entry)
+    return result
+
+
+def _measure(entry: Any) -> Measure:
+    value = entry.value.double_value.value
+    if not entry.HasField("confidence_interval"):
+        return Measure(value)
+    interval = entry.confidence_interval
+    error = interval.standard_error.double_value.value
+    # Not a number: fewer examples than the jackknife has parts, so some of its samples were empty.
+    return Measure(value, error, interval.degrees_of_freedom.value) if error == error else Measure(value)
+
+
+def _name(key: Any) -> str:
+    """`label=7`: slices are made by the label alone."""
+    if not key.single_slice_keys:
+        return OVERALL
+    (part,) = key.single_slice_keys
+    return f"label={part.bytes_value.decode(errors='replace')}"

@@ -1,0 +1,64 @@
+"""A plain convolutional network: blocks of convolution, batch normalisation, ReLU and pooling, then dense layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field, model_validator
+
+from components.models import family
+from data.modality import Spec
+
+if TYPE_CHECKING:
+    import tf_keras
+
+
+class Config(family.FamilyConfig):
+    """Filters and pooling go block by block, `dense` layer by layer."""
+
+    family: Literal["cnn"] = "cnn"
+    filters: tuple[int, ...] = Field((32, 64), min_length=1, description="Of each block's convolution.")
+    kernel: int = Field(3, ge=1, le=11, description="Side of the convolutions' kernels, in pixels.")
+    pool: tuple[bool, ...] | None = Field(None, description="Which blocks end with 2 x 2 max pooling; all of them.")
+    dense: tuple[int, ...] = Field((64,), description="Widths of the dense layers after the blocks.")
+    batch_norm: bool = True
+    # Small data sets take few steps: 0.99 would still be far from the statistics after 200 of them.
+    batch_norm_momentum: float = Field(0.9, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _positive(self) -> Self:
+        for name in ("filters", "dense"):
+            if any(width < 1 for width in getattr(self, name)):
+                raise ValueError(f"{name} must all be at least 1, found {list(getattr(self, name))}")
+        if self.pool is not None and len(self.pool) != len(self.filters):
+            raise ValueError(f"pool has {len(self.pool)} entries for {len(self.filters)} blocks of filters")
+        return self
+
+
+def build(config: Config, spec: Spec) -> tf_keras.Model:
+    """float32 [batch, height, width, channels] to logits [batch, classes].
+
+    Raises:
+      ValueError: the images are too small for so many poolings.
+    """
+    import tf_keras
+    from tf_keras import layers
+
+    pools = config.pool or (True,) * len(config.filters)
+    if min(spec.shape[:2]) < 2 ** sum(pools):
+        raise ValueError(
+            f"model.pool: {sum(pools)} poolings need images of at least {2 ** sum(pools)} pixels a side, "
+            f"found {spec.shape[0]} x {spec.shape[1]} (data.height, data.width); give fewer filters or set pool"
+        )
+    inputs = features = tf_keras.Input(spec.shape)
+    for filters, pool in zip(config.filters, pools, strict=True):
+        features = layers.Conv2D(filters, config.kernel, padding="same", use_bias=not config.batch_norm)(features)
+        if config.batch_norm:
+            features = layers.BatchNormalization(momentum=config.batch_norm_momentum)(features)
+        features = layers.ReLU()(features)
+        if pool:
+            features = layers.MaxPooling2D()(features)
+    features = layers.Flatten()(features)
+    for width in config.dense:
+        features = layers.Dense(width, activation="relu")(features)
+    return tf_keras.Model(inputs, family.head(features, config, spec), name="cnn")

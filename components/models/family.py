@@ -1,0 +1,67 @@
+"""What a model family is. One file in components/models/families is one family, found by its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from pydantic import Field
+
+from data import plugins
+from data.config import Strict
+from data.modality import Spec
+
+if TYPE_CHECKING:
+    import tf_keras
+
+PACKAGE = "components.models.families"
+
+
+class FamilyConfig(Strict):
+    """Base of every family's Config: what all of them offer."""
+
+    family: str = Field(description="The name of a file in components/models/families.")
+    dropout: float = Field(0, ge=0, lt=1, description="Share of the features dropped before the head.")
+    l1: float = Field(0, ge=0, description="L1 penalty on every kernel.")
+    l2: float = Field(0, ge=0, description="L2 penalty on every kernel.")
+
+
+class Family(Protocol):
+    """What components/models/families/*.py offer. They import TensorFlow only inside build."""
+
+    Config: type[FamilyConfig]
+
+    def build(self, config: Any, spec: Spec) -> tf_keras.Model:
+        """A Functional model: float32 [batch, *spec.shape], normalised, to logits float32 [batch, len(spec.labels)]."""
+
+
+def look_up(name: str) -> Family:
+    """The family called `name`. Raises UnknownNameError."""
+    return cast(Family, plugins.load(PACKAGE, name, "family"))
+
+
+def build(config: FamilyConfig, spec: Spec) -> tf_keras.Model:
+    """Builds the bare model of a family, with the penalties that any family can have."""
+    model = look_up(config.family).build(config, spec)
+    return _regularized(model, config.l1, config.l2) if config.l1 or config.l2 else model
+
+
+def head(features: tf_keras.KerasTensor, config: FamilyConfig, spec: Spec) -> tf_keras.KerasTensor:
+    """Ends a predicting model: dropout, then logits [batch, len(spec.labels)]."""
+    import tf_keras
+
+    if config.dropout:
+        features = tf_keras.layers.Dropout(config.dropout)(features)
+    return tf_keras.layers.Dense(len(spec.labels), name="logits")(features)
+
+
+def _regularized(model: tf_keras.Model, l1: float, l2: float) -> tf_keras.Model:
+    """A copy of a fresh model whose kernels are penalised; regularizers can't be added to built layers."""
+    import tf_keras
+
+    def copy(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
+        config = layer.get_config()
+        if "kernel_regularizer" in config:
+            config["kernel_regularizer"] = tf_keras.regularizers.L1L2(l1, l2)
+        return layer.__class__.from_config(config)
+
+    return tf_keras.models.clone_model(model, clone_function=copy)

@@ -1,0 +1,105 @@
+"""Transformed examples as a model's input: parsed, shuffled, augmented if they are for training, normalised."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from data import modality
+from data.modality import Policy, Spec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# Splits of fewer bytes on disk are parsed once and kept in memory.
+CACHED_BYTES = 256 * 2**20
+SHUFFLED = 10_000
+
+
+class Examples:
+    """One split. Every call gives a new pass; passes of the same number and seed are equal."""
+
+    def __init__(self, files: Sequence[str], spec: Spec, batch: int) -> None:
+        """Args: files: gzipped TFRecords of transformed examples; batch: examples a step."""
+        self.files, self.spec, self.batch = sorted(files), spec, batch
+        self._modality = modality.look_up(spec.modality)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of examples; reads the split."""
+        import tensorflow as tf
+
+        return sum(1 for _ in tf.data.TFRecordDataset(self.files, "GZIP").batch(1).as_numpy_iterator())
+
+    @property
+    def steps(self) -> int:
+        """Batches in a pass."""
+        return math.ceil(self.count / self.batch)
+
+    @cached_property
+    def _parsed(self) -> tf.data.Dataset:
+        """Pairs (input of spec.dtype [*spec.shape], label int64), in the order of the files."""
+        import tensorflow as tf
+
+        pairs = (
+            tf.data.TFRecordDataset(self.files, "GZIP")
+            .batch(256)
+            .map(lambda serialized: self._modality.parse(serialized, self.spec), num_parallel_calls=tf.data.AUTOTUNE)
+            .unbatch()
+        )
+        small = sum(os.path.getsize(file) for file in self.files) < CACHED_BYTES
+        return pairs.cache() if small else pairs
+
+    def raw(self) -> tf.data.Dataset:
+        """One by one, unbatched: (input of spec.dtype [*spec.shape], label). Never augmented."""
+        return self._parsed
+
+    def plain(self) -> tf.data.Dataset:
+        """Batches (normalised float32 [batch, *spec.shape], labels [batch]). Never augmented."""
+        import tensorflow as tf
+
+        def prepare(inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return normalise(inputs, self.spec), labels
+
+        return self._parsed.batch(self.batch).map(prepare).prefetch(tf.data.AUTOTUNE)
+
+    def training(self, policy: Policy, seed: int, epoch: int, whole: bool = False) -> tf.data.Dataset:
+        """As plain, but shuffled and augmented: the n-th example of an epoch has a random seed of its own.
+
+        Args:
+          policy: of the augmentation.
+          seed: of the order and the augmentation.
+          epoch: number of the pass.
+          whole: leave out a last batch that is not whole: shared out among replicas it can leave one of them
+            without examples, which batch normalisation does not bear.
+
+        Raises:
+          ValueError: there is no whole batch.
+        """
+        import tensorflow as tf
+
+        if whole and self.count < self.batch:
+            raise ValueError(f"train.batch: found {self.batch}, but the train split has only {self.count} examples")
+
+        @tf.autograph.experimental.do_not_convert
+        def prepare(places: tf.Tensor, pair: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+            seeds = tf.stack([tf.fill(tf.shape(places), tf.constant(seed, tf.int64)), places], axis=1)
+            return normalise(self._modality.augment(pair[0], seeds, policy), self.spec), pair[1]
+
+        return (
+            self._parsed.shuffle(min(SHUFFLED, max(self.count, 1)), seed=(seed * 1_000_003 + epoch) % 2**31)
+            .enumerate(epoch * 2**32)
+            .batch(self.batch, drop_remainder=whole)
+            .map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
+            .prefetch(tf.data.AUTOTUNE)
+        )
+
+
+def normalise(inputs: tf.Tensor, spec: Spec) -> tf.Tensor:
+    """Inputs of spec.dtype to float32 with mean 0 and deviation 1 per channel of the train split."""
+    import tensorflow as tf
+
+    return (tf.cast(inputs, tf.float32) - list(spec.mean)) / list(spec.stddev)

@@ -1,0 +1,165 @@
+"""Supervised learning of classes: cross-entropy, epoch by epoch, with checkpoints from which a killed run goes on."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components import progress
+from components.models import store
+from components.models.input import Examples
+from components.models.learning import LearningConfig
+from data.modality import Policy
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    import tf_keras
+
+STATE = "state.json"
+
+
+def train(
+    build: Callable[[], tf_keras.Model],
+    examples: dict[str, Examples],
+    learning: LearningConfig,
+    policy: Policy,
+    seed: int,
+    strategy: tf.distribute.Strategy,
+    checkpoints: Path,
+) -> tuple[tf_keras.Model, list[dict[str, float]]]:
+    """Trains a model on examples["train"], judged after each epoch on examples["eval"].
+
+    Args:
+      build: makes the bare model; called within the strategy's scope.
+      examples: the splits.
+      learning: epochs, batch, optimizer, rates, early stopping.
+      policy: augmentation of the train split.
+      seed: of the order and the augmentation; each epoch depends on it and on its number alone.
+      strategy: where it trains.
+      checkpoints: a folder that outlives the process; what stands there is gone on from.
+
+    Returns:
+      The model (with early stopping: the weights of its best epoch) and a row of figures for each epoch.
+
+    Raises:
+      FloatingPointError: the loss is no longer a number.
+    """
+    import tensorflow as tf
+
+    with strategy.scope():
+        model = build()
+        _compile(model, _optimizer(learning, examples["train"].steps))
+        model.optimizer.build(model.trainable_variables)
+    checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    state = _resume(checkpoint, checkpoints)
+    history: list[dict[str, float]] = state["history"]
+    # A pass of a dataset is compiled anew each time; the eval split's stays the same.
+    eval_batches = examples["eval"].plain()
+    for epoch in range(len(history), learning.epochs):
+        if _exhausted(history, state["best"], learning):
+            progress.note(f"training stopped after epoch {epoch}: no better since epoch {state['best'] + 1}")
+            break
+        batches = examples["train"].training(policy, seed, epoch, whole=strategy.num_replicas_in_sync > 1)
+        fitted = model.fit(batches, verbose=0)
+        row = {name: float(values[-1]) for name, values in fitted.history.items()}
+        row |= {
+            f"val_{name}": value for name, value in model.evaluate(eval_batches, verbose=0, return_dict=True).items()
+        }
+        if not math.isfinite(row["loss"]):
+            raise FloatingPointError(
+                f"the loss became {row['loss']} in epoch {epoch + 1}; "
+                f"lower train.optimizer.learning_rate (now {learning.optimizer.learning_rate:g})"
+            )
+        history.append(row)
+        if _score(row) >= max(map(_score, history)):
+            state["best"] = epoch
+            store.save_weights(checkpoints / f"best-{epoch}.npz", model)
+        state["checkpoint"] = os.path.basename(checkpoint.write(str(checkpoints / f"epoch-{epoch}")))
+        _write_state(checkpoints, state)
+        info = f"loss {row['loss']:.3f}  accuracy {row['accuracy']:.3f}  eval {row['val_accuracy']:.3f}"
+        progress.bar("train", epoch + 1, learning.epochs, info)
+    if learning.early_stopping:
+        store.load_weights(checkpoints / f"best-{state['best']}.npz", model)
+    return model, history
+
+
+def fine_tune(
+    model: tf_keras.Model,
+    examples: Examples,
+    policy: Policy,
+    epochs: int,
+    learning_rate: float,
+    callbacks: list[tf_keras.callbacks.Callback],
+    seed: int,
+    name: str,
+) -> None:
+    """Trains a model a little further, in place: Adam, its rate falling to zero by a cosine."""
+    import tf_keras
+
+    rate = tf_keras.optimizers.schedules.CosineDecay(learning_rate, epochs * examples.steps)
+    _compile(model, tf_keras.optimizers.Adam(rate))
+    for epoch in range(epochs):
+        fitted = model.fit(examples.training(policy, seed, epoch), verbose=0, callbacks=callbacks)
+        row = {key: values[-1] for key, values in fitted.history.items()}
+        if not math.isfinite(row["loss"]):
+            raise FloatingPointError(
+                f"the loss became {row['loss']} while fine-tuning; lower the method's learning_rate"
+            )
+        progress.bar(name, epoch + 1, epochs, f"loss {row['loss']:.3f}  accuracy {row['accuracy']:.3f}")
+
+
+def _compile(model: tf_keras.Model, optimizer: tf_keras.optimizers.Optimizer) -> None:
+    import tf_keras
+
+    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+
+
+def _optimizer(learning: LearningConfig, steps: int) -> tf_keras.optimizers.Optimizer:
+    import tf_keras
+
+    config = learning.optimizer
+    rate: Any = config.learning_rate
+    if learning.schedule.name == "cosine":
+        rate = tf_keras.optimizers.schedules.CosineDecay(rate, learning.epochs * steps)
+    if config.name == "sgd":
+        return tf_keras.optimizers.SGD(rate, momentum=config.momentum)
+    if config.name == "adamw":
+        return tf_keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
+    return tf_keras.optimizers.Adam(rate)
+
+
+def _score(row: dict[str, float]) -> tuple[float, float]:
+    """What makes an epoch better; the loss decides between equal accuracies."""
+    return row["val_accuracy"], -row["val_loss"]
+
+
+def _exhausted(history: list[dict[str, float]], best: int, learning: LearningConfig) -> bool:
+    stopping = learning.early_stopping
+    return stopping is not None and len(history) - 1 - best >= stopping.patience
+
+
+def _resume(checkpoint: tf.train.Checkpoint, folder: Path) -> dict[str, Any]:
+    """Restores the last whole epoch, if there is one."""
+    if not (folder / STATE).exists():
+        return {"history": [], "best": -1, "checkpoint": None}
+    state: dict[str, Any] = json.loads((folder / STATE).read_text())
+    checkpoint.read(str(folder / state["checkpoint"])).assert_consumed()
+    progress.note(f"training goes on after epoch {len(state['history'])}")
+    return state
+
+
+def _write_state(folder: Path, state: dict[str, Any]) -> None:
+    """Makes the new epoch the one to go on from, at once, then drops what is no longer needed."""
+    staging = folder / f"{STATE}.new"
+    staging.write_text(json.dumps(state))
+    os.replace(staging, folder / STATE)
+    keep = (f"{state['checkpoint']}.", f"best-{state['best']}.", STATE)
+    for file in folder.iterdir():
+        if not file.name.startswith(keep):
+            file.unlink()

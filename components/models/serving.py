@@ -1,0 +1,95 @@
+"""The two forms in which a model is served: a SavedModel that takes raw files, a flatbuffer that takes numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.models.input import normalise
+from data import modality
+from data.modality import Spec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    import tf_keras
+
+
+def served(model: tf_keras.Model, spec: Spec, batch: int | None = None) -> tf_keras.Model:
+    """The model between its input as a device has it and its answer.
+
+    Args:
+      model: float32 [batch, *spec.shape], normalised, to logits [batch, classes].
+      spec: of the examples.
+      batch: fixed batch size, None for any.
+
+    Returns:
+      A model of spec.dtype [batch, *spec.shape] to probabilities float32 [batch, classes].
+    """
+    import tf_keras
+
+    inputs = tf_keras.Input(spec.shape, batch_size=batch, dtype=spec.dtype, name="inputs")
+    logits = model(normalise(inputs, spec))
+    return tf_keras.Model(inputs, tf_keras.layers.Softmax(name="probabilities", dtype="float32")(logits))
+
+
+def converter(model: tf_keras.Model, spec: Spec) -> tf.lite.TFLiteConverter:
+    """A converter of the served model: one example at a time, builtin ops only, no quantization yet."""
+    import tensorflow as tf
+
+    made = tf.lite.TFLiteConverter.from_keras_model(served(model, spec, batch=1))
+    made.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    return made
+
+
+def export(model: tf_keras.Model, spec: Spec, transform_graph: str, folder: Path) -> None:
+    """Writes the SavedModel. The graph of Transform is in it: what is served is what was trained on.
+
+    Signatures:
+      serving_default: raw files, string [batch] -> probabilities float32 [batch, classes], label string [batch].
+      evaluate: serialized raw tf.Examples, string [batch] -> probabilities.
+      transform_features: serialized raw tf.Examples -> label int64 [batch].
+      preprocess: raw files -> inputs of spec.dtype [batch, *spec.shape], what the flatbuffer takes.
+    """
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    kind = modality.look_up(spec.modality)
+    output = tft.TFTransformOutput(transform_graph)
+    raw_features = output.raw_feature_spec()
+    strings = tf.TensorSpec([None], tf.string, name=kind.INPUT)
+    serialized = tf.TensorSpec([None], tf.string, name="examples")
+
+    module = tf.Module()
+    module.model = served(model, spec)
+    module.transform = output.transform_features_layer()
+    labels = tf.constant(spec.labels)
+
+    def inputs(features: dict[str, tf.Tensor]) -> tf.Tensor:
+        return kind.from_transformed(module.transform(features), spec)
+
+    @tf.function(input_signature=[strings])
+    def serving_default(raw: tf.Tensor) -> dict[str, tf.Tensor]:
+        probabilities = module.model(inputs({kind.INPUT: raw[:, tf.newaxis]}), training=False)
+        return {"probabilities": probabilities, "label": tf.gather(labels, tf.argmax(probabilities, axis=1))}
+
+    @tf.function(input_signature=[serialized])
+    def evaluate(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        parsed = tf.io.parse_example(examples, {kind.INPUT: raw_features[kind.INPUT]})
+        return {"probabilities": module.model(inputs(parsed), training=False)}
+
+    @tf.function(input_signature=[serialized])
+    def transform_features(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        transformed = module.transform(tf.io.parse_example(examples, raw_features))
+        return {modality.LABEL: transformed[modality.LABEL]}
+
+    @tf.function(input_signature=[strings])
+    def preprocess(raw: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"inputs": inputs({kind.INPUT: raw[:, tf.newaxis]})}
+
+    signatures = {
+        "serving_default": serving_default,
+        "evaluate": evaluate,
+        "transform_features": transform_features,
+        "preprocess": preprocess,
+    }
+    tf.saved_model.save(module, str(folder), signatures)

@@ -1,0 +1,15 @@
+"""The `push` section of an experiment."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from data.config import Strict
+
+
+class PushConfig(Strict):
+    """Where the versions go."""
+
+    destination: str | None = Field(
+        None, description="Folder that takes a sub-folder per version; ROOT/EXPERIMENT/pushed if absent."
+    )

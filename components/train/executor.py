@@ -1,0 +1,47 @@
+"""The run function that TFX's Trainer calls by its import path."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+import shutil
+from typing import Any
+
+from tfx import v1 as tfx
+
+from components import artifacts, child
+from components.train import job
+
+
+def run_fn(fn_args: tfx.components.FnArgs) -> None:
+    """Trains and exports; in this process on one device, else in a child.
+
+    A strategy of several devices must be made before TensorFlow has run any op, and Transform has run in this
+    process.
+    """
+    config: dict[str, Any] = fn_args.custom_config
+    work = {
+        **{section: json.loads(config[section]) for section in ("data", "augment", "model", "train")},
+        "seed": config["seed"],
+        "files": {"train": _files(fn_args.train_files), "eval": _files(fn_args.eval_files)},
+        "transform_graph": fn_args.transform_output,
+        "serving": fn_args.serving_model_dir,
+        "rebuild": os.path.join(os.path.dirname(fn_args.serving_model_dir), artifacts.REBUILD),
+        "model_run": fn_args.model_run_dir,
+    }
+    # What makes the same model goes on from the same checkpoints, whatever the execution is called this time.
+    same = {key: work[key] for key in ("data", "augment", "model", "train", "seed", "files", "transform_graph")}
+    text = json.dumps([same, config["code"]], sort_keys=True)
+    work["checkpoints"] = os.path.join(config["checkpoints"], hashlib.sha256(text.encode()).hexdigest()[:16])
+    if work["train"]["strategy"]["name"] == "one_device":
+        job.run(work)
+    else:
+        child.run("components.train.job", work)
+    shutil.rmtree(work["checkpoints"])
+
+
+def _files(patterns: list[str]) -> list[str]:
+    """The files behind TFX's patterns, sorted."""
+    return sorted(file for pattern in patterns for file in glob.glob(pattern))

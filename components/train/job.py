@@ -1,0 +1,66 @@
+"""The training itself: JSON in, a Model artifact's content out. A program: `python -m components.train.job FILE`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from components import child
+from components.artifacts import HISTORY_FILE
+from components.models import family, loops, serving, store, strategy
+from components.models.input import Examples
+from components.train.config import TrainConfig
+from data import modality, plugins
+
+
+def run(work: dict[str, Any]) -> None:
+    """Trains as `work` says and writes the SavedModel, what rebuilds the model, and the history.
+
+    Args:
+      work: the sections data, augment, model and train; seed; files of each split; transform_graph; and the
+        folders serving, rebuild, model_run and checkpoints.
+    """
+    train = TrainConfig.model_validate(work["train"])
+    # First of all: a strategy of several CPU devices must come before TensorFlow makes its devices.
+    made = strategy.make(train.strategy)
+    _repeatable(work["seed"])
+    kind = modality.look_up(work["data"]["modality"])
+    data = kind.Config.model_validate(work["data"])
+    config = family.look_up(work["model"]["family"]).Config.model_validate(work["model"])
+    spec = kind.spec(work["transform_graph"], work["files"]["train"], data)
+    examples = {split: Examples(files, spec, train.batch) for split, files in work["files"].items()}
+    for split, found in examples.items():
+        if not found.count:
+            raise ValueError(f"the {split} split has no examples; give more data or change `split` in the experiment")
+    loop = plugins.load(loops.__name__, train.loop, "training loop")
+    model, history = loop.train(
+        build=lambda: family.build(config, spec),
+        examples=examples,
+        learning=train,
+        policy=kind.Policy.model_validate(work["augment"]),
+        seed=work["seed"],
+        strategy=made,
+        checkpoints=Path(work["checkpoints"]),
+    )
+    stored = store.Stored(config, spec, work["data"], train.loop, train.batch)
+    store.save(Path(work["rebuild"]), stored, model)
+    # Rebuilt from what was stored: free of the strategy, and proof that it can be rebuilt.
+    _, bare = store.load(Path(work["rebuild"]))
+    serving.export(bare, spec, work["transform_graph"], Path(work["serving"]))
+    Path(work["model_run"]).mkdir(parents=True, exist_ok=True)
+    Path(work["model_run"], HISTORY_FILE).write_text(json.dumps(history, indent=1))
+
+
+def _repeatable(seed: int) -> None:
+    """Same seed, same model: on one device every op gives the same bits each time."""
+    import tensorflow as tf
+    import tf_keras
+
+    tf_keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+if __name__ == "__main__":
+    run(child.job(sys.argv))

@@ -1,0 +1,46 @@
+"""Data validation: TFX's nodes over TFDV, and a gate of ours, since ExampleValidator never stops a run."""
+
+# No `from __future__ import annotations`: TFX's decorator reads the annotations themselves.
+import tensorflow_data_validation as tfdv
+from tfx import v1 as tfx
+from tfx.types import BaseChannel, standard_artifacts
+
+from components.artifacts import DataVerdict
+from components.validate import executor
+from data import modality
+from data.config import DataConfig
+
+# The gate compares the labels of the splits, all of them.
+LABELS = 100_000
+
+
+def statistics_gen(examples: BaseChannel, data: DataConfig) -> tfx.components.StatisticsGen:
+    """Statistics of the features that the modality wants described."""
+    described = modality.look_up(data.modality).DESCRIBED
+    options = tfdv.StatsOptions(feature_allowlist=list(described), num_rank_histogram_buckets=LABELS)
+    return tfx.components.StatisticsGen(examples, stats_options=options).with_id("statistics")
+
+
+def schema_gen(
+    statistics: BaseChannel, curated: str | None
+) -> tfx.components.SchemaGen | tfx.components.ImportSchemaGen:
+    """The curated schema, or one inferred from the train split alone: else a label unseen in train would pass."""
+    if curated:
+        return tfx.components.ImportSchemaGen(schema_file=curated).with_id("schema")
+    return tfx.components.SchemaGen(statistics=statistics, exclude_splits=["eval", "test"]).with_id("schema")
+
+
+def example_validator(statistics: BaseChannel, schema: BaseChannel) -> tfx.components.ExampleValidator:
+    """Anomalies of every split against the schema."""
+    return tfx.components.ExampleValidator(statistics=statistics, schema=schema).with_id("validator")
+
+
+@tfx.dsl.components.component
+def DataGate(
+    statistics: tfx.dsl.components.InputArtifact[standard_artifacts.ExampleStatistics],
+    anomalies: tfx.dsl.components.InputArtifact[standard_artifacts.ExampleAnomalies],
+    verdict: tfx.dsl.components.OutputArtifact[DataVerdict],
+    code: tfx.dsl.components.Parameter[str],
+) -> None:
+    """Refuses splits with anomalies or without examples; `code` is the digest of the source that runs."""
+    executor.check(statistics, anomalies, verdict.uri)

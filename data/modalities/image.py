@@ -1,0 +1,173 @@
+"""Images: PNG and JPEG files in one folder per class, grey or colour, of any size.
+
+Raw examples hold the encoded bytes. Transformed ones hold the resized image as a PNG of uint8 pixels (lossless, and
+a fraction of what an int64 list of pixels would take), so that augmentation acts on uint8 and the normalisation,
+by the train split's own statistics, heads the model.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from data import modality
+from data.config import DataConfig
+from data.modality import BadExampleError, Features, Spec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+PATTERN = "*/*"
+DESCRIBED = ("image", modality.LABEL, "height", "width")
+INPUT = "image"
+CLIENT = "data.clients.image"
+# More pixels than any camera gives, fewer than a decompression bomb needs.
+MAX_PIXELS = 100_000_000
+FORMATS = ("PNG", "JPEG")
+
+
+class Config(DataConfig):
+    """Images are decoded to `channels` and resized to height x width (triangle filter, as Pillow's bilinear)."""
+
+    modality: Literal["image"] = "image"
+    height: int = Field(ge=1, le=4096, description="Pixels, after resizing.")
+    width: int = Field(ge=1, le=4096, description="Pixels, after resizing.")
+    channels: Literal[1, 3] = Field(3, description="1 is grey, 3 is RGB.")
+
+
+class Policy(modality.Policy):
+    """Each example draws one value of each range, uniformly. Geometric ones share a single resampling."""
+
+    rotation: float = Field(0, ge=0, le=180, description="Degrees, to either side.")
+    scale: float = Field(0, ge=0, lt=1, description="Zoom between 1 - scale and 1 + scale.")
+    crop: float = Field(0, ge=0, lt=1, description="Up to this share of each side is cut away, then resized back.")
+    brightness: float = Field(0, ge=0, le=1, description="Added, as a share of the full range of a pixel.")
+    contrast: float = Field(0, ge=0, lt=1, description="Distance from the image's mean, times 1 +- contrast.")
+
+
+def examples(path: str, contents: bytes, config: Config) -> Iterator[Features]:
+    """One image a file; its class is the name of the file's folder."""
+    import hashlib
+
+    from PIL import Image
+
+    try:
+        # The checksums first: decoding forgives a missing end, which TensorFlow would not.
+        with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
+            image.verify()
+        with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise BadExampleError(f"{path}: {width} x {height} pixels; allowed are {MAX_PIXELS:,} in all")
+            if image.mode == "CMYK":
+                raise BadExampleError(f"{path}: a CMYK image; allowed are grey and RGB, convert it")
+            image.load()
+            channels = len(image.getbands())
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadExampleError(f"{path}: no PNG or JPEG image that can be decoded ({error})") from error
+    yield {
+        "image": contents,
+        modality.LABEL: PurePath(path).parent.name,
+        modality.PATH: path,
+        modality.CONTENT: hashlib.sha256(contents).hexdigest(),
+        "height": height,
+        "width": width,
+        "channels": channels,
+    }
+
+
+def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Tensor]:
+    """image string, label string -> image string (PNG), label int64, mean and stddev float32 [batch, channels]."""
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    encoded = tf.reshape(inputs["image"], [-1])
+    images = tf.map_fn(lambda one: _decode(one, config), encoded, fn_output_signature=tf.uint8)
+    images = tf.ensure_shape(images, [None, config.height, config.width, config.channels])
+    pixels = tf.cast(images, tf.float32)
+    mean = tft.mean(tf.reduce_mean(pixels, axis=[1, 2]), reduce_instance_dims=False)
+    square = tft.mean(tf.reduce_mean(pixels**2, axis=[1, 2]), reduce_instance_dims=False)
+    stddev = tf.sqrt(tf.maximum(square - mean**2, 1.0))
+    outputs = {
+        "image": tf.map_fn(tf.io.encode_png, images, fn_output_signature=tf.string),
+        "mean": tf.repeat(mean[tf.newaxis], tf.shape(encoded)[0], axis=0),
+        "stddev": tf.repeat(stddev[tf.newaxis], tf.shape(encoded)[0], axis=0),
+    }
+    if modality.LABEL in inputs:
+        outputs[modality.LABEL] = tft.compute_and_apply_vocabulary(
+            tf.reshape(inputs[modality.LABEL], [-1]), vocab_filename="labels"
+        )
+    return outputs
+
+
+def _decode(encoded: tf.Tensor, config: Config) -> tf.Tensor:
+    """Encoded PNG or JPEG, a scalar, to uint8 [height, width, channels]."""
+    import tensorflow as tf
+
+    # decode_jpeg takes PNG too, and only it can be told to decode JPEG accurately, as Pillow does on the device.
+    image = tf.io.decode_jpeg(encoded, channels=config.channels, dct_method="INTEGER_ACCURATE")
+    resized = tf.image.resize(image, [config.height, config.width], method="bilinear", antialias=True)
+    return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
+
+
+def spec(transform_graph: str, examples: list[str], config: Config) -> Spec:
+    """The labels of Transform's vocabulary and the statistics that it wrote into each example."""
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    output = tft.TFTransformOutput(transform_graph)
+    first = next(iter(tf.data.TFRecordDataset(examples, compression_type="GZIP")))
+    floats = tf.io.FixedLenFeature([config.channels], tf.float32)
+    statistics = tf.io.parse_single_example(first, {"mean": floats, "stddev": floats})
+    return Spec(
+        modality="image",
+        shape=(config.height, config.width, config.channels),
+        dtype="uint8",
+        labels=tuple(label.decode() for label in output.vocabulary_by_name("labels")),
+        mean=tuple(statistics["mean"].numpy().tolist()),
+        stddev=tuple(statistics["stddev"].numpy().tolist()),
+    )
+
+
+def parse(serialized: tf.Tensor, spec: Spec) -> tuple[tf.Tensor, tf.Tensor]:
+    """Serialized transformed examples [batch] to images uint8 [batch, *spec.shape] and labels int64 [batch]."""
+    import tensorflow as tf
+
+    features = {
+        "image": tf.io.FixedLenFeature([], tf.string),
+        modality.LABEL: tf.io.FixedLenFeature([], tf.int64),
+    }
+    parsed = tf.io.parse_example(serialized, features)
+    return from_transformed(parsed, spec), parsed[modality.LABEL]
+
+
+def from_transformed(features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
+    """Transformed features to images uint8 [batch, *spec.shape]."""
+    import tensorflow as tf
+
+    def decode(one: tf.Tensor) -> tf.Tensor:
+        return tf.io.decode_png(one, channels=spec.shape[2])
+
+    images = tf.map_fn(decode, tf.reshape(features["image"], [-1]), fn_output_signature=tf.uint8)
+    return tf.ensure_shape(images, [None, *spec.shape])
+
+
+def augment(inputs: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tf.Tensor:
+    """Augments images uint8 [batch, height, width, channels]; see data/augment/image.py."""
+    from data.augment import image
+
+    return image.augment(inputs, seeds, **policy.model_dump())
+
+
+def filename(content: bytes) -> str:
+    """A name with the suffix of the image's format."""
+    return "image.png" if content.startswith(b"\x89PNG") else "image.jpg"
+
+
+def client_config(config: Config) -> dict[str, Any]:
+    """The size to which the reference client resizes."""
+    return {"height": config.height, "width": config.width, "channels": config.channels}

@@ -1,0 +1,88 @@
+"""What a modality is. One file in data/modalities is one modality, found by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from pydantic import Field
+
+from data import plugins
+from data.config import DataConfig, Strict
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+PACKAGE = "data.modalities"
+
+# The name, in a raw example, of the digest of its content: splits are made by it, and predictions joined by it.
+CONTENT = "sha256"
+LABEL = "label"
+PATH = "path"
+
+Features = Mapping[str, bytes | str | int | float]
+
+
+class BadExampleError(ValueError):
+    """A file that holds no example of the modality; the message names the file and the reason."""
+
+
+class Policy(Strict):
+    """An augmentation policy; a modality adds its own fields."""
+
+    strength: float = Field(1.0, ge=0, le=1, description="Scales every range of the policy; 0 changes nothing.")
+
+
+class Spec(Strict):
+    """What a model needs to know of its examples: written beside the model, read by all who rebuild it."""
+
+    modality: str
+    shape: tuple[int, ...] = Field(description="Of one preprocessed example, such as (height, width, channels).")
+    dtype: str = Field(description="Of a preprocessed example, and of the flatbuffer's input.")
+    labels: tuple[str, ...] = Field(description="The classes, in the order of the model's outputs.")
+    mean: tuple[float, ...] = Field(description="Per channel, over the train split.")
+    stddev: tuple[float, ...] = Field(description="Per channel, over the train split; never zero.")
+
+
+class Modality(Protocol):
+    """What data/modalities/*.py offer. They import TensorFlow only inside the functions that use it."""
+
+    # The two typed configurations: of the `data` and of the `augment` section.
+    Config: type[DataConfig]
+    Policy: type[Policy]
+    # Which files of the data folder are examples (a glob), and which of their features get statistics.
+    PATTERN: str
+    DESCRIBED: tuple[str, ...]
+    # The one feature that the served model takes.
+    INPUT: str
+    # The reference client's part of this modality: a source file that needs numpy and Pillow at most.
+    CLIENT: str
+
+    def examples(self, path: str, contents: bytes, config: Any) -> Iterator[Features]:
+        """The raw examples in one file. Raises BadExampleError."""
+
+    def preprocess(self, inputs: dict[str, tf.Tensor], config: Any) -> dict[str, tf.Tensor]:
+        """The TFT preprocessing function: raw features to transformed ones, batched."""
+
+    def spec(self, transform_graph: str, examples: list[str], config: Any) -> Spec:
+        """Reads off Transform's output (its graph, and the files of its train split) what a model needs."""
+
+    def parse(self, serialized: tf.Tensor, spec: Spec) -> tuple[tf.Tensor, tf.Tensor]:
+        """Transformed examples, serialized string [batch], to (inputs [batch, *spec.shape], labels int64 [batch])."""
+
+    def from_transformed(self, features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
+        """Transformed features to the model's inputs [batch, *spec.shape] of spec.dtype; used when serving."""
+
+    def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: Any) -> tf.Tensor:
+        """Augments a batch; seeds int64 [batch, 2]: the same seed gives the same example, whatever the batch."""
+
+    def filename(self, content: bytes) -> str:
+        """A file name, with the right suffix, for an example's raw content."""
+
+    def client_config(self, config: Any) -> dict[str, Any]:
+        """What the reference client must know to turn a raw file into the flatbuffer's input (JSON)."""
+
+
+def look_up(name: str) -> Modality:
+    """The modality called `name`. Raises UnknownNameError."""
+    return cast(Modality, plugins.load(PACKAGE, name, "modality"))

@@ -1,0 +1,189 @@
+"""The command line. Nothing heavy is imported before it is needed: `--help` answers at once."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+app = typer.Typer(
+    name="modelmill",
+    help="Train, judge, compress and push models with TFX, from one experiment file.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+PACKAGES = ("pipeline", "components", "data")
+ROOT = Path("runs")
+
+
+def main() -> None:
+    """The console script."""
+    # Both are read when TensorFlow is imported: TFX works with Keras 2 only.
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    shadowed = shadows()
+    if shadowed:
+        _stop(2, shadowed)
+    app()
+
+
+def shadows() -> str | None:
+    """What is wrong if our packages do not all come from one place: `data` is a common name."""
+    home = Path(__file__).resolve().parent.parent
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            return f"package '{name}' is missing: it should lie in {home}; install modelmill again"
+        found = Path(spec.origin).resolve().parent
+        if found != home / name:
+            return (
+                f"package '{name}' is hidden by another of that name: found {found}, "
+                f"modelmill's is {home / name}; "
+                "start from another folder, or take the other one off PYTHONPATH"
+            )
+    return None
+
+
+@app.callback(invoke_without_command=True)
+def _main(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        from importlib import metadata
+
+        typer.echo(f"modelmill {metadata.version('modelmill')}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    experiment: Annotated[str, typer.Argument(help="A shipped experiment's name, or the path of a YAML file.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Such as train.epochs=5; repeatable."),
+    ] = None,
+    root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
+    first: Annotated[
+        str | None, typer.Option("--from", metavar="NODE", help="Begin here, with the last run's outputs.")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="NODE", help="End with this node.")] = None,
+) -> None:
+    """Run an experiment: 0 pushed, 3 a gate refused, 2 bad experiment or input, 1 failure."""
+    from pipeline.experiment import ExperimentError, load
+
+    _check_nodes(first, last)
+    try:
+        loaded = load(experiment, overrides)
+    except ExperimentError as error:
+        _stop(2, str(error))
+    command = [_program(), "run", experiment]
+    for override in overrides or []:
+        command += ["--set", override]
+    for option, value in (("--root", None if root == ROOT else str(root)), ("--from", first), ("--to", last)):
+        command += [option, value] if value else []
+
+    from pipeline.runners.lock import BusyError
+    from pipeline.runners.run import Request
+    from pipeline.runners.run import run as run_now
+
+    try:
+        code = run_now(Request(loaded, root, command, first, last))
+    except BusyError as error:
+        _stop(2, str(error))
+    raise typer.Exit(code)
+
+
+@app.command("list")
+def list_experiments() -> None:
+    """List the shipped experiments: what they do, on which data, how long, and the figure to expect."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipeline.experiment import HEAD, shipped
+
+    columns = ("name", *(key for key in HEAD if key != "command"))
+    experiments = shipped()
+    console = Console()
+    if not console.is_terminal:
+        for head in experiments:
+            typer.echo("\t".join(head.get(column, "") for column in columns))
+        return
+    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for head in experiments:
+        table.add_row(*(head.get(column, "") for column in columns))
+    console.print(table)
+
+
+@app.command()
+def predict(
+    pushed: Annotated[Path, typer.Argument(help="A pushed version: runs/EXPERIMENT/pushed/VERSION.")],
+    files: Annotated[list[Path], typer.Argument(help="Raw files, such as images.", metavar="FILE...")],
+) -> None:
+    """Predict with a pushed model, by its own client: a table, or JSON lines where there is no terminal."""
+    client = pushed / "client.py"
+    if not client.is_file():
+        _stop(2, f"{pushed}: no pushed version (there is no client.py in it){_versions(pushed)}")
+    for file in files:
+        if not file.is_file():
+            _stop(2, f"{file}: {'it is a folder; give files' if file.is_dir() else 'there is no such file'}")
+    done = subprocess.run([sys.executable, client, *files], capture_output=True, text=True, check=False)
+    # The interpreter of the flatbuffer tells which kernels it uses; nobody has asked.
+    told = "\n".join(line for line in done.stderr.splitlines() if not line.startswith("INFO: "))
+    if done.returncode:
+        _stop(2 if done.returncode == 2 else 1, told or f"{client} failed with exit code {done.returncode}")
+    if told:
+        typer.echo(told, err=True)
+    if sys.stdout.isatty():
+        _show_predictions([json.loads(line) for line in done.stdout.splitlines() if line.strip()])
+    else:
+        typer.echo(done.stdout, nl=False)
+
+
+def _versions(folder: Path) -> str:
+    """A hint for who gives the folder of all versions."""
+    found = [path.parent for path in folder.glob("*/client.py")]
+    newest = max(found, key=lambda path: (len(path.name), path.name), default=None)
+    return f"; give one of its versions, such as {newest}" if newest else ""
+
+
+def _show_predictions(predictions: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("file", "label", "probability", "next", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for found in predictions:
+        ranked = sorted(found["probabilities"].items(), key=lambda item: -item[1])
+        others = ", ".join(f"{label} {p:.3f}" for label, p in ranked[1:3])
+        table.add_row(found["file"], str(found["label"]), f"{ranked[0][1]:.3f}", others)
+    Console().print(table)
+
+
+def _check_nodes(first: str | None, last: str | None) -> None:
+    from data import plugins
+    from pipeline.folders import NODES
+
+    for option, node in (("--from", first), ("--to", last)):
+        if node is not None and node not in NODES:
+            _stop(2, f"{option}: {plugins.unknown('node', node, NODES)}")
+    if first and last and NODES.index(first) > NODES.index(last):
+        _stop(2, f"--from {first} comes after --to {last}; the chain is {', '.join(NODES)}")
+
+
+def _program() -> str:
+    """How a person would call this again."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return "python -m pipeline"
+    found = shutil.which(called.name)
+    return called.name if found and Path(found).resolve() == called.resolve() else sys.argv[0]
+
+
+def _stop(code: int, message: str) -> NoReturn:
+    typer.secho(message, err=True, fg=typer.colors.RED)
+    raise SystemExit(code)

@@ -1,0 +1,267 @@
+"""The experiment: one YAML file, composed of the configurations that their owners define.
+
+Nothing here imports TensorFlow: a wrong word is refused within a second.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, cast, get_args, get_origin
+
+import yaml
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
+
+from components.compress.config import CompressConfig
+from components.evaluate.config import EvaluateConfig
+from components.models import family, loops
+from components.models.family import FamilyConfig
+from components.push.config import PushConfig
+from components.train.config import TrainConfig
+from data import modality, plugins, sample
+from data.config import DataConfig, SplitConfig, Strict
+from data.modality import Policy
+
+SHIPPED = Path(__file__).parent / "experiments"
+# What the head of a shipped file tells `modelmill list`.
+HEAD = ("command", "what", "data", "family", "time", "expect")
+MAPPING = "it should be a mapping of keys to values"
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+# Without the second flag TFX builds a source distribution of itself for each Beam node.
+LOCAL_BEAM = ("--runner=FnApiRunner", "--sdk_container_image=unused", "--direct_running_mode=in_memory")
+
+
+class ExperimentError(ValueError):
+    """An experiment that can't be run; `problems` holds one line each."""
+
+    def __init__(self, source: str, problems: list[str]) -> None:
+        self.problems = problems
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__("\n".join([f"{source}: {count}", *(f"  {problem}" for problem in problems)]))
+
+
+class RunConfig(Strict):
+    """How the pipeline is executed."""
+
+    seed: int = Field(0, ge=0, lt=2**31, description="Of everything random; the same seed, the same model.")
+    beam: tuple[str, ...] = Field(LOCAL_BEAM, description="Beam pipeline options, as on its command line.")
+
+
+class Experiment(Strict):
+    """One experiment. `data`, `augment` and `model` have the further fields of their modality and family."""
+
+    name: str
+    data: SerializeAsAny[DataConfig]
+    split: SplitConfig = SplitConfig()
+    augment: SerializeAsAny[Policy]
+    model: SerializeAsAny[FamilyConfig]
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    compress: CompressConfig = CompressConfig()
+    push: PushConfig = PushConfig()
+    run: RunConfig = RunConfig()
+
+    @field_validator("name")
+    @classmethod
+    def _usable_as_folder(cls, name: str) -> str:
+        """It names a folder beside that of the shipped data sets, and a pipeline on Kubeflow."""
+        if not NAME.fullmatch(name):
+            raise ValueError("it should be small letters, digits and dashes, at most 63, and not begin with a dash")
+        if name == "samples":
+            raise ValueError("that folder holds the data sets that come with modelmill; take another name")
+        return name
+
+    @field_validator("data", "augment", "model", mode="wrap")
+    @classmethod
+    def _typed(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        """These arrive validated by the plug-in that owns them (see `_owned`)."""
+        return value
+
+
+def load(source: str, overrides: list[str] | None = None) -> Experiment:
+    """Reads a shipped experiment by name, or a file by path, with `key.sub=value` overrides.
+
+    Raises:
+      ExperimentError: with every problem of the file.
+    """
+    path = _path(source)
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ExperimentError(source, [" ".join(str(error).split())]) from error
+    if not isinstance(tree, dict):
+        found = "an empty file" if tree is None else type(tree).__name__
+        raise ExperimentError(source, [f"an experiment is a mapping of sections, found {found}"])
+    for override in overrides or []:
+        _override(tree, override, source)
+    tree = {"name": path.stem, **tree}
+    problems: list[str] = []
+    for section, value in _owned(tree, problems):
+        tree[section] = value
+    try:
+        experiment = Experiment.model_validate(tree)
+    except ValidationError as error:
+        problems += [_explain(found, Experiment) for found in error.errors()]
+        raise ExperimentError(source, problems) from None
+    if problems:
+        raise ExperimentError(source, problems)
+    return _with_absolute_paths(experiment, path.parent, source)
+
+
+def shipped() -> list[dict[str, str]]:
+    """The head of every shipped experiment: name, command, what, data, family, time, expect."""
+    found = []
+    for path in sorted(SHIPPED.glob("*.yaml")):
+        head = {"name": path.stem}
+        for line in path.read_text(encoding="utf-8").splitlines():
+            key, _, value = line.removeprefix("#").partition(":")
+            if line.startswith("#") and key.strip() in HEAD:
+                head[key.strip()] = value.strip()
+        found.append(head)
+    return found
+
+
+def _owned(tree: dict[str, Any], problems: list[str]) -> Iterator[tuple[str, Any]]:
+    """Validates the sections whose fields depend on a plug-in; what is wrong goes to `problems`."""
+
+    def known(section: str, key: str, package: str, kind: str, required: bool = True) -> str | None:
+        """The name of the plug-in that the section asks for, if there is one of that name."""
+        where, values = f"{section}.{key}", tree.get(section)
+        if not isinstance(values, dict) and values is not None:
+            if required:
+                problems.append(f"{section}: found {values!r}; {MAPPING}")
+            return None
+        name, allowed = (values or {}).get(key), plugins.names(package)
+        if name in allowed:
+            return str(name)
+        if name is not None:
+            problems.append(f"{where}: {plugins.unknown(kind, name, allowed)}")
+        elif required:
+            problems.append(f"{where}: missing; give a name; allowed: {', '.join(allowed)}")
+        return None
+
+    def validated(section: str, model: type[BaseModel]) -> Any:
+        values = tree.get(section)
+        try:
+            return model.model_validate({} if values is None else values)
+        except ValidationError as error:
+            problems.extend(_explain(found, model, section) for found in error.errors())
+            return None
+
+    known("train", "loop", loops.__name__, "training loop", required=False)
+    known("data", "sample", sample.PACKAGE, "sample", required=False)
+    name = known("data", "modality", modality.PACKAGE, "modality")
+    yield "data", validated("data", modality.look_up(name).Config) if name else None
+    yield "augment", validated("augment", modality.look_up(name).Policy) if name else None
+    name = known("model", "family", family.PACKAGE, "family")
+    yield "model", validated("model", family.look_up(name).Config) if name else None
+
+
+def _explain(found: Any, model: type[BaseModel], section: str = "") -> str:
+    """One line for one of pydantic's errors: the field, what was found, what is allowed, the near match."""
+    loc = [str(part) for part in found["loc"]]
+    where = ".".join([section, *loc] if section else loc) or "experiment"
+    if found["type"] == "extra_forbidden":
+        return f"{where}: {plugins.unknown('key', loc[-1], _owner(model, loc).model_fields)}"
+    if found["type"] == "missing":
+        return f"{where}: missing; {found['msg'].lower()}"
+    message = found["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+    message = message.replace("Tuple should", "it should").replace("a valid tuple", "a list")
+    if found["type"] in ("model_type", "model_attributes_type"):
+        message = MAPPING
+    value = "" if isinstance(found["input"], dict) else f"found {found['input']!r}; "
+    return f"{where}: {value}{message}"
+
+
+def _owner(model: type[BaseModel], loc: list[str]) -> type[BaseModel]:
+    """The model to which the last key of `loc` was given."""
+    current: Any = model
+    for part in loc[:-1]:
+        if get_origin(current) in (dict, tuple):
+            current = get_args(current)[1 if get_origin(current) is dict else 0]
+        else:
+            current = current.model_fields[part].annotation
+        if get_origin(current) in (Union, UnionType):  # a section that may be absent is a union with None
+            current = next(one for one in get_args(current) if one is not type(None))
+    return cast(type[BaseModel], current)
+
+
+def _path(source: str) -> Path:
+    """The file of a shipped name or of a path."""
+    path = Path(source)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        if not path.is_file():
+            raise ExperimentError(source, ["there is no such file"])
+        return path.resolve()
+    known = [file.stem for file in SHIPPED.glob("*.yaml")]
+    if source not in known:
+        unknown = plugins.unknown("experiment", source, known)
+        raise ExperimentError(source, [f"{unknown} (the path of a YAML file would do, too)"])
+    return SHIPPED / f"{source}.yaml"
+
+
+def _override(tree: dict[str, Any], override: str, source: str) -> None:
+    """Sets `key.sub=value`; the value is read as YAML."""
+    key, equals, text = override.partition("=")
+    *parents, last = key.split(".")
+    if not equals or not all((*parents, last)):
+        raise ExperimentError(source, [f"--set {override}: give key.sub=value, such as train.epochs=5"])
+    node = tree
+    for parent in parents:
+        child = node.get(parent)
+        if child is None:
+            child = node[parent] = {}
+        if not isinstance(child, dict):
+            raise ExperimentError(source, [f"--set {override}: {parent} holds a value, not a section"])
+        node = child
+    try:
+        node[last] = yaml.load(text, Loader=_UniqueKeyLoader)
+    except yaml.YAMLError as error:
+        raise ExperimentError(source, [f"--set {override}: {' '.join(str(error).split())}"]) from error
+
+
+def _with_absolute_paths(experiment: Experiment, folder: Path, source: str) -> Experiment:
+    """Relative paths are taken from the experiment file; what is read must be there."""
+    data = {}
+    for field in ("path", "schema_file"):
+        value = getattr(experiment.data, field)
+        if value is not None:
+            path = (folder / Path(value).expanduser()).resolve()
+            if not path.exists():
+                raise ExperimentError(source, [f"data.{field}: found {value!r}; there is nothing at {path}"])
+            data[field] = str(path)
+    push = {}
+    if experiment.push.destination is not None:
+        push["destination"] = str((folder / Path(experiment.push.destination).expanduser()).resolve())
+    return experiment.model_copy(
+        update={
+            "data": experiment.data.model_copy(update=data),
+            "push": experiment.push.model_copy(update=push),
+        }
+    )
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Safe, and refuses a key that stands twice: YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                problem = f"a key is a word, found {key!r}"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            if key in seen:
+                problem = f"key {key!r} stands twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)

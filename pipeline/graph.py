@@ -1,0 +1,148 @@
+"""From an experiment to its pipeline: the whole chain on one screen, wiring only.
+
+Each node gets only the sections of the experiment that it uses, and a digest of the source that it runs: what is not
+among a node's inputs and properties does not make it run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tfx import v1 as tfx
+from tfx.types import BaseChannel
+
+from components.check.component import LoadCheck, sources
+from components.compress import method
+from components.compress.component import Compressor
+from components.digest import code
+from components.evaluate.baseline import baseline_resolver
+from components.evaluate.component import CompressedEvaluator, evaluator
+from components.ingest.component import example_gen
+from components.models import family, loops
+from components.push.component import Pusher
+from components.train.component import trainer
+from components.transform.component import transform
+from components.validate.component import DataGate, example_validator, schema_gen, statistics_gen
+from data import modality
+from pipeline.experiment import Experiment
+from pipeline.folders import Folders
+
+
+@dataclass(frozen=True)
+class Places:
+    """What differs between this machine and a cluster: where things lie, and how a baseline is found.
+
+    Attributes:
+      data: folder of the data.
+      checkpoints: folder in which unfinished trainings outlive their node.
+      destination: folder of the pushed versions.
+      baseline: makes, of the candidate model, the node `baseline` with its output `model`.
+    """
+
+    data: str
+    checkpoints: str
+    destination: str
+    baseline: Callable[[BaseChannel], tfx.dsl.components.BaseNode] = baseline_resolver
+
+
+def build(experiment: Experiment, folders: Folders) -> tfx.dsl.Pipeline:
+    """The pipeline of a validated experiment, its artifacts, metadata and versions in `folders`."""
+    places = Places(
+        data=experiment.data.path or str(folders.samples / str(experiment.data.sample)),
+        checkpoints=str(folders.experiment / "checkpoints"),
+        destination=experiment.push.destination or str(folders.pushed),
+    )
+    return tfx.dsl.Pipeline(
+        pipeline_name=experiment.name,
+        pipeline_root=str(folders.artifacts),
+        components=chain(experiment, places),
+        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(str(folders.metadata)),
+        beam_pipeline_args=list(experiment.run.beam),
+        enable_cache=True,
+    )
+
+
+def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.BaseNode]:
+    """The nodes, in the order of NODES in folders.py."""
+    data, augment, compress = experiment.data, experiment.augment, experiment.compress
+    reads = f"{modality.PACKAGE}.{data.modality}"
+    learns = (reads, f"{family.PACKAGE}.{experiment.model.family}", f"{loops.__name__}.{experiment.train.loop}")
+    methods = [f"{method.PACKAGE}.{step['method']}" for steps in compress.chains for step in steps]
+
+    ingest = example_gen(places.data, data, experiment.split, code("components.ingest.executor", reads))
+    examples = ingest.outputs["examples"]
+
+    statistics = statistics_gen(examples, data)
+    schema = schema_gen(statistics.outputs["statistics"], data.schema_file)
+    validator = example_validator(statistics.outputs["statistics"], schema.outputs["schema"])
+    data_gate = DataGate(
+        statistics=statistics.outputs["statistics"],
+        anomalies=validator.outputs["anomalies"],
+        code=code("components.validate.executor"),
+    ).with_id("data-gate")
+
+    preprocess = transform(examples, schema.outputs["schema"], data, code("components.transform.preprocessing", reads))
+    preprocess.add_upstream_node(data_gate)
+    transformed: BaseChannel = preprocess.outputs["transformed_examples"]
+
+    train = trainer(
+        transformed,
+        preprocess.outputs["transform_graph"],
+        schema.outputs["schema"],
+        data=data,
+        augment=augment,
+        model=experiment.model,
+        train=experiment.train,
+        seed=experiment.run.seed,
+        checkpoints=places.checkpoints,
+        code=code("components.train.executor", *learns),
+    )
+    model = train.outputs["model"]
+
+    baseline = places.baseline(model)
+    evaluate = evaluator(examples, model, baseline.outputs["model"], schema.outputs["schema"], experiment.evaluate)
+
+    small = Compressor(
+        float_model=model,
+        examples=transformed,
+        config=compress.canonical(),
+        augment=augment.canonical(),
+        seed=experiment.run.seed,
+        checkpoints=places.checkpoints,
+        code=code("components.compress.executor", "components.compress.trial", *learns, *methods),
+    ).with_id("compress")
+    small.add_upstream_node(evaluate)
+    evaluate_small = CompressedEvaluator(
+        examples=examples,
+        model=model,
+        compressed=small.outputs["model"],
+        report=small.outputs["report"],
+        config=experiment.evaluate,
+        data=data,
+        max_drop=compress.max_drop,
+        margin=compress.margin,
+        code=code("components.evaluate.executor", reads),
+    )
+
+    check = LoadCheck(
+        examples=examples,
+        model=model,
+        compressed=small.outputs["model"],
+        predictions=evaluate_small.outputs["predictions"],
+        data=data,
+        experiment=experiment.name,
+        code=code(*sources(data)),
+    )
+    push = Pusher(
+        bundle=check.outputs["bundle"],
+        model_blessing=evaluate.outputs["blessing"],
+        compressed_blessing=evaluate_small.outputs["blessing"],
+        infra_blessing=check.outputs["blessing"],
+        destination=places.destination,
+        code=code("components.push.executor"),
+    )
+    return [
+        *(ingest, statistics, schema, validator, data_gate, preprocess),
+        *(train, baseline, evaluate, small, evaluate_small, check, push),
+    ]

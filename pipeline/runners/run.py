@@ -1,0 +1,193 @@
+"""One run of an experiment on this machine, from its lock to its summary."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from components import progress
+from data import sample
+from pipeline.experiment import Experiment, ExperimentError
+from pipeline.folders import Folders, RunFolder
+from pipeline.report import ending, summary, table
+from pipeline.report.outcome import Outcome
+from pipeline.runners import failure, lock, logs
+from pipeline.runners.console import Display, Follower, display
+
+# The exit codes of `modelmill run`.
+PUSHED, FAILED, BAD_INPUT, REFUSED = 0, 1, 2, 3
+WIDTH = 120
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be run.
+
+    Attributes:
+      experiment: validated.
+      root: of all runs.
+      command: what a person types to do the same again.
+      first: the node to begin with; the outputs of those before it are an earlier run's.
+      last: the node to end with.
+      build: makes the pipeline; pipeline.graph.build if absent.
+    """
+
+    experiment: Experiment
+    root: Path
+    command: list[str]
+    first: str | None = None
+    last: str | None = None
+    build: Callable[[Experiment, Folders], Any] | None = None
+
+
+@dataclass
+class _Result:
+    """What a run has come to so far. Without `status` it came to its end."""
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    status: str | None = None
+    failure: dict[str, Any] | None = None
+    code: int = PUSHED
+
+
+def run(request: Request) -> int:
+    """Runs the experiment, shows how it goes, writes summary.json, and returns the exit code.
+
+    Raises:
+      BusyError: another process runs the same experiment there.
+    """
+    start = time.monotonic()
+    experiment, folders = request.experiment, Folders(request.root, request.experiment.name)
+    with lock.held(folders.lock):
+        folder = RunFolder.create(folders, datetime.now())
+        folder.publish(folders)
+        settings = yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False)
+        folder.copy.write_text(settings, encoding="utf-8")
+        with _surroundings(folder), logs.redirected(folder.log) as out:
+            # A pipe has no width; that of an old terminal would only break the tables' lines.
+            console = Console(file=out, highlight=False, width=None if out.isatty() else WIDTH)
+            ending.begin(console, experiment.name, folder.id, folder.log)
+            with display(console) as shown, Follower(folder.progress, shown) as follower:
+                result = _result(request, folders, folder, shown, follower)
+            found = _summarise(request, folder, result, time.monotonic() - start, follower.gates)
+            table.show(console, found)
+            ending.end(console, found, folder.log, request.command)
+    return REFUSED if result.status is None and found["status"] == "refused" else result.code
+
+
+def _result(request: Request, folders: Folders, folder: RunFolder, shown: Display, follower: Follower) -> _Result:
+    """Runs the nodes; whatever goes wrong, Ctrl-C too, ends up in the result."""
+    result = _Result()
+
+    def watch(outcome: Outcome) -> None:
+        follower.catch_up()  # what a node has told belongs above the line that it has ended
+        result.outcomes[outcome.id] = outcome
+        shown.node(outcome)
+        _link(folder.links, outcome)
+
+    try:
+        _run_nodes(request, folders, folder.id, shown, watch)
+    except (Exception, KeyboardInterrupt) as error:
+        logging.exception("the run ended early")
+        refused = failure.refusal(error)
+        node = next((one.id for one in result.outcomes.values() if one.state == "failed"), None)
+        result.status = "failed" if refused is None else "refused"
+        result.failure = {"node": node, "reason": failure.reason(error) if refused is None else refused}
+        result.code = FAILED if refused is None else REFUSED
+        if isinstance(error, (ExperimentError, failure.NothingToReuseError)):
+            result.code = BAD_INPUT
+    for outcome in result.outcomes.values():
+        _link(folder.links, outcome)  # of skipped nodes only now: the runner finds their outputs at its end
+    return result
+
+
+def _summarise(
+    request: Request, folder: RunFolder, result: _Result, seconds: float, events: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Writes the summary; without what artifacts tell if one of them can't be read."""
+
+    def made(outcomes: dict[str, Outcome]) -> dict[str, Any]:
+        return summary.summarise(
+            request.experiment, folder.id, result.status, seconds, outcomes, events, result.failure
+        )
+
+    try:
+        found = made(result.outcomes)
+    except Exception as error:
+        logging.exception("the artifacts can't be summed up")
+        if result.status is None:
+            result.status, result.code = "failed", FAILED
+            result.failure = {"node": None, "reason": f"the summary could not be made: {failure.reason(error)}"}
+        found = made({name: replace(one, outputs={}) for name, one in result.outcomes.items()})
+    summary.write(folder.summary, found)
+    return found
+
+
+def _run_nodes(
+    request: Request, folders: Folders, run_id: str, shown: Display, watch: Callable[[Outcome], None]
+) -> None:
+    name = request.experiment.data.sample
+    if name and not (folders.samples / name).exists():
+        with shown.phase(f"writing the sample {name}"):
+            sample.materialize(name, folders.samples)
+    with shown.phase("loading TensorFlow and TFX"):
+        from tfx.orchestration.pipeline import RunOptions
+
+        from pipeline.runners.local import LocalRunner
+
+        build = request.build
+        if build is None:
+            from pipeline import graph
+
+            build = graph.build
+        logging.getLogger("absl").setLevel(logging.INFO)  # TFX logs by it; it would tell warnings only
+        pipeline = build(request.experiment, folders)
+    for node in pipeline.components:
+        watch(Outcome(node.id))
+    first, last = request.first, request.last
+    options = RunOptions(first and [first], last and [last]) if first or last else None
+    LocalRunner(run_id, watch, shown.note).run(pipeline, options)
+
+
+@contextlib.contextmanager
+def _surroundings(folder: RunFolder) -> Iterator[None]:
+    """Of the nodes: where they tell their progress, no command line of ours, and an end by signal."""
+    before, arguments = os.environ.get(progress.ENV), sys.argv
+    handler = signal.signal(signal.SIGTERM, _interrupt)
+    os.environ[progress.ENV] = str(folder.progress)
+    sys.argv = arguments[:1]  # Beam's executors parse it with absl, which knows none of our options
+    try:
+        yield
+    finally:
+        sys.argv = arguments
+        signal.signal(signal.SIGTERM, handler)
+        if before is None:
+            del os.environ[progress.ENV]
+        else:
+            os.environ[progress.ENV] = before
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _link(links: Path, outcome: Outcome) -> None:
+    """links/NODE/KEY -> the artifact's folder; relative, so that the root can be moved."""
+    for key, outputs in outcome.outputs.items():
+        for number, output in enumerate(outputs, start=1):
+            link = links / outcome.id / (key if number == 1 else f"{key}-{number}")
+            link.parent.mkdir(exist_ok=True)
+            if not link.is_symlink():
+                link.symlink_to(os.path.relpath(output.uri, link.parent.resolve()), target_is_directory=True)

@@ -1,0 +1,262 @@
+"""The load check, on real SavedModels, flatbuffers and processes; the model is tiny."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tfx.types import standard_artifacts
+
+from components import artifacts, gates
+from components.check import bundle as bundles
+from components.check import cases, verify
+from components.check.component import LoadCheck, sources
+from components.testing import NodeRunner, example_proto
+from data.modalities import image as modality
+
+LABELS = ("one", "two", "früh")
+DATA = modality.Config(path=".", height=4, width=4, channels=1)
+CODE = "digest"
+
+
+@dataclass
+class Made:
+    """Folders of artifacts, and the raw test split."""
+
+    model: Path
+    compressed: Path
+    examples: list[dict[str, Any]]
+    recorded: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("made")
+    random = np.random.default_rng(0)
+    kernel = random.normal(size=(16, len(LABELS))).astype(np.float32) * 2
+    examples = [raw_example(random, number) for number in range(15)]
+    write_saved_model(folder / "model" / artifacts.SERVING, kernel)
+    (folder / "model" / artifacts.REBUILD).mkdir()
+    spec = {"modality": "image", "shape": [4, 4, 1], "dtype": "uint8", "labels": LABELS, "mean": [0], "stddev": [1]}
+    (folder / "model" / artifacts.REBUILD / artifacts.MODEL_FILE).write_text(json.dumps({"spec": spec}))
+    write_compressed(folder / "compressed", kernel)
+    recorded = []
+    for example in examples:
+        pixels = modality._decode(example["image"], DATA)
+        answer = probabilities(pixels[tf.newaxis], kernel)[0].numpy().tolist()
+        recorded.append({"sha256": example["sha256"], "label": example["class"], "float": answer, "compressed": answer})
+    return Made(folder / "model", folder / "compressed", examples, recorded)
+
+
+def raw_example(random: np.random.Generator, number: int) -> dict[str, Any]:
+    """Two of three files are of class 0."""
+    label = (0, 0, 0, 1, 2)[number % 5]
+    buffer = io.BytesIO()
+    pixels = random.integers(0, 256, (9, 7), dtype=np.uint8)
+    Image.fromarray(pixels).save(buffer, "PNG" if number % 2 else "JPEG")
+    content = buffer.getvalue()
+    digest = hashlib.sha256(content).hexdigest()
+    return {
+        "image": content,
+        "label": LABELS[label],
+        "class": label,
+        "path": f"{LABELS[label]}/{number}.png",
+        "sha256": digest,
+    }
+
+
+def probabilities(pixels: tf.Tensor, kernel: np.ndarray) -> tf.Tensor:
+    """uint8 [batch, 4, 4, 1] to float32 [batch, classes]."""
+    return tf.nn.softmax(tf.reshape(tf.cast(pixels, tf.float32) / 255, [-1, 16]) @ tf.constant(kernel))
+
+
+def write_saved_model(folder: Path, kernel: np.ndarray) -> None:
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image")])
+    def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        pixels = tf.map_fn(lambda one: modality._decode(one, DATA), image, fn_output_signature=tf.uint8)
+        answer = probabilities(pixels, kernel)
+        return {"probabilities": answer, "label": tf.gather(tf.constant(LABELS), tf.argmax(answer, axis=1))}
+
+    tf.saved_model.save(module, str(folder), {"serving_default": serve})
+
+
+def write_compressed(folder: Path, kernel: np.ndarray) -> None:
+    function = tf.function(lambda pixels: probabilities(pixels, kernel))
+    concrete = function.get_concrete_function(tf.TensorSpec([1, 4, 4, 1], tf.uint8))
+    folder.mkdir()
+    flatbuffer = tf.lite.TFLiteConverter.from_concrete_functions([concrete]).convert()
+    (folder / artifacts.FLATBUFFER).write_bytes(flatbuffer)
+    (folder / artifacts.TRIAL_FILE).write_text(json.dumps({"chain": [{"method": "int8"}]}))
+
+
+def check(run_node: NodeRunner, made: Made, **changes: Any) -> tuple[Path, Any, list[gates.Gate]]:
+    """Runs the node; gives the folder of the bundle, the blessing and its rows."""
+    recorded = run_node.artifact(artifacts.Predictions)
+    with tf.io.TFRecordWriter(f"{recorded.uri}/predictions-00000-of-00001.gz", options="GZIP") as writer:
+        for prediction in changes.get("recorded", made.recorded):
+            writer.write(example_proto(prediction).SerializeToString())
+    inputs = {
+        "examples": run_node.examples(train=[], test=changes.get("examples", made.examples)),
+        "model": run_node.artifact(standard_artifacts.Model, changes.get("model", made.model)),
+        "compressed": run_node.artifact(artifacts.CompressedModel, changes.get("compressed", made.compressed)),
+        "predictions": recorded,
+    }
+    channels = {key: run_node.channel(artifact) for key, artifact in inputs.items()}
+    outputs = run_node(LoadCheck(**channels, data=DATA, experiment="tiny", code=CODE, files=6))
+    (blessing,), (bundle,) = outputs["blessing"], outputs["bundle"]
+    rows = gates.read(Path(blessing.uri) / artifacts.GATES_FILE)
+    blessed = blessing.get_int_custom_property("blessed")
+    assert blessed == all(row.passed for row in rows)
+    assert Path(blessing.uri, "INFRA_BLESSED").exists() == bool(blessed)
+    assert Path(blessing.uri, "INFRA_NOT_BLESSED").exists() != bool(blessed)
+    return Path(bundle.uri), blessing, rows
+
+
+@pytest.fixture
+def bundle(made: Made, tmp_path: Path) -> Path:
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    bundles.assemble(folder, str(made.model), str(made.compressed), DATA, "tiny")
+    return folder
+
+
+@pytest.fixture
+def tried(made: Made) -> list[cases.Case]:
+    """Three files."""
+    return [
+        cases.Case(
+            example["path"],
+            example["image"],
+            cases.Recorded(
+                example["sha256"], example["class"], np.array(recorded["float"]), np.array(recorded["compressed"])
+            ),
+        )
+        for example, recorded in zip(made.examples[:3], made.recorded, strict=False)
+    ]
+
+
+def test_a_good_bundle_is_blessed(run_node: NodeRunner, made: Made, bundle: Path) -> None:
+    folder, blessing, rows = check(run_node, made)
+    assert blessing.get_int_custom_property("blessed") == 1
+    assert {row.metric: row.bound for row in rows} == {
+        "files": 6,
+        "flatbuffer_error": 0.02,
+        "saved_model_error": 1e-4,
+        "agreement": 0.8,
+    }
+    manifest = json.loads((folder / "manifest.json").read_text())
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert files == {*manifest["files"], "manifest.json"}
+    assert {"saved_model.pb", "model.tflite", "labels.txt", "client.py"} <= files
+    for name, file in manifest["files"].items():
+        content = (folder / name).read_bytes()
+        assert file == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    assert manifest["flatbuffer"]["input"] == {"dtype": "uint8", "shape": [1, 4, 4, 1]}
+    assert manifest["flatbuffer"]["chain"] == [{"method": "int8"}]
+    assert manifest["preprocessing"]["height"] == 4
+    assert (folder / "labels.txt").read_text(encoding="utf-8") == "one\ntwo\nfrüh\n"
+    # The same model gives the same bytes, wherever and whenever.
+    assert (folder / "manifest.json").read_bytes() == (bundle / "manifest.json").read_bytes()
+
+
+def test_a_flatbuffer_that_answers_otherwise_is_refused(run_node: NodeRunner, made: Made, tmp_path: Path) -> None:
+    write_compressed(tmp_path / "other", np.random.default_rng(1).normal(size=(16, 3)).astype(np.float32) * 2)
+    _, _, rows = check(run_node, made, compressed=tmp_path / "other")
+    wrong = [row for row in rows if row.metric == "flatbuffer_error" and not row.passed]
+    assert wrong[0].slice == "overall" and "files are answered wrongly" in wrong[0].reason
+    assert wrong[1].slice in {example["path"] for example in made.examples}
+    assert "expected" in wrong[1].reason and "tolerance 0.02" in wrong[1].reason
+    assert [row.passed for row in rows if row.metric == "saved_model_error"] == [True]
+
+
+def test_what_is_missing_is_named(run_node: NodeRunner, made: Made, tmp_path: Path) -> None:
+    shutil.copytree(made.model, tmp_path / "model")
+    (tmp_path / "model" / artifacts.SERVING / "saved_model.pb").unlink()
+    _, _, rows = check(run_node, made, model=tmp_path / "model")
+    assert len(rows) == 1 and "the Trainer's SavedModel is missing" in rows[0].reason
+    _, _, rows = check(run_node, made, examples=made.examples[:1])
+    assert rows[-1].metric == "files" and "recorded examples" in rows[-1].reason
+    _, _, rows = check(run_node, made, recorded=[])
+    assert rows[-1].metric == "files" and not rows[-1].passed
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("raise RuntimeError('no such thing')", "exit code 1: .*RuntimeError: no such thing"),
+        ("import sys; print('no image', file=sys.stderr); sys.exit(2)", "exit code 2: no image"),
+        ("import os; os.abort()", "exit code -6"),
+        ("import components", "No module named 'components'"),
+        ("import tensorflow", "No module named 'tensorflow'"),
+        ("import os; os._exit(0)", "left no answers"),
+        ('print(\'{"file": "another"}\')', "was given 3 files and answered to"),
+        ("print('hello')", "JSONDecodeError"),
+        ("while True: pass", "did not end within 3 seconds"),
+    ],
+)
+def test_a_broken_client_is_found(source: str, says: str, bundle: Path, tried: list[cases.Case]) -> None:
+    (bundle / "client.py").write_text(source)
+    with pytest.raises(verify.CleanRunError, match=says):
+        verify.answers("client", bundle, tried, "image", seconds=3 if "while" in source else 60)
+
+
+def test_a_broken_client_or_manifest_is_refused(bundle: Path, tried: list[cases.Case]) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifest["flatbuffer"]["input"]["shape"] = [1, 5, 5, 1]
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    rows = verify.verify(bundle, tried, "image", verify.Limits(0.02, 1e-4, 0.8))
+    assert [(row.metric, row.passed) for row in rows] == [("flatbuffer_error", False), ("saved_model_error", True)]
+    assert "manifest.json says that the flatbuffer takes" in rows[0].reason
+
+
+def test_wrong_labels_and_numbers_are_wrong_answers() -> None:
+    wanted, labels = np.array([0.2, 0.8], np.float32), ["a", "b"]
+
+    def reason(label: str, *found: float) -> str:
+        return verify._error(verify.Answer(label, np.array(found)), wanted, labels, 0.1)[1]
+
+    assert reason("b", 0.2, 0.8) == ""
+    assert reason("a", 0.2, 0.8) == "found label 'a', expected 'b', the most probable one"
+    assert reason("b", 0.4, 0.75) == "found 0.400000 for 'a', expected 0.200000, tolerance 0.1"
+    assert "found nan" in reason("b", float("nan"), 0.8)
+    assert reason("b", 0.8) == "found 1 probabilities, expected 2"
+
+
+def test_files_are_taken_in_turn_from_the_classes(tmp_path: Path, made: Made) -> None:
+    with tf.io.TFRecordWriter(str(tmp_path / "predictions.gz"), options="GZIP") as writer:
+        for prediction in made.recorded:
+            writer.write(example_proto(prediction).SerializeToString())
+    assert [one.label for one in cases.choose(str(tmp_path), 6)] == [0, 1, 2, 0, 1, 2]
+    assert [one.label for one in cases.choose(str(tmp_path), 99)].count(0) == 9
+    first = cases.choose(str(tmp_path), 1)[0].content_digest
+    assert first == min(one["sha256"] for one in made.recorded if one["label"] == 0)
+
+
+def test_the_command_line_of_the_client(bundle: Path, made: Made, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+    good.write_bytes(made.examples[1]["image"])
+    bad.write_text("no image")
+    command = [sys.executable, str(bundle / "client.py"), str(bad), str(good)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert f"{bad}: no PNG or JPEG image" in done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["file"] == str(good) and list(answer["probabilities"]) == list(LABELS)
+    assert list(answer["probabilities"].values()) == pytest.approx(made.recorded[1]["compressed"], abs=1e-5)
+
+
+def test_the_digest_covers_what_is_run_by_its_path() -> None:
+    assert {"components.check.clean", "data.clients.image", "data.modalities.image"} <= set(sources(DATA))

@@ -1,0 +1,158 @@
+"""The Compressor: what each method does to the flatbuffer, the choice within a budget, and trials that fail."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components import artifacts, child
+from components.compress import executor, method
+from components.compress.component import Compressor
+from components.compress.config import CompressConfig
+from components.models import runtime, store
+from components.models.input import Examples
+from data.modalities import image
+
+PRUNE = {"prune": {"sparsity": 0.6, "epochs": 3, "learning_rate": 0.003}}
+
+
+@pytest.fixture(scope="module")
+def compressed(trained: Any, prepared: SimpleNamespace, node_runner: Any, tmp_path_factory: Any) -> dict[str, Any]:
+    """The outputs of the Compressor, run on the small trained model."""
+    chains = [["dynamic_range"], ["int8"], [PRUNE], [PRUNE, {"pqat": {"epochs": 2}}]]
+    component = Compressor(
+        float_model=trained.outputs["model"],
+        examples=prepared.transform.outputs["transformed_examples"],
+        config=CompressConfig(chains=chains, max_drop=0.05).canonical(),
+        augment=image.Policy().canonical(),
+        seed=0,
+        checkpoints=str(tmp_path_factory.mktemp("checkpoints")),
+        code="code",
+    )
+    outputs = node_runner(component)
+    report = json.loads(Path(outputs["report"][0].uri, artifacts.TRIALS_FILE).read_text())
+    return {
+        "report": report,
+        "model": Path(outputs["model"][0].uri),
+        "trials": Path(outputs["report"][0].uri, "trials"),
+    }
+
+
+def trial(compressed: dict[str, Any], label: str) -> dict[str, Any]:
+    (found,) = [one for one in compressed["report"]["trials"] if one["label"] == label]
+    return found
+
+
+def test_every_chain_gives_a_flatbuffer_that_still_answers_right(compressed: dict[str, Any]) -> None:
+    for found in (compressed["report"]["float"], *compressed["report"]["trials"]):
+        assert found["status"] == "ok", found["reason"]
+        assert found["metrics"]["accuracy"] >= 0.9
+        assert found["latency_ms"] > 0
+
+
+def test_quantized_flatbuffers_are_smaller_and_pruned_ones_sparse(compressed: dict[str, Any]) -> None:
+    whole = compressed["report"]["float"]
+    for label in ("dynamic_range", "int8", "prune + pqat"):
+        assert trial(compressed, label)["bytes"] < 0.6 * whole["bytes"]
+    assert trial(compressed, "prune")["sparsity"] == pytest.approx(0.6, abs=0.03)
+    # The reason for PQAT: the zeros outlive quantization-aware training.
+    assert trial(compressed, "prune + pqat")["sparsity"] >= 0.58
+    assert trial(compressed, "prune")["gzip_bytes"] < 0.8 * whole["gzip_bytes"]
+
+
+def test_layers_that_a_method_left_alone_are_named_with_the_reason(compressed: dict[str, Any]) -> None:
+    skipped = trial(compressed, "prune + pqat")["skipped"]
+    assert {"layer": "batch_normalization", "method": "prune", "reason": "BatchNormalization has no kernel"} in skipped
+    assert not [one for one in skipped if one["method"] == "pqat"]
+
+
+def test_the_smallest_within_the_budget_is_chosen_and_given(compressed: dict[str, Any]) -> None:
+    report = compressed["report"]
+    chosen = report["trials"][report["chosen"]]
+    fits = [one for one in report["trials"] if one["within_budget"]]
+    assert chosen["gzip_bytes"] == min(one["gzip_bytes"] for one in fits)
+    given = compressed["model"] / artifacts.FLATBUFFER
+    assert given.read_bytes() == (compressed["trials"] / str(report["chosen"] + 1) / artifacts.FLATBUFFER).read_bytes()
+    assert json.loads((compressed["model"] / artifacts.TRIAL_FILE).read_text())["label"] == chosen["label"]
+
+
+def test_the_float_flatbuffer_agrees_with_the_keras_model(
+    compressed: dict[str, Any], trained: Any, prepared: SimpleNamespace
+) -> None:
+    (model,) = trained.outputs["model"].get()
+    stored, keras = store.load(Path(artifacts.rebuild(model.uri)))
+    (examples,) = prepared.transform.outputs["transformed_examples"].get()
+    split = Examples([str(path) for path in Path(examples.uri, "Split-test").iterdir()], stored.spec, 64)
+    answers = runtime.Flatbuffer(compressed["trials"] / "0" / artifacts.FLATBUFFER).predict_all(
+        inputs for inputs, _ in split.raw().as_numpy_iterator()
+    )
+    logits = np.concatenate([keras(inputs) for inputs, _ in split.plain().as_numpy_iterator()])
+    softmax = np.exp(logits - logits.max(axis=1, keepdims=True))
+    np.testing.assert_allclose(answers, softmax / softmax.sum(axis=1, keepdims=True), atol=1e-4)
+
+
+def test_input_and_output_are_what_a_device_has(compressed: dict[str, Any]) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    for number in range(5):
+        interpreter = Interpreter(model_path=str(compressed["trials"] / str(number) / artifacts.FLATBUFFER))
+        (given,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
+        assert given["dtype"] is np.uint8 and list(given["shape"]) == [1, 12, 12, 1]
+        assert answer["dtype"] is np.float32 and list(answer["shape"]) == [1, 3]
+
+
+OK = {"status": "ok", "metrics": {"accuracy": 0.9}, "gzip_bytes": 100, "latency_ms": 1.0}
+FLOAT = {**OK, "metrics": {"accuracy": 0.95}, "gzip_bytes": 1000}
+
+
+@pytest.mark.parametrize(
+    ("budget", "word"),
+    [
+        ({"max_drop": 0.04}, "max_drop"),
+        ({"max_drop": 0.1, "max_bytes": 99}, "max_bytes"),
+        ({"max_drop": 0.1, "max_latency_ms": 0.9}, "max_latency_ms"),
+    ],
+)
+def test_each_limit_of_the_budget_is_kept_and_named(budget: dict[str, float], word: str) -> None:
+    (over,) = executor._over(OK, FLOAT, CompressConfig(**budget))
+    assert word in over
+    assert executor._over(OK, FLOAT, CompressConfig(max_drop=0.05, max_bytes=100, max_latency_ms=1)) == []
+
+
+def test_a_trial_whose_process_dies_is_a_failed_trial(tmp_path: Path) -> None:
+    found = executor._try(
+        {"chain": [{"method": "int8"}], "folder": str(tmp_path), "seed": 0, "rebuild": str(tmp_path / "none")}
+    )
+    assert found["status"] == "failed"
+    assert "FileNotFoundError" in found["reason"]
+
+
+def test_a_child_that_is_killed_says_by_what(tmp_path: Path) -> None:
+    (tmp_path / "doomed.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGABRT)\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path))
+        with pytest.raises(child.ChildError, match="SIGABRT"):
+            child.run("doomed", {})
+
+
+@pytest.mark.parametrize(
+    ("chain", "message"),
+    [
+        (["int8", "prune"], "prune comes after int8, which gives the flatbuffer"),
+        (["pqat"], "pqat must directly follow prune, found nothing before it"),
+        (["prune", "prune"], "prune stands twice"),
+        (["prun"], "did you mean 'prune'"),
+        ([{"prune": {"sparsty": 0.5}}], "did you mean 'sparsity'"),
+        ([{"prune": {"sparsity": 1.5}}], "prune.sparsity: found 1.5"),
+        ([], "a chain is a list of methods"),
+        ([3], "found 3"),
+    ],
+)
+def test_senseless_chains_are_refused_with_the_reason(chain: list[Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        method.parse_chain(chain)

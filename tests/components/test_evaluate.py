@@ -1,0 +1,303 @@
+"""Both evaluations, over a tiny real SavedModel and real flatbuffers of it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from scipy import stats
+from tfx.types import Channel, standard_artifacts
+
+from components import artifacts, gates
+from components.evaluate import component, executor, gate, predictions
+from components.evaluate.config import EvaluateConfig
+from components.evaluate.results import Measure, Slice
+from components.testing import NodeRunner
+from data.config import DataConfig
+
+# The order of the model's outputs, which is not the alphabet's.
+LABELS = ("mid", "dark", "light")
+CENTRES = {"mid": 128.0, "dark": 40.0, "light": 216.0}
+# `odd` is a class that no model knows, of a single example.
+COUNTS = {"mid": 150, "dark": 130, "light": 40, "odd": 1}
+SLICES = [f"label={label}" for label in sorted(COUNTS)]
+# As inferred: of the features that get statistics alone.
+SCHEMA = "".join(
+    f"feature {{ name: '{name}' type: {kind} value_count {{ min: 1 max: 1 }} presence {{ min_fraction: 1 }} }}"
+    for name, kind in (("image", "BYTES"), ("label", "BYTES"), ("height", "INT"))
+)
+CONFIG = EvaluateConfig(threshold=0.5, slice_threshold=0.5)
+
+
+class Shades(tf.Module):
+    """Tells shades of grey apart by the mean of the pixels; `shift` moves the centres of its classes."""
+
+    def __init__(self, shift=(0, 0, 0), labels=LABELS) -> None:
+        super().__init__()
+        self.labels = tf.constant(labels)
+        self.centres = tf.constant([CENTRES[label] for label in labels]) + tf.constant(shift, tf.float32)
+
+    def probabilities(self, inputs: tf.Tensor) -> tf.Tensor:
+        mean = tf.reduce_mean(tf.cast(inputs, tf.float32), axis=[1, 2])
+        return tf.nn.softmax(-tf.square(mean - self.centres) / 500.0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image")])
+    def preprocess(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        decoded = tf.map_fn(lambda one: tf.io.decode_png(one, 1), image, fn_output_signature=tf.uint8)
+        return {"inputs": tf.ensure_shape(decoded, [None, 4, 4, 1])}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        parsed = tf.io.parse_example(examples, {"image": tf.io.FixedLenFeature([], tf.string)})
+        return {"probabilities": self.probabilities(self.preprocess(parsed["image"])["inputs"])}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        parsed = tf.io.parse_example(examples, {"label": tf.io.FixedLenFeature([], tf.string)})
+        same = parsed["label"][:, tf.newaxis] == self.labels
+        return {"label": tf.where(tf.reduce_any(same, axis=1), tf.argmax(same, axis=1), -1)}
+
+    def save(self, folder: str) -> None:
+        signatures = {name: getattr(self, name) for name in ("evaluate", "transform_features", "preprocess")}
+        tf.saved_model.save(self, folder, signatures)
+
+    def flatbuffer(self) -> bytes:
+        spec = tf.TensorSpec([1, 4, 4, 1], tf.uint8)
+        function = tf.function(self.probabilities).get_concrete_function(spec)
+        return tf.lite.TFLiteConverter.from_concrete_functions([function], self).convert()
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory):
+    """The shipped runner, over artifacts that live as long as this module's tests."""
+    return NodeRunner(tmp_path_factory.mktemp("evaluate"))
+
+
+@pytest.fixture(scope="module")
+def examples(node):
+    """321 raw examples, of which the model gets some wrong."""
+    random = np.random.default_rng(0)
+    made = []
+    for label, count in COUNTS.items():
+        for mean in random.normal(CENTRES.get(label, 128.0), 25, count):
+            pixels = np.clip(random.normal(mean, 3, (4, 4)), 0, 255).astype(np.uint8)
+            buffer = io.BytesIO()
+            Image.fromarray(pixels).save(buffer, "PNG")
+            content = buffer.getvalue()
+            made.append({"image": content, "label": label, "sha256": hashlib.sha256(content).hexdigest(), "height": 4})
+    return node.examples(train=made[:1], test=made)
+
+
+@pytest.fixture(scope="module")
+def model(node):
+    return save(node, Shades(), 7)
+
+
+def save(node, shades, number):
+    """A Model artifact."""
+    made = node.artifact(standard_artifacts.Model)
+    made.id = number
+    shades.save(artifacts.serving(made.uri))
+    return made
+
+
+def run_compressed(node, examples, model, shift, over=()):
+    """Runs the node over a flatbuffer with shifted centres; gives its output artifacts by key."""
+    compressed = node.artifact(artifacts.CompressedModel, {artifacts.FLATBUFFER: Shades(shift).flatbuffer()})
+    compressed.id = 8
+    trials = {"float": {}, "trials": [{"over": over}], "chosen": 0, "within_budget": not over}
+    report = node.artifact(artifacts.CompressionReport, {artifacts.TRIALS_FILE: json.dumps(trials)})
+    made = component.CompressedEvaluator(
+        examples=node.channel(examples),
+        model=node.channel(model),
+        compressed=node.channel(compressed),
+        report=node.channel(report),
+        config=CONFIG,
+        data=DataConfig(modality="image", path="unused"),
+        max_drop=0.01,
+        margin=0.02,
+        code="digest",
+    )
+    return {key: value for key, (value,) in node(made).items()}
+
+
+@pytest.fixture(scope="module")
+def faithful(node, examples, model):
+    """A flatbuffer that differs from the float model on a few examples."""
+    return run_compressed(node, examples, model, (0, -3, 0))
+
+
+@pytest.fixture(scope="module")
+def broken(node, examples, model):
+    """One that takes much of what is dark for mid, and does not keep to the budget."""
+    return run_compressed(node, examples, model, (-60, 0, 60), over=["gzip_bytes 900 > max_bytes 500"])
+
+
+def rows(outputs):
+    return {(row.gate, row.slice): row for row in gates.read(Path(outputs["evaluation"].uri) / artifacts.GATES_FILE)}
+
+
+def recorded(outputs):
+    """What is recorded: [(features of one example)], in its order."""
+    (file,) = tf.io.gfile.glob(predictions.pattern(outputs["predictions"].uri))
+    records = tf.data.TFRecordDataset(file, "GZIP").as_numpy_iterator()
+    return [tf.train.Example.FromString(one).features.feature for one in records]
+
+
+def right(found, name):
+    """Whether the model called `name` is right, bool per example."""
+    return np.array([np.argmax(one[name].float_list.value) == one["label"].int64_list.value[0] for one in found])
+
+
+def test_predictions_are_of_every_example_sorted_and_true(faithful):
+    found = recorded(faithful)
+    assert len(found) == sum(COUNTS.values())
+    contents = [one["sha256"].bytes_list.value[0] for one in found]
+    assert contents == sorted(contents)
+    for one in found:
+        label = one["class"].bytes_list.value[0].decode()
+        assert one["label"].int64_list.value[0] == (-1 if label == "odd" else LABELS.index(label))
+    floats, compressed = (np.array([one[name].float_list.value for one in found]) for name in ("float", "compressed"))
+    np.testing.assert_allclose(floats.sum(axis=1), 1, rtol=1e-5)
+    assert 0.001 < np.abs(floats - compressed).max() < 0.5
+
+
+def test_figures_are_those_of_the_recorded_predictions(faithful, broken):
+    for outputs in (faithful, broken):
+        figures = json.loads((Path(outputs["evaluation"].uri) / executor.METRICS_FILE).read_text())
+        found = recorded(outputs)
+        classes = np.array([one["class"].bytes_list.value[0].decode() for one in found])
+        exact, compressed = right(found, "float"), right(found, "compressed")
+        assert list(figures["slices"]) == SLICES
+        chosen = {"overall": classes != ""} | {f"label={label}": classes == label for label in COUNTS}
+        for name, mask in chosen.items():
+            one = figures if name == "overall" else figures["slices"][name]
+            assert one["examples"] == mask.sum()
+            assert one["float"]["accuracy"] == pytest.approx(exact[mask].mean(), abs=1e-6)
+            assert one["compressed"]["accuracy"] == pytest.approx(compressed[mask].mean(), abs=1e-6)
+            difference = compressed[mask].mean() - exact[mask].mean()
+            assert one["difference"]["accuracy"] == pytest.approx(difference, abs=1e-6)
+
+
+def test_intervals_are_those_of_paired_differences(faithful, broken):
+    for outputs in (faithful, broken):
+        found = recorded(outputs)
+        differences = right(found, "compressed").astype(float) - right(found, "float")
+        assert differences.any()
+        expected = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
+        row = rows(outputs)["non_inferiority", "overall"]
+        width = expected.high - expected.low
+        assert row.lower < row.value < row.upper
+        # The jackknife's 20 random parts estimate the error to about a sixth.
+        assert row.lower == pytest.approx(expected.low, abs=0.3 * width)
+        assert row.upper == pytest.approx(expected.high, abs=0.3 * width)
+
+
+def test_a_faithful_flatbuffer_is_blessed(faithful):
+    assert all(row.passed for row in rows(faithful).values())
+    blessing = faithful["blessing"]
+    assert blessing.get_int_custom_property("blessed") == 1
+    assert blessing.get_int_custom_property("current_model_id") == 8
+    assert (Path(blessing.uri) / "BLESSED").is_file()
+
+
+def test_a_broken_flatbuffer_is_refused_by_name(broken):
+    found = rows(broken)
+    refused = {key for key, row in found.items() if not row.passed}
+    assert {("non_inferiority", "overall"), ("budget", "overall")} <= refused
+    assert ("non_inferiority", "label=light") not in refused
+    assert found["non_inferiority", "label=light"].reason == "40 examples, reported, not gated"
+    assert found["non_inferiority", "overall"].bound == pytest.approx(-0.03)
+    assert found["budget", "overall"].reason == "gzip_bytes 900 > max_bytes 500"
+    assert broken["blessing"].get_int_custom_property("blessed") == 0
+    assert (Path(broken["blessing"].uri) / "NOT_BLESSED").is_file()
+
+
+def difference(value, error=None, examples=1000):
+    """A slice `overall` with this difference."""
+    measure = Measure(value, error, None if error is None else 19)
+    return {"overall": Slice("overall", examples, {}, measure)}
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "passed"),
+    [(0.0, None, True), (0.0, 0.0, True), (-0.02, 0.001, True), (-0.02, 0.01, False), (-0.04, None, False)],
+)
+def test_the_lower_end_decides(value, error, passed):
+    report = {"trials": [{"over": []}], "chosen": 0, "within_budget": True}
+    row, budget = gate.compressed_gates(difference(value, error), CONFIG, 0.01, 0.02, report)
+    assert row.passed is passed
+    assert budget.passed
+
+
+def run_float(node, examples, model, config, baseline=None):
+    """Runs TFX's Evaluator; gives its gate rows by (gate, slice) and whether it blessed."""
+    made = component.evaluator(
+        examples=node.channel(examples),
+        model=node.channel(model),
+        baseline_model=node.channel(baseline) if baseline else Channel(type=standard_artifacts.Model),
+        schema=node.channel(node.artifact(standard_artifacts.Schema, {"schema.pbtxt": SCHEMA})),
+        config=config,
+    )
+    outputs = node(made)
+    found = gate.float_gates(outputs["evaluation"][0].uri, config)
+    blessed = outputs["blessing"][0].get_int_custom_property("blessed") == 1
+    return {(row.gate, row.slice): row for row in found}, blessed
+
+
+@pytest.fixture(scope="module")
+def worse(node):
+    """A model that takes all that is mid for dark, and some of what is light; it numbers the classes otherwise."""
+    return save(node, Shades((0, 400, 100), ("light", "mid", "dark")), 9)
+
+
+def refused(found):
+    return {key for key, row in found.items() if not row.passed}
+
+
+def test_evaluator_blesses_and_reports_slices_by_name(node, examples, model, worse):
+    """Slices that are below the threshold, or were better before, do not refuse what is good overall."""
+    found, blessed = run_float(node, examples, model, CONFIG, baseline=worse)
+    assert blessed
+    assert not refused(found)
+    overall = found["threshold", "overall"]
+    assert 0.8 < overall.lower < overall.value < overall.upper < 1
+    assert found["regression", "overall"].lower > 0.3
+    assert found["slice_threshold", "label=light"].reason == "40 examples, reported, not gated"
+    assert [name for kind, name in found if kind == "slice_threshold"] == SLICES
+    # One example is too few for the jackknife.
+    odd = found["slice_threshold", "label=odd"]
+    assert (odd.value, odd.lower, odd.upper) == (0, None, None)
+
+
+def test_a_slice_alone_refuses_if_it_has_enough_examples(node, examples, worse):
+    config = EvaluateConfig(threshold=0.3, slice_threshold=0.999, min_slice=140)
+    found, blessed = run_float(node, examples, worse, config)
+    assert not blessed
+    assert refused(found) == {("slice_threshold", "label=mid")}
+    assert found["slice_threshold", "label=light"].value < 0.999
+    assert found["regression", "overall"].reason == "there was no baseline"
+
+
+def test_a_regression_alone_refuses(node, examples, model, worse):
+    """Each example falls into one slice, although the two models number the classes otherwise."""
+    config = EvaluateConfig(threshold=0.3, slice_threshold=0)
+    found, blessed = run_float(node, examples, worse, config, baseline=model)
+    assert not blessed
+    assert refused(found) == {("regression", "overall")}
+    assert found["regression", "overall"].upper < -0.2
+    assert found["slice_threshold", "label=dark"].value == 1
+    assert found["slice_threshold", "label=mid"].value == 0
+    assert found["slice_threshold", "label=light"].reason == "40 examples, reported, not gated"
+
+
+def test_the_threshold_alone_refuses(node, examples, model):
+    found, blessed = run_float(node, examples, model, EvaluateConfig(threshold=0.999))
+    assert not blessed
+    assert refused(found) == {("threshold", "overall")}

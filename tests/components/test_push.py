@@ -1,0 +1,155 @@
+"""The Pusher: all blessings or nothing, whole versions or none."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tfx.types import standard_artifacts
+
+from components import artifacts, progress
+from components.push.component import Pusher
+from components.push.versions import push
+from components.testing import NodeRunner
+
+PUSH = """
+import pathlib, sys
+from components.push.versions import push
+print(push(*map(pathlib.Path, sys.argv[1:3]), "manifest.json"))
+"""
+BLESSINGS = ("model_blessing", "compressed_blessing", "infra_blessing")
+
+
+def bundle_files(content: str = "weights") -> dict[str, str]:
+    files = {"saved_model.pb": content, "variables/variables.index": "index"}
+    manifest = {"files": {name: {"bytes": len(text)} for name, text in files.items()}, "content": content}
+    return {**files, "manifest.json": json.dumps(manifest)}
+
+
+def node(run_node: NodeRunner, destination: Path, content: str = "weights", **blessed: int) -> Any:
+    inputs = {"bundle": run_node.artifact(artifacts.ServingBundle, bundle_files(content))}
+    for key in BLESSINGS:
+        kind = standard_artifacts.InfraBlessing if key == "infra_blessing" else standard_artifacts.ModelBlessing
+        inputs[key] = run_node.artifact(kind, blessed=blessed.get(key, 1))
+    channels = {key: run_node.channel(artifact) for key, artifact in inputs.items()}
+    return Pusher(**channels, destination=str(destination), code="digest")
+
+
+def properties(outputs: dict[str, Any]) -> tuple[int, str, str]:
+    (pushed,) = outputs["pushed_model"]
+    return (
+        pushed.get_int_custom_property("pushed"),
+        pushed.get_string_custom_property("pushed_destination"),
+        pushed.get_string_custom_property("pushed_version"),
+    )
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def versions(destination: Path) -> list[str]:
+    return sorted(path.name for path in destination.glob("*") if not path.name.startswith("."))
+
+
+def test_blessed_by_all_it_is_pushed_once(
+    run_node: NodeRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(progress.ENV, str(tmp_path / "progress.jsonl"))
+    destination = tmp_path / "new" / "pushed"
+    outputs = run_node(node(run_node, destination))
+    assert properties(outputs) == (1, str(destination / "1"), "1")
+    assert files(destination / "1") == files(Path(outputs["pushed_model"][0].uri)) == bundle_files()
+    assert properties(run_node(node(run_node, destination))) == (1, str(destination / "1"), "1")
+    assert properties(run_node(node(run_node, destination, "other"))) == (1, str(destination / "2"), "2")
+    assert versions(destination) == ["1", "2"]
+    notes = [json.loads(line)["text"] for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
+    assert [note.split(":")[0] for note in notes] == [
+        "pushed as version 1",
+        "stands there already as version 1",
+        "pushed as version 2",
+    ]
+
+
+@pytest.mark.parametrize("key", BLESSINGS)
+def test_one_refusal_is_enough(key: str, run_node: NodeRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(progress.ENV, str(tmp_path / "progress.jsonl"))
+    outputs = run_node(node(run_node, tmp_path / "pushed", **{key: 0}))
+    assert outputs["pushed_model"][0].get_int_custom_property("pushed") == 0
+    assert not (tmp_path / "pushed").exists()
+    said = (tmp_path / "progress.jsonl").read_text()
+    whose = {"model_blessing": "float", "compressed_blessing": "compressed", "infra_blessing": "load check"}[key]
+    assert "not pushed" in said and whose in said
+
+
+@pytest.mark.parametrize("key", BLESSINGS)
+def test_a_missing_blessing_is_an_error(key: str, run_node: NodeRunner, tmp_path: Path) -> None:
+    destination = tmp_path / "pushed"
+    whole = node(run_node, destination)
+    channels = {**whole.inputs, key: None}
+    with pytest.raises(ValueError, match=f"missing: {key}"):
+        Pusher(**channels, destination=str(destination), code="digest")
+    inputs = {name: list(channel.get()) for name, channel in whole.inputs.items()}
+    inputs[key] = []
+    executor = whole.executor_spec.executor_class()
+    with pytest.raises(ValueError, match=f"{key} missing"):
+        executor.Do(inputs, {"pushed_model": [standard_artifacts.PushedModel()]}, {"destination": str(destination)})
+    assert not destination.exists()
+
+
+def test_the_destination_must_be_absolute(run_node: NodeRunner) -> None:
+    channels = node(run_node, Path("/pushed")).inputs
+    for destination in ("pushed", "gs://bucket/pushed"):
+        with pytest.raises(ValueError, match=r"push\.destination: found"):
+            Pusher(**channels, destination=destination, code="digest")
+
+
+def write(folder: Path, content: str = "weights") -> Path:
+    for name, text in bundle_files(content).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_a_killed_push_leaves_no_version(tmp_path: Path) -> None:
+    bundle, destination = write(tmp_path / "bundle"), tmp_path / "pushed"
+    (bundle / "big").write_bytes(bytes(64 << 20))
+    for number in range(2000):
+        (bundle / f"small-{number}").write_text("x")
+    process = subprocess.Popen([sys.executable, "-c", PUSH, bundle, destination], stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(destination.glob(".staging-*/*")):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.communicate()[0] == ""
+    assert versions(destination) == [] and list(destination.glob(".staging-*"))
+    (destination / ".not-ours").mkdir()
+    assert push(bundle, destination, "manifest.json") == (1, True)
+    assert versions(destination) == ["1"] and len(list((destination / "1").iterdir())) == len(list(bundle.iterdir()))
+    assert not list(destination.glob(".staging-*")) and (destination / ".not-ours").exists()
+
+
+def test_pushes_at_once_agree_on_one_version(tmp_path: Path) -> None:
+    bundle = write(tmp_path / "bundle")
+    command = [sys.executable, "-c", PUSH, bundle, tmp_path / "pushed"]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    answers = sorted(process.communicate()[0].strip() for process in processes)
+    assert answers == ["(1, False)", "(1, False)", "(1, True)"]
+    assert versions(tmp_path / "pushed") == ["1"]
+
+
+def test_numbers_go_on_and_a_damaged_version_is_pushed_anew(tmp_path: Path) -> None:
+    bundle, destination = write(tmp_path / "bundle"), tmp_path / "pushed"
+    write(destination / "9", "another")
+    (destination / "notes").mkdir()
+    assert push(bundle, destination, "manifest.json") == (10, True)
+    (destination / "10" / "saved_model.pb").write_text("cut")
+    assert push(bundle, destination, "manifest.json") == (11, True)
+    assert push(bundle, destination, "manifest.json") == (11, False)

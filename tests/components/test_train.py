@@ -1,0 +1,200 @@
+"""The Trainer learns, repeats itself, goes on after a kill, and serves what it trained."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components import artifacts, child
+from components.models import store
+from components.models.families import cnn
+from components.models.input import Examples, normalise
+from components.train import job
+from components.train.config import TrainConfig
+from data.modalities import image
+
+
+@pytest.fixture(scope="module")
+def files(prepared: SimpleNamespace) -> dict[str, list[str]]:
+    (examples,) = prepared.transform.outputs["transformed_examples"].get()
+    return {
+        split: [str(path) for path in Path(examples.uri, f"Split-{split}").iterdir()]
+        for split in ("train", "eval", "test")
+    }
+
+
+@pytest.fixture
+def work(
+    tmp_path: Path, prepared: SimpleNamespace, image_config: image.Config, files: dict[str, list[str]]
+) -> dict[str, Any]:
+    """A job for components.train.job."""
+    (graph,) = prepared.transform.outputs["transform_graph"].get()
+    return {
+        "data": image_config.model_dump(mode="json"),
+        "augment": image.Policy(rotation=5, brightness=0.1).model_dump(),
+        "model": cnn.Config(filters=(4,), dense=(8,)).model_dump(mode="json"),
+        "train": TrainConfig(epochs=3, batch=16).model_dump(mode="json"),
+        "seed": 1,
+        "files": {split: files[split] for split in ("train", "eval")},
+        "transform_graph": graph.uri,
+        "serving": str(tmp_path / "serving"),
+        "rebuild": str(tmp_path / "rebuild"),
+        "model_run": str(tmp_path / "run"),
+        "checkpoints": str(tmp_path / "checkpoints"),
+    }
+
+
+def history(work: dict[str, Any]) -> list[dict[str, float]]:
+    rows: list[dict[str, float]] = json.loads(Path(work["model_run"], "history.json").read_text())
+    return rows
+
+
+def test_it_learns_and_what_is_served_answers_right(trained: Any, prepared: SimpleNamespace) -> None:
+    (model,) = trained.outputs["model"].get()
+    served = tf.saved_model.load(artifacts.serving(model.uri)).signatures
+    (examples,) = prepared.ingest.outputs["examples"].get()
+    records = [r.numpy() for r in tf.data.TFRecordDataset(tf.io.gfile.glob(f"{examples.uri}/Split-test/*"), "GZIP")]
+    raw = [tf.train.Example.FromString(record).features.feature for record in records]
+    images = tf.constant([features["image"].bytes_list.value[0] for features in raw])
+    labels = [features["label"].bytes_list.value[0] for features in raw]
+    answers = served["serving_default"](image=images)
+    assert np.mean(answers["label"].numpy() == labels) >= 0.95
+    np.testing.assert_allclose(np.sum(answers["probabilities"], axis=1), 1, atol=1e-5)
+    by_example = served["evaluate"](examples=tf.constant(records))["probabilities"]
+    np.testing.assert_allclose(by_example, answers["probabilities"], atol=1e-6)
+    stored, _ = store.load(Path(artifacts.rebuild(model.uri)))
+    indices = served["transform_features"](examples=tf.constant(records))["label"].numpy()
+    assert [stored.spec.labels[index].encode() for index in indices] == labels
+
+
+def test_what_is_served_is_never_augmented(trained: Any, prepared: SimpleNamespace, image_folder: Path) -> None:
+    (model,) = trained.outputs["model"].get()
+    served = tf.saved_model.load(artifacts.serving(model.uri)).signatures
+    content = (image_folder / "rows" / "0.png").read_bytes()
+    inputs = [served["preprocess"](image=tf.constant([content]))["inputs"].numpy() for _ in range(3)]
+    for found in inputs:
+        np.testing.assert_array_equal(found[0], tf.io.decode_png(content).numpy())
+
+
+def test_eval_and_test_are_never_augmented(trained: Any, files: dict[str, list[str]]) -> None:
+    (model,) = trained.outputs["model"].get()
+    stored, _ = store.load(Path(artifacts.rebuild(model.uri)))
+    for split in ("eval", "test"):
+        examples = Examples(files[split], stored.spec, 7)
+        raw = np.stack([inputs for inputs, _ in examples.raw().as_numpy_iterator()])
+        plain = np.concatenate([inputs for inputs, _ in examples.plain().as_numpy_iterator()])
+        np.testing.assert_allclose(plain, normalise(raw, stored.spec), atol=1e-6)
+
+
+def test_training_passes_are_augmented_repeatable_and_differ_by_epoch(
+    trained: Any, files: dict[str, list[str]]
+) -> None:
+    (model,) = trained.outputs["model"].get()
+    stored, _ = store.load(Path(artifacts.rebuild(model.uri)))
+
+    def run(policy: image.Policy, seed: int, epoch: int) -> np.ndarray:
+        passed = Examples(files["train"], stored.spec, 16).training(policy, seed, epoch)
+        return np.concatenate([inputs for inputs, _ in passed.as_numpy_iterator()])
+
+    policy = image.Policy(rotation=20)
+    np.testing.assert_array_equal(run(policy, 3, 1), run(policy, 3, 1))
+    assert np.any(run(policy, 3, 1) != run(policy, 3, 2))
+    assert np.any(run(policy, 3, 1) != run(policy, 4, 1))
+    off = run(image.Policy(rotation=20, strength=0), 3, 1)
+    np.testing.assert_array_equal(off, run(image.Policy(), 3, 1))
+    assert np.any(off != run(policy, 3, 1))
+
+
+def test_the_same_seed_gives_the_same_model(work: dict[str, Any], tmp_path: Path) -> None:
+    weights = []
+    for name in ("first", "second"):
+        again = {
+            **work,
+            **{key: str(tmp_path / name / key) for key in ("serving", "rebuild", "model_run", "checkpoints")},
+        }
+        child.run("components.train.job", again)
+        _, model = store.load(Path(again["rebuild"]))
+        weights.append(model.get_weights())
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_killed_training_goes_on_where_it_was(work: dict[str, Any], tmp_path: Path) -> None:
+    work["train"]["epochs"] = 200
+    work["train"]["schedule"] = {"name": "cosine"}
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps(work))
+    state = Path(work["checkpoints"], "state.json")
+    killed = subprocess.Popen([sys.executable, "-m", "components.train.job", str(path)], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (state.exists() and len(json.loads(state.read_text())["history"]) >= 3):
+        assert killed.poll() is None, "the training ended before it was killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    before = json.loads(state.read_text())["history"]
+    assert not Path(work["serving"]).exists()
+    # The same job goes on: the epochs that were done stay as they were, and the rest is trained.
+    work["train"]["epochs"] = len(before) + 2
+    child.run("components.train.job", work)
+    after = history(work)
+    assert len(after) == len(before) + 2
+    assert after[: len(before)] == before
+
+
+def test_early_stopping_keeps_the_best_weights(work: dict[str, Any], files: dict[str, list[str]]) -> None:
+    # A rate that ruins the model after the first epochs: the best epoch is not the last.
+    work["train"].update(epochs=30, early_stopping={"patience": 2}, optimizer={"name": "sgd", "learning_rate": 0.5})
+    job.run(work)
+    rows = history(work)
+    best = max(rows, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
+    stored, model = store.load(Path(work["rebuild"]))
+    model.compile(metrics=["accuracy"], loss="sparse_categorical_crossentropy")
+    plain = Examples(files["eval"], stored.spec, 16).plain()
+    answers = np.concatenate(
+        [model(inputs).numpy().argmax(1) == labels for inputs, labels in plain.as_numpy_iterator()]
+    )
+    assert np.mean(answers) == pytest.approx(best["val_accuracy"])
+    assert len(rows) < 30
+    assert rows.index(best) == len(rows) - 3
+
+
+def test_a_loss_that_is_no_number_says_what_to_do(work: dict[str, Any]) -> None:
+    work["train"].update(epochs=5, optimizer={"name": "sgd", "learning_rate": 1e30})
+    with pytest.raises(FloatingPointError, match=r"train\.optimizer\.learning_rate"):
+        job.run(work)
+
+
+def test_mirrored_trains_on_two_logical_devices_in_a_child(work: dict[str, Any]) -> None:
+    work["train"]["epochs"] = 6
+    work["train"]["optimizer"] = {"name": "adam", "learning_rate": 0.01}
+    work["train"]["strategy"] = {"name": "mirrored", "devices": 2}
+    child.run("components.train.job", work)
+    rows = history(work)
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert rows[-1]["val_accuracy"] > 0.6
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+def test_penalties_reach_every_kernel_of_a_family(trained: Any, penalty: str) -> None:
+    from components.models import family
+
+    (model,) = trained.outputs["model"].get()
+    stored, _ = store.load(Path(artifacts.rebuild(model.uri)))
+    made = family.build(cnn.Config(filters=(4,), dense=(8,), **{penalty: 0.1}), stored.spec)
+    kernels = [layer.kernel.numpy() for layer in made.layers if hasattr(layer, "kernel")]
+    expected = sum(0.1 * float(np.sum(np.abs(k) if penalty == "l1" else k**2)) for k in kernels)
+    assert len(made.losses) == len(kernels)
+    assert float(sum(made.losses)) == pytest.approx(expected, rel=1e-4)

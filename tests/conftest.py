@@ -1,0 +1,108 @@
+"""What several tests share: small real images in class folders, and the chain's first nodes run on them once."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+CLASSES = ("flat", "rows", "columns")
+
+
+def stripes(label: str, number: int) -> Any:
+    """A 12 x 12 grey image of its class, with noise of its own."""
+    import numpy as np
+
+    noise = np.random.default_rng([CLASSES.index(label), number])
+    image = np.full((12, 12), 100.0)
+    if label == "rows":
+        image[number % 2 :: 2] += 100
+    if label == "columns":
+        image[:, number % 2 :: 2] += 100
+    return np.clip(image + noise.normal(0, 15, image.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 images of each of three classes, PNG, one folder per class."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("images")
+    for label in CLASSES:
+        (folder / label).mkdir()
+        for number in range(60):
+            Image.fromarray(stripes(label, number)).save(folder / label / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def image_config(image_folder: Path) -> Any:
+    """The `data` section for `image_folder`."""
+    from data.modalities import image
+
+    return image.Config(path=str(image_folder), height=12, width=12, channels=1)
+
+
+@pytest.fixture(scope="session")
+def node_runner(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Runs nodes whose artifacts several tests use."""
+    from components.testing import NodeRunner
+
+    return NodeRunner(tmp_path_factory.mktemp("nodes"))
+
+
+@pytest.fixture(scope="session")
+def prepared(node_runner: Any, image_folder: Path, image_config: Any) -> SimpleNamespace:
+    """The components ingest, statistics, schema, validator and transform, run on `image_folder`."""
+    from tfx.components import ExampleValidator, SchemaGen, StatisticsGen
+
+    from components.ingest.component import example_gen
+    from components.transform.component import transform
+    from data.config import SplitConfig
+
+    done = SimpleNamespace()
+    done.ingest = example_gen(str(image_folder), image_config, SplitConfig(), "code")
+    node_runner(done.ingest)
+    done.statistics = StatisticsGen(done.ingest.outputs["examples"])
+    node_runner(done.statistics)
+    done.schema = SchemaGen(done.statistics.outputs["statistics"], exclude_splits=["eval", "test"])
+    node_runner(done.schema)
+    done.validator = ExampleValidator(done.statistics.outputs["statistics"], done.schema.outputs["schema"])
+    node_runner(done.validator)
+    done.transform = transform(done.ingest.outputs["examples"], done.schema.outputs["schema"], image_config, "code")
+    node_runner(done.transform)
+    return done
+
+
+@pytest.fixture(scope="session")
+def trained(
+    node_runner: Any, prepared: SimpleNamespace, image_config: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Any:
+    """The Trainer component, run on `prepared`: a small CNN that has learned its three classes."""
+    from components.models.families import cnn
+    from components.models.learning import OptimizerConfig
+    from components.train.component import trainer
+    from components.train.config import TrainConfig
+    from data.modalities import image
+
+    component = trainer(
+        prepared.transform.outputs["transformed_examples"],
+        prepared.transform.outputs["transform_graph"],
+        prepared.schema.outputs["schema"],
+        data=image_config,
+        augment=image.Policy(brightness=0.1, contrast=0.1),
+        model=cnn.Config(filters=(8,), dense=(16,)),
+        train=TrainConfig(epochs=12, batch=16, optimizer=OptimizerConfig(learning_rate=0.01)),
+        seed=0,
+        checkpoints=str(tmp_path_factory.mktemp("checkpoints")),
+        code="code",
+    )
+    node_runner(component)
+    return component

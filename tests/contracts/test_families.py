@@ -1,0 +1,94 @@
+"""One contract for every model family; a new file in components/models/families is tested without an entry here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from components.models import family, runtime, serving, store
+from data import plugins
+from data.modality import Spec
+
+FAMILIES = plugins.names(family.PACKAGE)
+# What a family needs to be small, and the input it is made for.
+SMALL: dict[str, dict[str, Any]] = {"cnn": {"filters": (4, 8), "dense": (16,)}}
+SPEC = Spec(modality="image", shape=(8, 8, 1), dtype="uint8", labels=("a", "b", "c"), mean=(100.0,), stddev=(50.0,))
+
+
+@pytest.fixture(params=FAMILIES)
+def config(request: pytest.FixtureRequest) -> family.FamilyConfig:
+    name = request.param
+    return family.look_up(name).Config.model_validate({"family": name, **SMALL.get(name, {})})
+
+
+def problem() -> tuple[np.ndarray, np.ndarray]:
+    """Inputs that differ by class in where they are bright."""
+    random = np.random.default_rng(0)
+    labels = np.arange(48) % 3
+    inputs = random.normal(0, 0.3, (48, 8, 8, 1)).astype(np.float32)
+    for number, label in enumerate(labels):
+        inputs[number, :, 2 * label : 2 * label + 3] += 1.5
+    return inputs, labels
+
+
+def test_the_config_is_read_without_tensorflow(config: family.FamilyConfig) -> None:
+    code = f"import sys, components.models.families.{config.family}; assert 'tensorflow' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_it_gives_logits_and_is_functional(config: family.FamilyConfig) -> None:
+    model = family.build(config, SPEC)
+    assert isinstance(model, tf_keras.Model) and model._is_graph_network
+    logits = model(problem()[0][:5])
+    assert logits.shape == (5, 3) and logits.dtype == tf.float32
+    assert np.any(logits < 0), "logits, not probabilities"
+
+
+def test_it_learns(config: family.FamilyConfig) -> None:
+    tf_keras.utils.set_random_seed(0)
+    inputs, labels = problem()
+    model = family.build(config, SPEC)
+    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(tf_keras.optimizers.Adam(0.01), loss, ["accuracy"])
+    model.fit(inputs, labels, epochs=25, batch_size=16, verbose=0)
+    assert model.evaluate(inputs, labels, verbose=0)[1] >= 0.95
+
+
+def test_it_is_rebuilt_from_what_is_stored(config: family.FamilyConfig, tmp_path: Path) -> None:
+    inputs, _ = problem()
+    model = family.build(config, SPEC)
+    store.save(tmp_path, store.Stored(config, SPEC, {"modality": "image"}, "supervised", 16), model)
+    stored, again = store.load(tmp_path)
+    assert stored.family == config and stored.spec == SPEC
+    np.testing.assert_array_equal(again(inputs), model(inputs))
+
+
+def test_its_flatbuffer_takes_what_a_device_has_and_answers_alike(config: family.FamilyConfig, tmp_path: Path) -> None:
+    model = family.build(config, SPEC)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(serving.converter(model, SPEC).convert())
+    raw = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
+    np.testing.assert_allclose(
+        runtime.Flatbuffer(path).predict_all(raw), serving.served(model, SPEC)(raw).numpy(), atol=1e-4
+    )
+
+
+def test_penalties_and_dropout_are_of_every_family(config: family.FamilyConfig) -> None:
+    model = family.build(config.model_copy(update={"l2": 0.1, "dropout": 0.5}), SPEC)
+    assert model.losses
+    inputs, _ = problem()
+    assert np.any(model(inputs, training=True) != model(inputs, training=True))
+
+
+def test_it_describes_itself(config: family.FamilyConfig) -> None:
+    schema = type(config).model_json_schema()
+    assert json.dumps(schema)
+    assert type(config).__doc__

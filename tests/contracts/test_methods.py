@@ -1,0 +1,81 @@
+"""One contract for every compression method: a file in components/compress/methods is tested without an entry here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components import artifacts
+from components.compress import method
+from components.compress.context import Context, steps
+from components.models import runtime, store
+from components.models.input import Examples
+from data import plugins
+from data.modalities import image
+
+METHODS = plugins.names(method.PACKAGE)
+
+
+def chain(name: str) -> list[dict[str, Any]]:
+    """The shortest chain that ends with a method."""
+    follows = method.look_up(name).FOLLOWS
+    before = chain(follows[0]) if follows else []
+    fields = method.look_up(name).Config.model_fields
+    return [*before, {"method": name, **({"epochs": 1} if "epochs" in fields else {})}]
+
+
+@pytest.fixture
+def context(trained: Any, prepared: SimpleNamespace) -> Context:
+    (model,) = trained.outputs["model"].get()
+    stored, _ = store.load(Path(artifacts.rebuild(model.uri)))
+    (transformed,) = prepared.transform.outputs["transformed_examples"].get()
+    examples = {
+        split: Examples([str(path) for path in Path(transformed.uri, f"Split-{split}").iterdir()], stored.spec, 16)
+        for split in ("train", "eval")
+    }
+    return Context(stored, examples, image.Policy(), 0, "contract")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_its_config_is_read_without_tensorflow(name: str) -> None:
+    code = f"import sys, components.compress.methods.{name}; assert 'tensorflow' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_it_leaves_the_model_it_was_given_alone_and_what_it_makes_runs(
+    name: str, context: Context, trained: Any, tmp_path: Path
+) -> None:
+    (artifact,) = trained.outputs["model"].get()
+    _, model = store.load(Path(artifacts.rebuild(artifact.uri)))
+    before = [weight.copy() for weight in model.get_weights()]
+    made, content = model, None
+    for found, config in steps([method.parse_step(step, 1) for step in chain(name)]):
+        assert hasattr(found, "tune") or hasattr(found, "export")
+        assert hasattr(found, "export") == found.EXPORTS
+        if hasattr(found, "tune"):
+            made = found.tune(made, config, context)
+            assert made is not model
+        if found.EXPORTS:
+            content = found.export(made, config, context)
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(content or context.converter(made).convert())
+    answers = runtime.Flatbuffer(path).predict_all(
+        inputs for inputs, _ in context.examples["eval"].raw().as_numpy_iterator()
+    )
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=0.05)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_it_says_what_it_does(name: str) -> None:
+    module = method.look_up(name)
+    assert module.__doc__ and module.Config.__doc__
+    assert module.Config.model_validate({"method": name}).method == name

@@ -1,0 +1,32 @@
+"""One contract for every modality: a file in data/modalities is tested without an entry here."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+
+from data import modality, plugins
+from data.config import DataConfig
+
+MODALITIES = plugins.names(modality.PACKAGE)
+OFFERED = ("examples", "preprocess", "spec", "parse", "from_transformed", "augment", "filename", "client_config")
+
+
+@pytest.mark.parametrize("name", MODALITIES)
+def test_it_offers_all_of_the_protocol_and_is_read_without_tensorflow(name: str) -> None:
+    module = modality.look_up(name)
+    assert all(callable(getattr(module, function)) for function in OFFERED)
+    assert issubclass(module.Config, DataConfig) and issubclass(module.Policy, modality.Policy)
+    assert module.Config.model_fields["modality"].default == name
+    assert modality.LABEL in module.DESCRIBED and module.INPUT in module.DESCRIBED
+    assert importlib.util.find_spec(module.CLIENT)
+    code = f"import sys, data.modalities.{name}; assert 'tensorflow' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", MODALITIES)
+def test_an_empty_policy_is_valid(name: str) -> None:
+    assert modality.look_up(name).Policy().strength == 1

@@ -1,0 +1,80 @@
+"""The image modality reads what it should and refuses the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import zlib
+
+import pytest
+from PIL import Image
+
+import data
+from data import modality, plugins
+from data.modalities import image
+from data.modality import BadExampleError
+
+CONFIG = image.Config(path="somewhere", height=8, width=8, channels=1)
+
+
+def encoded(mode: str, size: tuple[int, int], kind: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, size, 7).save(buffer, kind)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "channels"), [("L", "PNG", 1), ("RGB", "PNG", 3), ("L", "JPEG", 1), ("RGB", "JPEG", 3)]
+)
+def test_png_and_jpeg_grey_and_colour_are_examples(mode: str, kind: str, channels: int) -> None:
+    content = encoded(mode, (5, 3), kind)
+    (found,) = image.examples("cat/a.png", content, CONFIG)
+    assert found == {
+        "image": content,
+        "label": "cat",
+        "path": "cat/a.png",
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "height": 3,
+        "width": 5,
+        "channels": channels,
+    }
+
+
+def bomb() -> bytes:
+    """A PNG that says it is 30,000 x 30,000 pixels."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 0, 0, 0, 0)
+    pixels = zlib.compress(b"\0" * 100)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+BAD = {
+    "empty": b"",
+    "text": b"no image",
+    "truncated png": encoded("L", (40, 40), "PNG")[:70],
+    "truncated jpeg": encoded("RGB", (90, 90), "JPEG")[:300],
+    "gif": encoded("L", (4, 4), "GIF"),
+    "cmyk": encoded("CMYK", (4, 4), "JPEG"),
+    "bomb": bomb(),
+}
+
+
+@pytest.mark.parametrize("content", BAD.values(), ids=BAD)
+def test_what_is_no_image_is_refused_by_name(content: bytes) -> None:
+    with pytest.raises(BadExampleError, match=r"cat/bad\.png"):
+        list(image.examples("cat/bad.png", content, CONFIG))
+
+
+def test_the_package_data_is_ours() -> None:
+    """pytest, or a folder called data, could shadow it."""
+    assert data.__file__ is not None
+    assert (plugins.__file__ or "").startswith(data.__file__.removesuffix("__init__.py"))
+
+
+def test_an_unknown_modality_is_refused_with_the_near_match() -> None:
+    with pytest.raises(plugins.UnknownNameError, match="did you mean 'image'"):
+        modality.look_up("imag")

@@ -1,0 +1,186 @@
+"""The command line, mostly as a process of its own: exit codes, streams, and how fast it answers."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline import cli, experiment
+from pipeline.folders import NODES, Folders
+
+# Stands for what is pushed: the real client is tested where it is made.
+CLIENT = """
+import json, sys
+for file in sys.argv[1:]:
+    if "bad" in file:
+        print(f"INFO: kernels", file=sys.stderr)
+        print(f"{file}: no image", file=sys.stderr)
+        sys.exit(2)
+    if "worse" in file:
+        raise OSError(file)
+    print(json.dumps({"file": file, "label": "7", "probabilities": {"1": 0.2, "7": 0.75, "9": 0.05}}))
+"""
+
+
+def modelmill(*arguments: object, **more: object) -> subprocess.CompletedProcess[str]:
+    """Runs it without a terminal."""
+    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, **more)  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def pushed(tmp_path: Path) -> Path:
+    """A folder of versions with one in it."""
+    (tmp_path / "pushed" / "1").mkdir(parents=True)
+    (tmp_path / "pushed" / "1" / "client.py").write_text(CLIENT)
+    (tmp_path / "a.png").touch()
+    (tmp_path / "bad.png").touch()
+    (tmp_path / "worse.png").touch()
+    return tmp_path / "pushed"
+
+
+def test_help_answers_at_once_and_without_tensorflow() -> None:
+    seconds = []
+    for _ in range(3):
+        start = time.monotonic()
+        done = modelmill("--help")
+        seconds.append(time.monotonic() - start)
+        assert done.returncode == 0
+    for word in ("run", "list", "predict", "--version"):
+        assert word in done.stdout
+    assert min(seconds) < 1.0  # half a second where nothing else is running
+    code = (
+        "import sys\n"
+        "from pipeline import cli\n"
+        "sys.argv = ['modelmill', 'run', '--help']\n"
+        "try: cli.main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "assert not {'tensorflow', 'tfx', 'apache_beam', 'yaml', 'numpy'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_version_and_list() -> None:
+    assert modelmill("--version").stdout.startswith("modelmill 0.")
+    lines = modelmill("list").stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines] == [head["name"] for head in experiment.shipped()]
+    assert all(len(line.split("\t")) == 6 for line in lines)
+
+
+def test_wrong_input_is_exit_2_before_anything_is_imported(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("data: {modality: image, sample: digits, hight: 8}\nmodel: {family: cmn}\n")
+    cases = [
+        (["run"], "Missing argument"),
+        (["run", "digits-cn"], "did you mean 'digits-cnn'?"),
+        (["run", tmp_path / "none.yaml"], "there is no such file"),
+        (["run", bad], "data.hight: unknown key"),
+        (["run", "digits-cnn", "--set", "train.epocs=1"], "did you mean 'epochs'?"),
+        (["run", "digits-cnn", "--set", "train.epochs"], "give key.sub=value"),
+        (["run", "digits-cnn", "--to", "trian"], "--to: unknown node 'trian'"),
+        (["run", "digits-cnn", "--from", "evaluate_compressed"], "did you mean 'evaluate-compressed'?"),
+        (["run", "digits-cnn", "--from", "push", "--to", "train"], "--from push comes after --to train"),
+        (["frobnicate"], "frobnicate"),
+    ]
+    for arguments, text in cases:
+        start = time.monotonic()
+        done = modelmill(*arguments, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, ""), arguments
+        assert text in done.stderr, arguments
+        assert time.monotonic() - start < 3
+    assert not (tmp_path / "runs").exists()
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("data: {modality: image, sample: digits, hight: 8}\nmodel: {family: cmn}\ntrian: {}\n")
+    told = modelmill("run", bad).stderr
+    assert "bad.yaml: 5 problems\n" in told
+    for where in ("data.hight", "data.height", "data.width", "model.family", "trian"):
+        assert f"  {where}: " in told
+
+
+def test_a_second_run_at_the_same_time_is_exit_2(tmp_path: Path) -> None:
+    folders = Folders(tmp_path, "digits-cnn")
+    folders.experiment.mkdir()
+    with folders.lock.open("w") as file:
+        file.write("4711")
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = modelmill("run", "digits-cnn", "--root", tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "process 4711" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["data", "components"])
+def test_packages_of_the_same_name_are_noticed(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").touch()
+    code = f"import sys; from pipeline import cli; sys.path.insert(0, {str(tmp_path)!r}); cli.main()"
+    command = [sys.executable, "-c", code, "list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(cli.__file__).parent.parent)
+    assert done.returncode == 2
+    ours = Path(cli.__file__).resolve().parent.parent / name
+    assert f"found {tmp_path / name}, modelmill's is {ours}" in done.stderr
+    assert "PYTHONPATH" in done.stderr
+
+
+def test_ours_are_not_shadowed() -> None:
+    assert cli.shadows() is None
+
+
+def test_predict_gives_json_lines(pushed: Path) -> None:
+    done = modelmill("predict", pushed / "1", pushed.parent / "a.png", pushed.parent / "a.png")
+    assert done.returncode == 0
+    (line, _) = map(json.loads, done.stdout.splitlines())
+    assert (line["file"], line["label"]) == (str(pushed.parent / "a.png"), "7")
+
+
+def test_predict_gives_a_table_on_a_terminal(pushed: Path) -> None:
+    main, second = pty.openpty()
+    command = [sys.executable, "-m", "pipeline", "predict", pushed / "1", pushed.parent / "a.png"]
+    environment = {**os.environ, "COLUMNS": "200", "TERM": "dumb"}
+    subprocess.run(command, stdout=second, env=environment, check=True)
+    os.close(second)
+    text = os.read(main, 10_000).decode()
+    os.close(main)
+    assert "probability" in text and "0.750" in text and "1 0.200, 9 0.050" in text
+
+
+def test_predict_on_what_is_not_there(pushed: Path) -> None:
+    picture = pushed.parent / "a.png"
+    cases = [
+        (pushed / "2", picture, 2, "no pushed version"),
+        (pushed, picture, 2, f"give one of its versions, such as {pushed / '1'}"),
+        (pushed / "1", pushed.parent / "b.png", 2, "b.png: there is no such file"),
+        (pushed / "1", pushed, 2, "it is a folder"),
+        (pushed / "1", pushed.parent / "bad.png", 2, "bad.png: no image"),
+        (pushed / "1", pushed.parent / "worse.png", 1, "OSError"),
+    ]
+    for version, file, code, text in cases:
+        done = modelmill("predict", version, file)
+        assert (done.returncode, done.stdout) == (code, ""), text
+        assert text in done.stderr
+        assert "INFO" not in done.stderr
+
+
+def test_newer_versions_count_higher(pushed: Path) -> None:
+    for number in (2, 10):
+        (pushed / str(number)).mkdir()
+        (pushed / str(number) / "client.py").touch()
+    assert f"such as {pushed / '10'}" in modelmill("predict", pushed, pushed / "x").stderr
+
+
+def test_the_static_list_of_nodes_is_the_chain(tmp_path: Path) -> None:
+    from pipeline import graph
+
+    built = graph.build(experiment.load("digits-cnn"), Folders(tmp_path, "digits-cnn"))
+    assert sorted(NODES) == sorted(node.id for node in built.components)

@@ -1,0 +1,236 @@
+"""The local runner, with a little pipeline run for real: real launcher, cache, metadata and log."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tfx.orchestration import metadata
+
+from components import progress
+from pipeline.experiment import Experiment, load
+from pipeline.folders import Folders, RunFolder
+from pipeline.runners import lock
+from pipeline.runners.run import BAD_INPUT, FAILED, PUSHED, REFUSED, Request, run
+from tests.pipeline import little
+
+COMMAND = ["modelmill", "run", "my experiment.yaml"]
+
+
+class Runs:
+    """Runs of the little pipeline on one root."""
+
+    def __init__(self, root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        self.request = Request(load("digits-cnn", ["data.sample=null", f"data.path={root}"]), root, COMMAND)
+        self.folders = Folders(root, self.request.experiment.name)
+        self.screen = ""
+        self._capfd = capfd
+
+    def __call__(self, word: str = "", seed: int = 0, first=None, last=None, build=little.build) -> int:
+        """One run; `word` is what the second node is to do. Returns the exit code."""
+        little.misbehave(self.folders, word)
+        settings = self.request.experiment.run.model_copy(update={"seed": seed})
+        experiment = self.request.experiment.model_copy(update={"run": settings})
+        self._capfd.readouterr()
+        code = run(replace(self.request, experiment=experiment, first=first, last=last, build=build))
+        self.screen = self._capfd.readouterr().out
+        return code
+
+    @property
+    def summary(self) -> dict:
+        return json.loads((self.folders.latest / "summary.json").read_text())
+
+    @property
+    def log(self) -> str:
+        return (self.folders.latest / "log.txt").read_text()
+
+    def states(self) -> dict[str, str]:
+        return {node["id"]: node["state"] for node in self.summary["nodes"]}
+
+
+@pytest.fixture
+def runs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Runs:
+    return Runs(tmp_path / "root with space", capfd)
+
+
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path: Path) -> None:
+    (tmp_path / "root with space").mkdir()
+
+
+def test_a_run_leaves_all_that_is_promised(runs: Runs) -> None:
+    arguments = list(sys.argv)
+    assert runs() == PUSHED
+    found = runs.summary
+    assert (found["status"], found["failure"], found["experiment"]) == ("pushed", None, "digits-cnn")
+    assert found["pushed"] == str(runs.folders.pushed / "1")
+    assert [node["id"] for node in found["nodes"]] == ["ingest", "train", "baseline", "push"]
+    assert not any(node["cached"] for node in found["nodes"])
+    assert found["seconds"] >= sum(node["seconds"] for node in found["nodes"]) > 0
+    assert runs.folders.latest.is_symlink() and os.readlink(runs.folders.latest) == found["run_id"]
+    link = runs.folders.latest / "links" / "train" / "out"
+    assert link.is_symlink() and (link / "two.txt").read_text() == "1"
+    again = load(str(runs.folders.latest / "experiment.yaml"))
+    assert again == runs.request.experiment
+    assert sys.argv == arguments and progress.ENV not in os.environ
+
+
+def test_the_screen_is_for_people_and_the_log_for_the_rest(runs: Runs) -> None:
+    runs()
+    for line in ("ingest: done, ", "  the first node was here", "  steps: 20 of 20  loss 0.05", "push: done, "):
+        assert f"\n{line}" in runs.screen
+    assert runs.screen.index("the first node was here") < runs.screen.index("ingest: done")
+    assert runs.screen.count("  steps: ") == 10  # a line a tenth
+    assert "hello" not in runs.screen and "INFO" not in runs.screen
+    assert "python says hello" in runs.log and "a child says hello" in runs.log
+    assert "INFO absl: Going to run a new execution" in runs.log
+    print("the test's own stdout works again")
+    assert "works again" in runs._capfd.readouterr().out
+
+
+def test_again_nothing_is_run(runs: Runs) -> None:
+    runs()
+    first = runs.summary
+    assert runs() == PUSHED
+    assert set(runs.states().values()) == {"cached"}
+    assert all(node["cached"] for node in runs.summary["nodes"])
+    assert runs.summary["pushed"] == first["pushed"] and runs.summary["run_id"] > first["run_id"]
+    assert "all 4 cached, nothing to do" in runs.screen
+    assert (runs.folders.latest / "links" / "push" / "pushed_model").is_dir()
+
+
+def test_a_change_runs_from_where_it_matters(runs: Runs) -> None:
+    runs()
+    assert runs(seed=1) == PUSHED
+    assert runs.states() == {"ingest": "cached", "train": "done", "baseline": "done", "push": "done"}
+
+
+def test_a_failure_tells_why_where_and_how_to_go_on(runs: Runs) -> None:
+    assert runs("fail", seed=3) == FAILED
+    assert "train failed: seed 3 does not grow (caused by KeyError: 'cause')\n" in runs.screen
+    assert "while running" not in runs.screen and "Traceback" not in runs.screen
+    assert str(runs.folders.experiment / runs.summary["run_id"] / "log.txt") in runs.screen
+    assert "modelmill run 'my experiment.yaml'   (finished nodes are cached)" in runs.screen
+    assert "Traceback" in runs.log
+    found = runs.summary
+    assert (found["status"], found["pushed"], found["failure"]["node"]) == ("failed", None, "train")
+    states = {"ingest": "done", "train": "failed", "baseline": "waiting", "push": "waiting"}
+    assert runs.states() == states
+    assert runs(seed=3) == PUSHED
+    assert runs.states() == {"ingest": "cached", "train": "done", "baseline": "done", "push": "done"}
+
+
+def test_a_gate_that_refuses_is_no_failure(runs: Runs) -> None:
+    assert runs("refuse") == REFUSED
+    found = runs.summary
+    assert (found["status"], found["failure"]) == (
+        "refused",
+        {"node": "train", "reason": "the data does not fit"},
+    )
+    (gate,) = found["gates"]
+    assert (gate["gate"], gate["metric"], gate["slice"], gate["passed"]) == (
+        "data",
+        "anomaly",
+        "train/label",
+        False,
+    )
+    assert "refused by train, nothing was pushed:\nthe data does not fit\n" in runs.screen
+    assert "odd label" in runs.screen
+
+
+@pytest.mark.parametrize("word", ["interrupt", "terminate"])
+def test_stopped_by_hand_it_ends_cleanly(runs: Runs, word: str) -> None:
+    assert runs(word) == FAILED
+    assert (runs.summary["status"], runs.summary["failure"]["reason"]) == ("failed", "stopped by hand")
+    connection = metadata.sqlite_metadata_connection_config(str(runs.folders.metadata))
+    with metadata.Metadata(connection) as handle:
+        states = [execution.last_known_state for execution in handle.store.get_executions()]
+        assert handle.store.get_executions()[0].State.Name(states[-1]) == "FAILED"
+    assert not list((runs.folders.artifacts / "train" / "out").iterdir())
+    assert runs() == PUSHED
+    assert runs.states()["ingest"] == "cached"
+
+
+def test_inputs_that_are_not_there_are_a_failure(runs: Runs) -> None:
+    assert runs(build=little.build_without_input) == FAILED
+    assert runs.summary["failure"]["node"] == "push"
+    assert "model" in runs.summary["failure"]["reason"]
+
+
+def test_a_pipeline_that_can_not_be_built(runs: Runs) -> None:
+    def build(experiment: Experiment, folders: Folders) -> None:
+        raise ValueError("no such wire")
+
+    assert runs(build=build) == FAILED
+    assert "failed: no such wire" in runs.screen
+    assert runs.summary["status"] == "failed"
+
+
+def test_a_part_of_the_chain(runs: Runs) -> None:
+    assert runs(last="train") == PUSHED
+    assert (runs.summary["status"], runs.summary["pushed"]) == ("partial", None)
+    assert runs.states() == {"ingest": "done", "train": "done", "baseline": "skipped", "push": "skipped"}
+    before = runs.summary["run_id"]
+    assert runs("fail", seed=2) == FAILED  # a newer run, which has not come so far
+    assert runs(first="baseline") == PUSHED
+    assert runs.summary["status"] == "pushed"
+    assert runs.states() == {"ingest": "skipped", "train": "skipped", "baseline": "done", "push": "done"}
+    assert f"outputs of ingest, train are taken from run {before}" in runs.screen
+    assert (runs.folders.latest / "links" / "train" / "out" / "two.txt").is_file()
+
+
+def test_a_part_that_nothing_leads_to(runs: Runs) -> None:
+    assert runs(first="push") == BAD_INPUT
+    assert "no earlier run has finished ingest, train" in runs.screen
+    assert runs.summary["status"] == "failed"
+
+
+def test_what_was_deleted_is_made_again(runs: Runs) -> None:
+    runs()
+    (runs.folders.pushed / "1" / "two.txt").unlink()
+    (runs.folders.pushed / "1").rmdir()
+    assert runs() == PUSHED
+    assert (runs.folders.pushed / "1" / "two.txt").is_file()
+    assert runs.states() == {"ingest": "cached", "train": "cached", "baseline": "cached", "push": "done"}
+    ((runs.folders.latest / "links" / "train" / "out").resolve() / "two.txt").unlink()
+    (runs.folders.latest / "links" / "train" / "out").resolve().rmdir()
+    assert runs() == PUSHED
+    assert runs.states()["train"] == "done"
+
+
+def test_a_second_run_at_the_same_time_is_refused(runs: Runs) -> None:
+    code = (
+        "import pathlib, sys\n"
+        "from pipeline.runners import lock\n"
+        "with lock.held(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()\n"
+    )
+    arguments = [sys.executable, "-c", code, str(runs.folders.lock)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        with pytest.raises(lock.BusyError, match=f"digits-cnn is already running there .process {other.pid}."):
+            runs()
+        assert not runs.folders.latest.exists()
+        other.communicate("")
+    assert runs() == PUSHED
+
+
+def test_runs_of_the_same_second_have_ids_of_their_own(tmp_path: Path) -> None:
+    from datetime import datetime
+
+    folders, now = Folders(tmp_path, "x"), datetime(2026, 11, 22, 0, 42, 15)
+    ids = [RunFolder.create(folders, now).id for _ in range(3)]
+    assert ids == ["20261122-004215", "20261122-004215-002", "20261122-004215-003"] == sorted(ids)
+
+
+def test_an_artifact_that_can_not_be_summed_up(runs: Runs) -> None:
+    def build(experiment: Experiment, folders: Folders) -> object:
+        return little.pipeline(experiment, folders, [little.broken_report().with_id("compress")])
+
+    assert runs(build=build) == FAILED
+    assert "failed: the summary could not be made: JSONDecodeError: " in runs.screen
+    assert (runs.summary["status"], runs.states()) == ("failed", {"compress": "done"})
