@@ -23,7 +23,7 @@ class Config(method.MethodConfig):
     method: Literal["prune"] = "prune"
     sparsity: float = Field(0.8, gt=0, lt=1, description="Share of zeros in every pruned kernel at the end.")
     initial: float = Field(0.3, ge=0, lt=1)
-    ramp: float = Field(0.6, gt=0, le=1, description="Share of the fine-tuning in which the sparsity rises.")
+    ramp: float = Field(0.5, gt=0, le=1, description="Share of the fine-tuning in which the sparsity rises.")
     epochs: int = Field(10, ge=1, description="Of fine-tuning.")
     learning_rate: float = Field(1e-3, gt=0, description="Of Adam at the start; it falls to zero by a cosine.")
 
