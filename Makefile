@@ -11,10 +11,10 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Where it is set nothing is cached, and every start takes longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test check format bench lock clean
+.PHONY: help setup run test test-kubeflow check format bench lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## make or update .venv
 	@.ci/setup
@@ -22,8 +22,11 @@ setup: ## make or update .venv
 run: setup ## run an experiment: make run EXPERIMENT=digits-cnn ARGS=...
 	$(BIN)/modelmill run $(EXPERIMENT) $(ARGS)
 
-test: setup ## all tests, the slow ones too; fewer: make test ARGS='-m "not slow"'
-	$(BIN)/python -m pytest $(ARGS)
+test: setup ## all tests but those of test-kubeflow; fewer: make test ARGS='-m "not slow and not kubeflow"'
+	$(BIN)/python -m pytest -m "not kubeflow" $(ARGS)
+
+test-kubeflow: setup ## digits-cnn, compiled, through what the launchers of both Kubeflow targets do
+	$(BIN)/python -m pytest tests/kubeflow -m kubeflow -s $(ARGS)
 
 check: setup ## lint, format, types, and which module may import which
 	@failed=0; for tool in 'ruff check .' 'ruff format --check .' mypy 'lint-imports --no-logo'; do \

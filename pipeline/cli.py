@@ -13,6 +13,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from pipeline import cli_kubeflow
+
 app = typer.Typer(
     name="modelmill",
     help="Train, judge, compress and push models with TFX, from one experiment file.",
@@ -187,3 +189,6 @@ def _program() -> str:
 def _stop(code: int, message: str) -> NoReturn:
     typer.secho(message, err=True, fg=typer.colors.RED)
     raise SystemExit(code)
+
+
+cli_kubeflow.register(app)

@@ -30,6 +30,7 @@ from components.train.config import TrainConfig
 from data import modality, plugins, sample
 from data.config import DataConfig, SplitConfig, Strict
 from data.modality import Policy
+from pipeline.kubeflow_config import ClusterRunConfig
 
 SHIPPED = Path(__file__).parent / "experiments"
 # What the head of a shipped file tells `modelmill list`.
@@ -49,7 +50,7 @@ class ExperimentError(ValueError):
         super().__init__("\n".join([f"{source}: {count}", *(f"  {problem}" for problem in problems)]))
 
 
-class RunConfig(Strict):
+class RunConfig(ClusterRunConfig):
     """How the pipeline is executed."""
 
     seed: int = Field(0, ge=0, lt=2**31, description="Of everything random; the same seed, the same model.")

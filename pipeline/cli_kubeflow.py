@@ -1,0 +1,176 @@
+"""The commands for clusters: compile, submit, run-node."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+EXPERIMENT = Annotated[str, typer.Argument(help="A shipped experiment's name, or the path of a YAML file.")]
+SET = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Such as train.epochs=5; repeatable.")
+]
+TARGET = Annotated[str, typer.Option(help="kubeflow (open-source KFP v2) or vertex.")]
+IMAGE = Annotated[str | None, typer.Option(help="Image that holds modelmill, with a tag or a digest.")]
+ROOT = Annotated[str | None, typer.Option(help="Of all artifacts: gs://, minio:// or s3://.")]
+LATEST = Annotated[bool, typer.Option("--allow-latest", help="Take an image that may change by itself.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    app.command("compile")(compile_command)
+    app.command("submit")(submit_command)
+    app.command("run-node")(run_node)
+
+
+def compile_command(
+    experiment: EXPERIMENT,
+    target: TARGET = "kubeflow",
+    image: IMAGE = None,
+    root: ROOT = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="EXPERIMENT.yaml (vertex: .json).")] = None,
+    overrides: SET = None,
+    allow_latest: LATEST = False,
+) -> None:
+    """Compile an experiment for Kubeflow Pipelines v2 or Vertex AI Pipelines."""
+    package = _compiled(experiment, overrides, target, image, root, allow_latest)
+    path = output or Path(f"{package.spec['pipelineInfo']['name']}{package.suffix}")
+    if path.suffix != package.suffix:
+        _stop(f"--output: found {path}; {target} needs a file that ends in {package.suffix}")
+    package.write(path)
+    for note in package.notes:
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(path)
+
+
+def submit_command(
+    experiment: Annotated[str, typer.Argument(help="An experiment, or a file that `compile` has written.")],
+    host: Annotated[str, typer.Option(help="URL of Kubeflow Pipelines.")],
+    target: TARGET = "kubeflow",
+    image: IMAGE = None,
+    root: ROOT = None,
+    namespace: Annotated[str | None, typer.Option("-n", "--namespace", help="On servers for many users.")] = None,
+    kfp_experiment: Annotated[str | None, typer.Option("--experiment", help="Where KFP shows the run.")] = None,
+    param: Annotated[list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Repeatable.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Until it has ended.")] = False,
+    schedule: Annotated[str | None, typer.Option(metavar="CRON", help="Run it again and again.")] = None,
+    token_file: Annotated[Path | None, typer.Option(help="A bearer token; KFP_TOKEN would do, too.")] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="Certificates by which the server's is checked.")] = None,
+    verify_tls: Annotated[bool, typer.Option("--verify-tls/--no-verify-tls", help="Check its certificate.")] = True,
+    overrides: SET = None,
+    allow_latest: LATEST = False,
+) -> None:
+    """Submit to Kubeflow Pipelines v2: 0 submitted (with --wait: pushed), 3 a gate refused, 2 bad input, 1 failure."""
+    from pipeline.runners.kubeflow.client import Connection, KfpServer, ServerError
+    from pipeline.runners.kubeflow.submit import Submission, submit
+    from pipeline.runners.kubeflow.targets import DeployError
+
+    if target != "kubeflow":
+        _stop("submit works for --target kubeflow; give Vertex the compiled file: docs/kubeflow.md, 'Submit'")
+    connection = Connection(host, namespace, _token(token_file), verify_tls, ca_file)
+    with tempfile.TemporaryDirectory(prefix="modelmill-") as folder:
+        path = Path(experiment)
+        if not _is_compiled(path):
+            package = _compiled(experiment, overrides, target, image, root, allow_latest)
+            path = Path(folder, f"pipeline{package.suffix}")
+            package.write(path)
+            for note in package.notes:
+                typer.echo(f"note: {note}", err=True)
+        try:
+            code = submit(
+                Submission(path, kfp_experiment, tuple(param or ()), schedule, wait),
+                lambda: KfpServer(connection),
+                typer.echo,
+            )
+        except DeployError as error:
+            _stop(str(error))
+        except ServerError as error:
+            _stop(str(error), 1)
+    raise typer.Exit(code)
+
+
+def run_node(
+    file: Annotated[Path, typer.Argument(help="A file that `compile` has written.")],
+    task: Annotated[str, typer.Option(help="The node.")],
+    executor_input: Annotated[str, typer.Option(help="The task's ExecutorInput as JSON, or @FILE.")],
+    mounts: Annotated[
+        Path, typer.Option(help="Folder with gcs/, minio/ and s3/, as the launcher has them in /.")
+    ] = Path("/"),
+) -> None:
+    """Run one node's container command on this machine, with the ExecutorInput of a failed task."""
+    from data import plugins
+    from pipeline.runners.kubeflow import command
+    from pipeline.runners.kubeflow.mounts import ENV
+    from pipeline.runners.kubeflow.targets import DeployError
+
+    try:
+        spec = command.read(file)
+    except DeployError as error:
+        _stop(str(error))
+    if task not in spec["components"]:
+        _stop(f"--task: {plugins.unknown('task', task, spec['components'])}")
+    container = command.container(spec, task)
+    content = _json(executor_input)
+    os.makedirs(os.path.dirname(content["outputs"]["outputFile"]) or ".", exist_ok=True)
+    variables = {**os.environ, "PATH": f"{command.environment(Path())['PATH']}:{os.environ.get('PATH', '')}"}
+    variables[ENV] = str(mounts.absolute())
+    command.execute(task, [*container["command"], *container["args"]], content, variables, None)
+
+
+def _compiled(
+    experiment: str, overrides: list[str] | None, target: str, image: str | None, root: str | None, allow_latest: bool
+) -> Any:
+    """The package; what is wrong ends the program with 2."""
+    from data import plugins
+    from pipeline.experiment import ExperimentError, load
+    from pipeline.runners.kubeflow import targets
+
+    known = [one.value for one in targets.Target]
+    if target not in known:
+        _stop(f"--target: {plugins.unknown('target', target, known)}")
+    try:
+        loaded = load(experiment, overrides)
+        # Before TensorFlow is imported: these are told within a second.
+        targets.image(image, allow_latest)
+        targets.root(targets.Target(target), root or loaded.run.cluster.root)
+        from pipeline.runners.kubeflow.compiler import compile_experiment
+
+        return compile_experiment(loaded, targets.Target(target), image, root, allow_latest)
+    except (ExperimentError, targets.DeployError) as error:
+        _stop(str(error))
+
+
+def _is_compiled(path: Path) -> bool:
+    if not path.is_file() or path.suffix not in (".yaml", ".yml"):
+        return False
+    return "deploymentSpec:" in path.read_text(encoding="utf-8", errors="replace")
+
+
+def _token(file: Path | None) -> str | None:
+    """Not an option of its own: command lines are seen by everybody on a machine."""
+    if file is None:
+        return os.environ.get("KFP_TOKEN")
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        _stop(f"--token-file: {error}")
+
+
+def _json(given: str) -> dict[str, Any]:
+    try:
+        text = Path(given[1:]).read_text(encoding="utf-8") if given.startswith("@") else given
+        content = json.loads(text)
+        if not isinstance(content, dict) or "outputFile" not in content.get("outputs", {}):
+            raise ValueError("there is no outputs.outputFile in it")
+    except (OSError, ValueError) as error:
+        _stop(f"--executor-input: {error}; give the ExecutorInput of the task as JSON, or @FILE")
+    return content
+
+
+def _stop(message: str, code: int = 2) -> NoReturn:
+    typer.secho(message, err=True, fg=typer.colors.RED)
+    raise SystemExit(code)

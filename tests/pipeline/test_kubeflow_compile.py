@@ -1,0 +1,307 @@
+"""Compiled packages: what kfp and its server take, what the experiment asks for, what is refused."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.experiment import load
+from pipeline.folders import NODES
+from pipeline.runners.kubeflow import rules, targets
+from pipeline.runners.kubeflow.targets import DeployError, Target
+
+IMAGE = "registry.example:5000/team/modelmill:0.1.0"
+SETTINGS = [
+    "run.resources={default: {cpu: 1, memory: 2G}, train: {cpu: 4, memory: 16Gi, accelerator: {type: nvidia-t4}}}",
+    "run.retries={default: 1, train: 3, push: 0}",
+    "run.time_limits={train: 3600}",
+    "run.cache={statistics: false}",
+    "run.kubernetes={default: {volumes: [{claim: models, path: /mnt/models}], image_pull_secrets: [registry]}, "
+    "train: {node_selector: {pool: gpu}, shared_memory: 2Gi, "
+    "tolerations: [{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule, seconds: 60}], "
+    "secrets: [{name: keys, env: {token: TOKEN}}, {name: files, path: /mnt/secret}]}}",
+    "run.cluster={destination: /mnt/models/digits, checkpoints: /mnt/models/checkpoints}",
+    "run.seed=7",
+]
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """digits-cnn for both targets, with everything that can be asked for, and the files."""
+    from pipeline.runners.kubeflow.compiler import compile_experiment
+
+    folder = tmp_path_factory.mktemp("compiled")
+    experiment = load("digits-cnn", SETTINGS)
+    kubeflow = compile_experiment(experiment, Target.KUBEFLOW, IMAGE)
+    vertex = compile_experiment(experiment, Target.VERTEX, IMAGE, "gs://bucket/root/")
+    kubeflow.write(folder / "pipeline.yaml")
+    vertex.write(folder / "pipeline.json")
+    return SimpleNamespace(
+        kubeflow=kubeflow, vertex=vertex, yaml=folder / "pipeline.yaml", json=folder / "pipeline.json"
+    )
+
+
+def task(package: Any, node: str) -> Any:
+    return package.spec["root"]["dag"]["tasks"][node]
+
+
+def container(package: Any, node: str) -> Any:
+    return package.spec["deploymentSpec"]["executors"][f"exec-{node}"]["container"]
+
+
+def test_kfp_itself_reads_it(compiled: SimpleNamespace) -> None:
+    from google.protobuf import json_format
+    from kfp import components
+    from kfp.client import client
+    from kfp.pipeline_spec import pipeline_spec_pb2
+
+    first, second = yaml.safe_load_all(compiled.yaml.read_text())
+    spec = json_format.ParseDict(first, pipeline_spec_pb2.PipelineSpec())
+    json_format.ParseDict(second, pipeline_spec_pb2.PlatformSpec())
+    assert spec.schema_version == "2.1.0"
+    assert set(spec.root.dag.tasks) == set(NODES)
+    deployment = pipeline_spec_pb2.PipelineDeploymentConfig()
+    json_format.ParseDict(json_format.MessageToDict(spec.deployment_spec), deployment)
+    assert deployment.executors["exec-train"].container.resources.accelerator.type == "nvidia.com/gpu"
+
+    loaded = components.load_component_from_file(str(compiled.yaml))
+    assert set(loaded.component_spec.inputs) == {
+        "data_path",
+        "push_destination",
+        "seed",
+        "train_epochs",
+        "version_label",
+    }
+    document = client._extract_pipeline_yaml(str(compiled.yaml))
+    assert set(document.to_dict()) == {"pipeline_spec", "platform_spec"}
+
+
+def test_vertex_gets_a_pipeline_job(compiled: SimpleNamespace) -> None:
+    from google.protobuf import json_format
+    from kfp.pipeline_spec import pipeline_spec_pb2
+
+    job = json_format.ParseDict(json.loads(compiled.json.read_text()), pipeline_spec_pb2.PipelineJob())
+    assert job.runtime_config.gcs_output_directory == "gs://bucket/root"
+    assert job.pipeline_spec["defaultPipelineRoot"] == "gs://bucket/root"
+    check = container(compiled.vertex, "ingest")["lifecycle"]["preCacheCheck"]
+    assert check["command"] == container(compiled.vertex, "ingest")["command"]
+    assert check["args"][0] == "--driver_only"
+    assert "lifecycle" not in container(compiled.kubeflow, "ingest")
+
+
+def test_vertex_own_client_reads_it(compiled: SimpleNamespace) -> None:
+    from google.cloud.aiplatform.utils import pipeline_utils
+
+    builder = pipeline_utils.PipelineRuntimeConfigBuilder.from_job_spec_json(json.loads(compiled.json.read_text()))
+    builder.update_runtime_parameters({"seed": 3, "version_label": "spring"})
+    built = builder.build()
+    assert built["gcsOutputDirectory"] == "gs://bucket/root"
+    assert built["parameterValues"]["seed"] == 3
+    with pytest.raises(ValueError, match="epochs"):
+        builder.update_runtime_parameters({"epochs": 3})
+        builder.build()
+
+
+def test_parameters_have_the_experiments_values_as_defaults(compiled: SimpleNamespace) -> None:
+    declared = compiled.kubeflow.spec["root"]["inputDefinitions"]["parameters"]
+    assert {name: one["defaultValue"] for name, one in declared.items()} == {
+        "data_path": "/tmp/modelmill/samples/digits",
+        "push_destination": "/mnt/models/digits",
+        "seed": 7,
+        "train_epochs": 60,
+        "version_label": "",
+    }
+    assert task(compiled.kubeflow, "train")["inputs"]["parameters"]["modelmill_seed"] == {
+        "componentInputParameter": "seed"
+    }
+    inputs = container(compiled.kubeflow, "train")["args"]
+    spec = json.loads(inputs[inputs.index("--json_serialized_inputs_spec_args") + 1])
+    assert spec["parameters"]["modelmill_seed"] == {"parameterType": "NUMBER_INTEGER"}
+
+
+def test_every_node_gets_what_was_asked_for(compiled: SimpleNamespace) -> None:
+    for node in NODES:
+        resources = container(compiled.kubeflow, node)["resources"]
+        wanted = (4, "16Gi", 16 * 1024**3 / 1e9) if node == "train" else (1, "2G", 2)
+        found = (resources["cpuLimit"], resources["resourceMemoryLimit"], resources["memoryLimit"])
+        assert found == pytest.approx(wanted) if found[1] == wanted[1] else False, node
+        assert container(compiled.kubeflow, node)["image"] == IMAGE
+        count = {"train": 3, "push": 0}.get(node, 1)
+        assert task(compiled.kubeflow, node).get("retryPolicy", {}).get("maxRetryCount", 0) == count
+    cached = {node for node in NODES if task(compiled.kubeflow, node)["cachingOptions"]}
+    assert set(NODES) - cached == {"ingest", "baseline", "push", "statistics"}
+    assert container(compiled.kubeflow, "train")["args"][-2:] == ["--time_limit", "3600"]
+    assert "--time_limit" not in container(compiled.kubeflow, "push")["args"]
+
+
+def test_the_kubernetes_document(compiled: SimpleNamespace) -> None:
+    executors = compiled.kubeflow.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert set(executors) == {f"exec-{node}" for node in NODES}
+    train = executors["exec-train"]
+    assert train["nodeSelector"]["labels"] == {
+        "cloud.google.com/gke-accelerator": "nvidia-tesla-t4",
+        "pool": "gpu",
+    }
+    assert train["tolerations"] == [
+        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule", "tolerationSeconds": "60"}
+    ]
+    assert train["secretAsEnv"][0]["keyToEnv"] == [{"secretKey": "token", "envVar": "TOKEN"}]
+    assert train["secretAsVolume"][0]["mountPath"] == "/mnt/secret"
+    assert train["enabledSharedMemory"] == {"volumeName": "shm", "size": "2Gi"}
+    assert executors["exec-push"]["pvcMount"][0]["mountPath"] == "/mnt/models"
+    assert executors["exec-push"]["imagePullSecret"][0]["secretName"] == "registry"
+    assert "nodeSelector" not in executors["exec-push"]
+    assert compiled.vertex.platform is None
+    assert "Vertex" in compiled.vertex.notes[0]
+
+
+def test_accelerators_have_the_targets_names(compiled: SimpleNamespace) -> None:
+    assert container(compiled.vertex, "train")["resources"]["accelerator"]["type"] == "NVIDIA_TESLA_T4"
+    assert container(compiled.kubeflow, "train")["resources"]["accelerator"]["resourceType"] == "nvidia.com/gpu"
+
+
+def test_nothing_of_this_machine_is_in_it(compiled: SimpleNamespace) -> None:
+    here = str(Path(__file__).resolve().parents[2])
+    assert here not in compiled.yaml.read_text()
+    assert here not in compiled.json.read_text()
+
+
+def test_a_remote_beam_runner_is_for_the_nodes_that_can_use_it() -> None:
+    from pipeline.runners.kubeflow.compiler import compile_experiment
+
+    options = "--runner=DataflowRunner"
+    experiment = load("digits-cnn", [f"run.beam=['{options}', '--project=p']"])
+    package = compile_experiment(experiment, Target.VERTEX, IMAGE, "gs://bucket/root")
+    assert {node for node in NODES if options in container(package, node)["args"]} == {
+        "ingest",
+        "statistics",
+        "transform",
+        "evaluate",
+    }
+    assert "--runner=FnApiRunner" in container(package, "evaluate-compressed")["args"]
+
+
+def test_data_that_the_launcher_fetches() -> None:
+    from kfp import components
+
+    from pipeline.runners.kubeflow.compiler import compile_experiment
+
+    experiment = load("digits-cnn", ["run.cluster={data: s3://bucket/images/}"])
+    package = compile_experiment(experiment, Target.KUBEFLOW, IMAGE)
+    assert components.load_component_from_text(package.text())
+    assert task(package, "data")["inputs"]["parameters"]["uri"] == {"componentInputParameter": "data_path"}
+    assert task(package, "ingest")["dependentTasks"] == ["data"]
+    assert package.spec["root"]["inputDefinitions"]["parameters"]["data_path"]["defaultValue"] == "s3://bucket/images"
+
+
+def breaks(change: Any, compiled: SimpleNamespace) -> list[str]:
+    """The names of the rules that a changed spec breaks."""
+    spec, platform = copy.deepcopy(compiled.kubeflow.spec), copy.deepcopy(compiled.kubeflow.platform)
+    change(spec, platform)
+    return sorted({line.partition(":")[0] for line in rules.broken(spec, platform, Target.KUBEFLOW)})
+
+
+def _rename(spec: Any, platform: Any) -> None:
+    tasks = spec["root"]["dag"]["tasks"]
+    tasks["the_push"] = tasks.pop("push")
+
+
+def _dynamic(spec: Any, platform: Any) -> None:
+    given = spec["root"]["dag"]["tasks"]["push"]["inputs"]["parameters"]
+    given["code"] = {"taskOutputParameter": {"producerTask": "check_task", "outputParameterKey": "x"}}
+
+
+RULES = {
+    "schema_version": lambda spec, platform: spec.update(schemaVersion="2.0.0"),
+    "pipeline_name": lambda spec, platform: spec["pipelineInfo"].update(name="Digits"),
+    "task_names": _rename,
+    "components_exist": lambda spec, platform: spec["components"]["push"].update(executorLabel="nothing"),
+    "no_resolvers": lambda spec, platform: spec["deploymentSpec"]["executors"].update({"exec-x": {"resolver": {}}}),
+    "containers": lambda spec, platform: spec["deploymentSpec"]["executors"]["exec-push"]["container"].pop("command"),
+    "producers_exist": _dynamic,
+    "dependencies": lambda spec, platform: spec["root"]["dag"]["tasks"]["ingest"].update(dependentTasks=["push"]),
+    "inputs_declared": lambda spec, platform: spec["root"]["dag"]["tasks"]["push"]["inputs"]["artifacts"].pop("bundle"),
+    "root_parameters": lambda spec, platform: spec["root"]["inputDefinitions"]["parameters"]["seed"].pop(
+        "defaultValue"
+    ),
+    "pipeline_root": lambda spec, platform: spec.update(defaultPipelineRoot="/mnt/artifacts"),
+    "arguments": lambda spec, platform: spec["deploymentSpec"]["executors"]["exec-push"]["container"]["args"].append(
+        "x" * rules.LONGEST + "x"
+    ),
+    "platform": lambda spec, platform: platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].update(
+        {"push": {}}
+    ),
+}
+
+
+def test_every_rule_has_a_case() -> None:
+    assert set(RULES) == {rule.__name__.removeprefix("_") for rule in rules.RULES}
+
+
+@pytest.mark.parametrize("name", list(RULES))
+def test_rule(name: str, compiled: SimpleNamespace) -> None:
+    assert breaks(lambda spec, platform: None, compiled) == []
+    assert name in breaks(RULES[name], compiled)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (None, "--image: missing"),
+        ("", "--image: missing"),
+        ("modelmill", "neither tag nor digest"),
+        ("registry.example:5000/modelmill", "neither tag nor digest"),
+        ("modelmill:latest", "the tag 'latest'"),
+        ("Modelmill:1", "give REGISTRY/NAME:TAG"),
+        ("modelmill:1; rm", "give REGISTRY/NAME:TAG"),
+    ],
+)
+def test_images_that_are_refused(given: str | None, told: str) -> None:
+    with pytest.raises(DeployError, match=told):
+        targets.image(given, allow_latest=False)
+
+
+def test_images_that_are_taken() -> None:
+    for given in (IMAGE, "modelmill@sha256:" + "0" * 64, "r.example/m:latest@sha256:" + "a" * 64):
+        assert targets.image(given, allow_latest=False) == given
+    assert targets.image("modelmill:latest", allow_latest=True)
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "told"),
+    [
+        (Target.VERTEX, None, "Vertex has no default root"),
+        (Target.VERTEX, "minio://mlpipeline/x", "vertex takes gs://"),
+        (Target.KUBEFLOW, "/mnt/artifacts", "the KFP driver takes object stores only"),
+        (Target.KUBEFLOW, "hdfs://host/x", "kubeflow takes gs://, minio://, s3://"),
+        (Target.KUBEFLOW, "gs:///", "with a bucket"),
+    ],
+)
+def test_roots_that_a_target_can_not_reach(target: Target, given: str | None, told: str) -> None:
+    with pytest.raises(DeployError, match=told):
+        targets.root(target, given)
+
+
+@pytest.mark.parametrize(
+    ("target", "settings", "told"),
+    [
+        (Target.KUBEFLOW, ["run.resources={train: {accelerator: {type: nvidia-t5}}}"], "did you mean 'nvidia-t4'"),
+        (Target.VERTEX, ["run.resources={train: {accelerator: {type: nvidia.com/gpu}}}"], "unknown accelerator"),
+        (Target.KUBEFLOW, ["run.cluster={destination: gs://b/x}"], "run.cluster.destination: found 'gs://b/x'"),
+        (Target.VERTEX, ["run.cluster={data: s3://b/x}"], "vertex needs gs://BUCKET/FOLDER or"),
+        (Target.KUBEFLOW, ["run.cluster={data: digits}"], "an absolute path in the container"),
+        (Target.KUBEFLOW, ["data.sample=null", "data.path=."], "run.cluster.data: missing"),
+        (Target.KUBEFLOW, ["data.schema_file=digits-cnn.yaml"], "run.cluster.schema_file: missing"),
+    ],
+)
+def test_places_and_resources_that_a_target_does_not_know(target: Target, settings: list[str], told: str) -> None:
+    from pipeline.runners.kubeflow.compiler import compile_experiment
+
+    with pytest.raises(DeployError, match=told):
+        compile_experiment(load("digits-cnn", settings), target, IMAGE, "gs://bucket/root")

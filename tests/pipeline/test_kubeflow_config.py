@@ -1,0 +1,47 @@
+"""The part of `run` that is for clusters: merged per node, and refused by field name."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.experiment import ExperimentError, load
+from pipeline.kubeflow_config import Kubernetes, Resources, of_node, pod
+
+
+def test_a_node_has_its_own_or_the_default() -> None:
+    values = {"default": Resources(cpu=2), "train": Resources(cpu=8)}
+    assert of_node(values, "train") == Resources(cpu=8)
+    assert of_node(values, "push") == Resources(cpu=2)
+    assert of_node({"train": 1}, "push") is None
+
+
+def test_a_nodes_own_fields_replace_those_of_the_default() -> None:
+    values = {
+        "default": Kubernetes(node_selector={"disk": "ssd"}, image_pull_secrets=("registry",)),
+        "train": Kubernetes(node_selector={"gpu": "yes"}),
+    }
+    found = pod(values, "train")
+    assert found.node_selector == {"gpu": "yes"}
+    assert found.image_pull_secrets == ("registry",)
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("run.resources={trian: {cpu: 1}}", "unknown node 'trian'; allowed: .*did you mean 'train'"),
+        ("run.resources={train: {cpus: 1}}", "run.resources.train.cpus: unknown key 'cpus'; .*did you mean 'cpu'"),
+        ("run.resources={train: {cpu: 0}}", "run.resources.train.cpu: found 0; it should be greater than 0"),
+        ("run.resources={train: {memory: lots}}", "run.resources.train.memory: found 'lots'"),
+        ("run.resources={train: {accelerator: {type: t4, count: 0}}}", "run.resources.train.accelerator.count"),
+        ("run.retries={train: 99}", "run.retries: .*train: found 99; give 0 to 20"),
+        ("run.time_limits={train: 0}", "run.time_limits: .*train: found 0"),
+        ("run.kubernetes={default: {volumes: [{claim: a, path: models}]}}", "run.kubernetes.default.volumes.0.path"),
+        ("run.kubernetes={default: {volumes: [{claim: a, pat: /m}]}}", "unknown key 'pat'; .*did you mean 'path'"),
+        ("run.kubernetes={default: {secrets: [{name: a}]}}", "give either 'path' .* or 'env'"),
+        ("run.kubernetes={default: {tolerations: [{effect: Never}]}}", "run.kubernetes.default.tolerations.0.effect"),
+        ("run.cluster={rot: gs://b/x}", "run.cluster.rot: unknown key 'rot'; .*did you mean 'root'"),
+    ],
+)
+def test_what_is_wrong_is_named(setting: str, told: str) -> None:
+    with pytest.raises(ExperimentError, match=told):
+        load("digits-cnn", [setting])

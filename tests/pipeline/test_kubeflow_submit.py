@@ -1,0 +1,266 @@
+"""`submit`, with kfp's own client, against a server on loopback: what works, and every error that a user may meet."""
+
+from __future__ import annotations
+
+import datetime
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.runners.kubeflow.client import Connection, KfpServer, ServerError
+from pipeline.runners.kubeflow.fake_server import BREAK, FakeKfpServer
+from pipeline.runners.kubeflow.submit import Submission, submit
+from pipeline.runners.kubeflow.targets import DeployError
+
+TASKS = [
+    {"run_id": "run-1", "task_id": "0", "display_name": "root", "state": "FAILED"},
+    {"run_id": "run-1", "task_id": "1", "display_name": "train-driver", "state": "SUCCEEDED"},
+    {
+        "run_id": "run-1",
+        "task_id": "2",
+        "display_name": "train",
+        "state": "FAILED",
+        "error": {"code": 2, "message": "main: Error (exit code 1): out of memory"},
+    },
+]
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A compiled file of one task, with the parameters of a real one."""
+    parameter = {"parameterType": "NUMBER_INTEGER", "defaultValue": 60}
+    text = {"parameterType": "STRING", "defaultValue": ""}
+    spec = {
+        "pipelineInfo": {"name": "digits"},
+        "schemaVersion": "2.1.0",
+        "root": {
+            "dag": {"tasks": {"train": {"componentRef": {"name": "train"}}}},
+            "inputDefinitions": {
+                "parameters": {"train_epochs": parameter, "data_path": text, "push_destination": text}
+            },
+        },
+        "components": {"train": {"executorLabel": "exec-train"}},
+        "deploymentSpec": {"executors": {"exec-train": {"container": {"image": "i", "command": ["c"]}}}},
+    }
+    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {"exec-train": {}}}}}}
+    path = tmp_path / "digits.yaml"
+    path.write_text(yaml.safe_dump_all([spec, platform]))
+    return path
+
+
+class Told(list[str]):
+    """The lines that a person saw."""
+
+    def __call__(self, line: str) -> None:
+        self.append(line)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self)
+
+
+def run(server: FakeKfpServer, package: Path, told: Told, connection: dict[str, Any] | None = None, **more: Any) -> int:
+    """Submits to the server; the exit code."""
+    to = Connection(server.url, **(connection or {}))
+    return submit(Submission(package, **more), lambda: KfpServer(to), told, every=0.01)
+
+
+def test_submit_with_parameters_and_a_token(package: Path) -> None:
+    told = Told()
+    with FakeKfpServer(token="secret") as server:
+        code = run(server, package, told, {"token": "secret"}, parameters=("train_epochs=5",), experiment="nightly")
+        assert code == 0
+        assert server.runs[0]["runtime_config"]["parameters"] == {"train_epochs": 5}
+        assert set(server.runs[0]["pipeline_spec"]) == {"pipeline_spec", "platform_spec"}
+        assert server.experiments[0]["display_name"] == "nightly"
+        assert told == [f"submitted: {server.url}/#/runs/details/run-1"]
+
+
+def test_wait_tells_the_nodes_and_the_end(package: Path) -> None:
+    told = Told()
+    with FakeKfpServer() as server:
+        server.outcome = ["PENDING", "RUNNING", "SUCCEEDED"]
+        server.tasks = [{"run_id": "run-1", "task_id": "1", "display_name": "train", "state": "RUNNING"}]
+        assert run(server, package, told, wait=True) == 0
+        assert told[1:] == ["train: running", f"done: {server.url}/#/runs/details/run-1"]
+
+
+def test_a_run_that_fails_names_node_reason_and_link(package: Path) -> None:
+    told = Told()
+    with FakeKfpServer() as server:
+        server.outcome, server.tasks, server.error = ["RUNNING", "FAILED"], TASKS, "a child has failed"
+        assert run(server, package, told, wait=True) == 1
+        assert "failed in train: main: Error (exit code 1): out of memory" in told.text
+        assert f"{server.url}/#/runs/details/run-1" in told[-1]
+
+
+def test_a_gate_that_refuses_is_no_failure(package: Path) -> None:
+    told = Told()
+    with FakeKfpServer() as server:
+        error = {"code": 2, "message": "main: Error (exit code 3)"}
+        server.outcome, server.tasks = ["FAILED"], [{**TASKS[2], "display_name": "data-gate", "error": error}]
+        assert run(server, package, told, wait=True) == 3
+        assert "refused by a gate in data-gate" in told.text
+
+
+def test_a_run_that_is_cancelled_ends_the_waiting(package: Path) -> None:
+    told = Told()
+    with FakeKfpServer() as server:
+        server.outcome = ["CANCELED"]
+        assert run(server, package, told, wait=True) == 1
+        assert "canceled: the server does not say why" in told.text
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"), [("0 6 * * 1", "0 0 6 * * 1"), ("30 0 6 * * 1", "30 0 6 * * 1"), ("@daily", "@daily")]
+)
+def test_schedule(given: str, sent: str, package: Path) -> None:
+    told = Told()
+    with FakeKfpServer() as server:
+        assert run(server, package, told, cron=given) == 0
+        assert server.recurring[0]["trigger"]["cron_schedule"]["cron"] == sent
+        assert "recurring-1" in told.text
+
+
+@pytest.mark.parametrize("fault", [500, 503, BREAK])
+def test_waiting_outlives_a_server_that_stumbles(fault: int, package: Path) -> None:
+    told = Told()
+    with FakeKfpServer() as server:
+        server.faults = [("GET /apis/v2beta1/runs/", fault)] * 5
+        server.outcome = ["RUNNING", "SUCCEEDED"]
+        assert run(server, package, told, wait=True) == 0
+        assert "trying again" in told.text
+        assert "done" in told.text
+
+
+def test_a_server_that_stays_away_ends_the_waiting(package: Path) -> None:
+    with FakeKfpServer() as fake:
+        server = KfpServer(Connection(fake.url))
+        fake.faults = [("GET /apis/v2beta1/runs/", 503)] * 1000
+        with pytest.raises(ServerError, match=r"asking for run run-1 .*answered 503: something is wrong with the data"):
+            server.wait("run-1", Told(), every=0.01, patience=0.1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (("POST /apis/v2beta1/runs", 500), "starting the run: .*answered 500: something is wrong with the database"),
+        (("POST /apis/v2beta1/runs", 403), "answered 403: .*give a token"),
+        (("POST /apis/v2beta1/runs", BREAK), "starting the run: .*broke the connection"),
+        (("GET /apis/v2beta1/healthz", 502), "is out of order \\(502\\)"),
+        (("GET /apis/v2beta1/healthz", BREAK), "does not answer"),
+    ],
+)
+def test_errors_of_the_server(fault: tuple[str, int], told: str, package: Path) -> None:
+    with FakeKfpServer() as server:
+        server.faults = [fault]
+        with pytest.raises(ServerError, match=told):
+            run(server, package, Told())
+        assert len(server.runs) <= 1
+        started = [request for request in server.requests if request == ("POST", "/apis/v2beta1/runs")]
+        assert len(started) <= 1, "a run must not be started twice"
+
+
+def test_a_wrong_token(package: Path) -> None:
+    with FakeKfpServer(token="secret") as server, pytest.raises(ServerError, match="refuses access \\(401\\)"):
+        run(server, package, Told(), {"token": "guess"})
+
+
+def test_nobody_is_there(package: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        host = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(ServerError, match=r"does not answer: .*refused"):
+        KfpServer(Connection(host))
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"), [("v1", "is a server of KFP v1; modelmill needs v2"), ("none", "is no KFP server")]
+)
+def test_other_servers(kind: Any, told: str, package: Path) -> None:
+    with FakeKfpServer(kind=kind) as server:
+        with pytest.raises(DeployError, match=told):
+            run(server, package, Told())
+        assert not server.runs
+
+
+def test_a_server_for_many_needs_a_namespace(package: Path) -> None:
+    with FakeKfpServer(multi_user=True) as server:
+        with pytest.raises(DeployError, match="--namespace: missing"):
+            run(server, package, Told())
+        assert run(server, package, Told(), {"namespace": "team"}) == 0
+        assert server.experiments[0]["namespace"] == "team"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed one for 127.0.0.1, with its key."""
+    import ipaddress
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+def test_tls(certificate: Path, package: Path) -> None:
+    with FakeKfpServer(certificate=certificate) as server:
+        with pytest.raises(ServerError, match="its certificate is not trusted"):
+            run(server, package, Told())
+        assert run(server, package, Told(), {"ca": certificate}) == 0
+        assert run(server, package, Told(), {"verify": False}, wait=True) == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"parameters": ("epochs=5",)}, "unknown parameter 'epochs'; .*did you mean 'train_epochs'"),
+        ({"parameters": ("data_path=minio://b/x",)}, "compile it with --set run.cluster.data=minio://b/x"),
+        ({"parameters": ("push_destination=models",)}, "a folder on a mounted volume"),
+        ({"cron": "every monday"}, "--schedule: found 'every monday'"),
+        ({"cron": "0 6 * * 1", "wait": True}, "--wait and --schedule"),
+    ],
+)
+def test_bad_input_is_told_before_anything_is_sent(more: dict[str, Any], told: str, package: Path) -> None:
+    with FakeKfpServer() as server:
+        with pytest.raises(DeployError, match=told):
+            run(server, package, Told(), **more)
+        assert not server.requests
+
+
+def test_a_file_that_is_no_pipeline(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("a: 1")
+    with FakeKfpServer() as server, pytest.raises(DeployError, match="no compiled pipeline"):
+        run(server, path, Told())
+
+
+@pytest.mark.parametrize("host", ["localhost:8080", "ftp://x", "http://"])
+def test_a_host_that_is_no_url(host: str) -> None:
+    with pytest.raises(DeployError, match="--host: found"):
+        KfpServer(Connection(host))

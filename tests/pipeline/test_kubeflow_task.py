@@ -1,0 +1,227 @@
+"""What our entrypoint does around TFX's: JSON in, JSON out, and what ends it early."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.evaluate import lookup
+from pipeline.runners.kubeflow import executor_io, markers, mounts, parameters
+from pipeline.runners.kubeflow.targets import DeployError
+
+SPEC = {
+    "artifacts": {
+        "model": {"artifactType": {"instanceSchema": "title: components.CompressedModel\ntype: object\n"}},
+        "baseline_model": {"artifactType": {"instanceSchema": "title: tfx.Model\ntype: object\n"}},
+    }
+}
+
+
+def executor_input(**metadata: Any) -> dict[str, Any]:
+    """As open-source KFP hands it over."""
+    return {
+        "inputs": {
+            "parameterValues": {"destination": "gs://bucket/pushed"},
+            "artifacts": {
+                "model": {"artifacts": [{"uri": "minio://b/k/model", "type": {"instanceSchema": ""}}]},
+                "baseline_model": {"artifacts": [{"name": "7", "uri": "s3://b/k/old", "metadata": metadata}]},
+            },
+        },
+        "outputs": {
+            "artifacts": {
+                "out": {"artifacts": [{"uri": "gs://b/k/out", "type": {"schemaTitle": "tfx.Model"}}]},
+            },
+            "outputFile": "/tmp/kfp_outputs/output_metadata.json",
+        },
+    }
+
+
+def test_inputs_get_their_types_names_and_local_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(mounts.ENV, raising=False)
+    given = executor_input(found=1.0, blessed={"struct": {"train": 1.0}})
+    executor_io.mend_input(given, SPEC, keep_gs=False)
+    model = given["inputs"]["artifacts"]["model"]["artifacts"][0]
+    assert model["type"] == {"schemaTitle": "components.artifacts.CompressedModel"}
+    assert model["name"] == "minio://b/k/model"
+    assert model["uri"] == "/minio/b/k/model"
+    old = given["inputs"]["artifacts"]["baseline_model"]["artifacts"][0]
+    assert (old["name"], old["uri"], old["metadata"]["blessed"]) == ("7", "/s3/b/k/old", {"train": 1.0})
+    assert given["outputs"]["artifacts"]["out"]["artifacts"][0]["uri"] == "/gcs/b/k/out"
+    assert given["inputs"]["parameterValues"]["destination"] == "/gcs/bucket/pushed"
+
+
+def test_a_look_up_that_found_nothing_is_no_input() -> None:
+    given = executor_input(found=0.0)
+    executor_io.mend_input(given, SPEC, keep_gs=False)
+    assert "baseline_model" not in given["inputs"]["artifacts"]
+
+
+def test_remote_beam_workers_get_cloud_storage_as_it_is() -> None:
+    given = executor_input()
+    executor_io.mend_input(given, SPEC, keep_gs=True)
+    assert given["outputs"]["artifacts"]["out"]["artifacts"][0]["uri"] == "gs://b/k/out"
+    assert executor_io.remote_outputs(given) == ["gs://b/k/out"]
+    assert executor_io.output_folders(given) == []
+
+
+def test_outputs_go_back_with_uris_that_the_launcher_knows_and_without_nulls() -> None:
+    metadata = {"span": None, "blessed": 1.0, "current_model": "/minio/b/k/model"}
+    output = {"artifacts": {"out": {"artifacts": [{"uri": "/minio/b/k/out", "metadata": metadata}]}}}
+    executor_io.mend_output(output, {"modelmill_version_label": "spring"})
+    assert output["artifacts"]["out"]["artifacts"][0] == {
+        "uri": "minio://b/k/out",
+        "metadata": {"blessed": 1.0, "current_model": "minio://b/k/model", "version_label": "spring"},
+    }
+
+
+@pytest.mark.parametrize("uri", ["gs://b/x", "minio://b/x/y", "s3://b/x", "/mnt/x"])
+def test_mounts_there_and_back(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(mounts.ENV, "/pod")
+    assert mounts.remote(mounts.local(uri)) == uri
+
+
+def test_parts_of_a_property_are_merged() -> None:
+    from components.train.config import TrainConfig
+
+    custom = {"train": TrainConfig(epochs=60).canonical(), "seed": 0}
+    properties = {"custom_config": json.dumps(custom), "modelmill_seed": 5.0, "modelmill_epochs": 3.0, "code": "x"}
+    extra = parameters.merge(properties)
+    assert set(properties) == {"custom_config", "code"}
+    assert set(extra) == {"modelmill_seed", "modelmill_epochs"}
+    merged = json.loads(properties["custom_config"])
+    assert merged == {"train": TrainConfig(epochs=3).canonical(), "seed": 5}
+
+
+DECLARED = {
+    "train_epochs": {"parameterType": "NUMBER_INTEGER"},
+    "seed": {"parameterType": "NUMBER_INTEGER"},
+    "data_path": {"parameterType": "STRING"},
+}
+
+
+def test_values_of_parameters() -> None:
+    assert parameters.values(DECLARED, ["seed=0", "data_path=gs://a=b"]) == {"seed": 0, "data_path": "gs://a=b"}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["epochs=3"], "unknown parameter 'epochs'; allowed: .*did you mean 'train_epochs'"),
+        (["seed"], "give name=value"),
+        (["seed=many"], "'seed' is a whole number"),
+        (["seed=1", "seed=2"], "given twice"),
+        (["train_epochs=0"], "out of range"),
+    ],
+)
+def test_values_that_are_refused(given: list[str], told: str) -> None:
+    with pytest.raises(DeployError, match=told):
+        parameters.values(DECLARED, given)
+
+
+class Blob:
+    """An object in a bucket."""
+
+    def __init__(self, name: str, size: int, store: Store) -> None:
+        self.name, self.size, self._store = name, size, store
+
+    def delete(self) -> None:
+        self._store.blobs.remove(self)
+
+
+class Store:
+    """A bucket in memory."""
+
+    def __init__(self, **sizes: int) -> None:
+        self.blobs = [Blob(name, size, self) for name, size in sizes.items()]
+
+    def list_blobs(self, bucket: str, prefix: str) -> list[Blob]:
+        return [blob for blob in self.blobs if bucket == "b" and blob.name.startswith(prefix)]
+
+
+def test_markers_are_deleted_and_nothing_else() -> None:
+    store = Store(**{"k/out/": 0, "k/out/variables/": 0, "k/out/BLESSED": 0, "k/out/x/": 3, "k/output/": 0})
+    assert markers.remove(["gs://b/k/out"], store) == 2
+    assert [blob.name for blob in store.blobs] == ["k/out/BLESSED", "k/out/x/", "k/output/"]
+
+
+def version(destination: Path, number: int, weights: str) -> Path:
+    """A pushed version, as the check and the push make it."""
+    import hashlib
+
+    folder = destination / str(number)
+    files = {"saved_model.pb": "graph", "variables/variables.data-00000-of-00001": weights, "client.py": "code"}
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    digests = {name: {"sha256": hashlib.sha256(content.encode()).hexdigest()} for name, content in files.items()}
+    (folder / "manifest.json").write_text(json.dumps({"files": digests}))
+    return folder
+
+
+def candidate(folder: Path, weights: str) -> Path:
+    (folder / "variables").mkdir(parents=True)
+    (folder / "variables/variables.data-00000-of-00001").write_text(weights)
+    return folder
+
+
+def test_the_baseline_is_the_latest_version_that_is_another_model(tmp_path: Path) -> None:
+    pushed = tmp_path / "pushed"
+    new = candidate(tmp_path / "new", "new")
+    assert lookup.find(pushed, new) is None
+    first, second = version(pushed, 9, "a"), version(pushed, 10, "b")
+    (pushed / ".staging-11").mkdir()
+    assert lookup.find(pushed, new) == second
+    (second / "saved_model.pb").unlink()
+    assert lookup.find(pushed, new) == first
+    lookup.copy(first, tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file()) == [
+        "saved_model.pb",
+        "variables.data-00000-of-00001",
+    ]
+
+
+def test_a_model_that_was_pushed_before_has_the_baseline_that_it_had(tmp_path: Path) -> None:
+    pushed = tmp_path / "pushed"
+    first = version(pushed, 1, "a")
+    version(pushed, 2, "b")
+    version(pushed, 3, "c")
+    assert lookup.find(pushed, candidate(tmp_path / "again", "b")) == first
+    assert lookup.find(pushed, candidate(tmp_path / "first", "a")) is None
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        ("ValueError('no such label')", 1, "failed: no such label"),
+        ("GateRefusedError('the data does not fit')", 3, "refused: the data does not fit"),
+    ],
+)
+def test_a_task_that_ends_early_says_why(raised: str, code: int, said: str, tmp_path: Path) -> None:
+    program = (
+        "from components import progress\n"
+        "from components.gates import GateRefusedError\n"
+        "from pipeline.runners.kubeflow import entrypoint\n"
+        "with entrypoint.progress_in_log():\n"
+        "    progress.note('half way')\n"
+        "    try:\n"
+        f"        raise {raised}\n"
+        "    except Exception as error:\n"
+        "        code = entrypoint._ended_early(error)\n"
+        "entrypoint.leave(code)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "half way" in done.stderr
+
+
+def test_a_task_has_its_time(tmp_path: Path) -> None:
+    program = "import time\nfrom pipeline.runners.kubeflow import entrypoint\nentrypoint._watch(1)\ntime.sleep(60)\n"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 124
+    assert "out of time after 1 s" in done.stderr
