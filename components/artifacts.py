@@ -13,6 +13,11 @@ MODEL_FILE = "model.json"
 WEIGHTS_FILE = "weights.npz"
 HISTORY_FILE = "history.json"
 
+# Beside the splits of ExampleGen's Examples: what was read and what was dropped; and the custom property that holds the
+# kind (int, float, string) of each further column of the CSV, as JSON.
+INGEST_FILE = "ingest.json"
+COLUMNS = "columns"
+
 # Inside a CompressedModel, a CompressionReport and a ServingBundle.
 FLATBUFFER = "model.tflite"
 TRIAL_FILE = "trial.json"

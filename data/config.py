@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Self
+import re
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+SPLITS = ("train", "eval", "test")
 
 
 class Strict(BaseModel):
@@ -25,8 +28,21 @@ class DataConfig(Strict):
     modality: str = Field(description="What an example is: the name of a file in data/modalities.")
     path: str | None = Field(None, description="Folder of the data; a relative path is taken from the experiment file.")
     sample: str | None = Field(None, description="A data set that comes with modelmill, instead of `path`.")
+    csv: str | None = Field(
+        None,
+        description="A CSV in the data folder with the columns path, label (else the file's folder is the label) and "
+        "any further ones: they become features, and may be named in evaluate.slices.",
+    )
     schema_file: str | None = Field(
         None, description="Curated TFDV schema (schema.pbtxt); inferred from the train split if absent."
+    )
+    max_bad_fraction: float = Field(
+        0, ge=0, lt=1, description="Share of files that may hold no example: they are dropped, counted and listed."
+    )
+    conflicts: Literal["refuse", "drop"] = Field(
+        "refuse",
+        description="Equal files with different labels, or in different splits: stop, or drop. Of different labels "
+        "none is kept; of different splits those in test, else in eval.",
     )
 
     @model_validator(mode="after")
@@ -37,8 +53,42 @@ class DataConfig(Strict):
 
 
 class SplitConfig(Strict):
-    """Share of each split, in hash buckets of the examples' content: equal content, equal split."""
+    """Which examples are for training, for choosing (eval) and for the last judgement (test).
 
-    train: int = Field(14, ge=1, le=1000)
-    eval: int = Field(3, ge=1, le=1000)
-    test: int = Field(3, ge=1, le=1000)
+    Shares are hash buckets, of the content (equal content, equal split) or of the group. Where splits are given,
+    by folders train/, eval/ and test/ above the class folders or by a column of the CSV, shares mean nothing.
+    """
+
+    train: int = Field(14, ge=1, le=1000, description="Share.")
+    eval: int = Field(3, ge=1, le=1000, description="Share.")
+    test: int = Field(3, ge=1, le=1000, description="Share.")
+    by: Literal["content", "folder", "column", "group"] = Field("content", description="What decides.")
+    column: str | None = Field(None, description="Of the CSV: holds the split (by: column) or the group (by: group).")
+    pattern: str | None = Field(
+        None, description="Regular expression, found in the path; its first group, or all of it, is the group."
+    )
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"it should be a regular expression ({error})") from error
+        return pattern
+
+    @model_validator(mode="after")
+    def _decided(self) -> Self:
+        if self.by == "column" and self.column is None:
+            raise ValueError("by: column needs 'column', the one that holds train, eval or test")
+        if self.by == "group" and (self.column is None) == (self.pattern is None):
+            raise ValueError("by: group needs either 'column' (of the CSV) or 'pattern' (found in the path)")
+        if self.column is not None and self.by not in ("column", "group"):
+            raise ValueError(f"by: {self.by} takes no 'column'; did you mean by: column or by: group?")
+        if self.pattern is not None and self.by != "group":
+            raise ValueError(f"by: {self.by} takes no 'pattern'; did you mean by: group?")
+        return self
+
+    def shares(self) -> dict[str, int]:
+        """Hash buckets by split, in the order of SPLITS."""
+        return {name: getattr(self, name) for name in SPLITS}

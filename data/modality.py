@@ -50,7 +50,8 @@ class Modality(Protocol):
     # The two typed configurations: of the `data` and of the `augment` section.
     Config: type[DataConfig]
     Policy: type[Policy]
-    # Which files of the data folder are examples (a glob), and which of their features get statistics.
+    # Which files of the data folder are examples: a glob, in which a folder above the file is the class. And which of
+    # the raw features get statistics (those of a CSV's further columns get them, too).
     PATTERN: str
     DESCRIBED: tuple[str, ...]
     # The one feature that the served model takes.
@@ -59,7 +60,12 @@ class Modality(Protocol):
     CLIENT: str
 
     def examples(self, path: str, contents: bytes, config: Any) -> Iterator[Features]:
-        """The raw examples in one file. Raises BadExampleError."""
+        """The features of the raw examples in one file.
+
+        The path, the label and the columns of the CSV are added to them, as far as data/listing.py knows them, and the
+        digest of the file as its CONTENT: where a file holds several examples, they bring a label and a content of
+        their own. Raises BadExampleError.
+        """
 
     def preprocess(self, inputs: dict[str, tf.Tensor], config: Any) -> dict[str, tf.Tensor]:
         """The TFT preprocessing function: raw features to transformed ones, batched."""

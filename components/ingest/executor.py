@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
+import hashlib
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -9,61 +12,147 @@ from typing import Any
 
 import apache_beam as beam
 import tensorflow as tf
-from apache_beam.io import fileio
-from google.protobuf import wrappers_pb2
+from tfx import v1 as tfx
 from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
-from tfx.proto import example_gen_pb2
-from tfx.utils import proto_utils
+from tfx.types import Artifact, artifact_utils
 
-from data import modality
-from data.config import DataConfig
+from components import progress
+from components.artifacts import COLUMNS, INGEST_FILE
+from components.ingest.config import settings
+from components.ingest.judge import Copy, Verdict, conflict, judge
+from data import files, listing, modality
+from data.config import SPLITS, DataConfig, SplitConfig
+from data.listing import Listing, Row, shown
 from data.modality import BadExampleError
-
-NAMED = 10
+from data.table import BadDataError
 
 
 class Executor(BaseExampleGenExecutor):
-    """TFX's machinery of spans, splits and writing, with a reader for any modality."""
+    """TFX's machinery of writing, with a reader for any modality and splits of our own making."""
 
     def GetInputSourceToExamplePTransform(self) -> Any:
-        """The reader, as TFX asks for it."""
-        return _read
+        """Not used: GenerateExamplesByBeam does it all."""
+        raise NotImplementedError
 
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """As TFX's; beside the splits it leaves ingest.json, and the CSV's columns as a property of the artifact."""
+        data, split = settings(exec_properties)
+        pattern = modality.look_up(data.modality).PATTERN
+        self._listing = listing.list_files(str(exec_properties["input_base"]), pattern, data, split)
+        artifact = artifact_utils.get_single_instance(output_dict["examples"])
+        self._report = os.path.join(artifact.uri, INGEST_FILE)
+        super().Do(input_dict, output_dict, exec_properties)
+        artifact.set_string_custom_property(COLUMNS, json.dumps(self._listing.kinds, sort_keys=True))
+        with tfx.dsl.io.fileio.open(self._report) as file:
+            dropped = json.loads(file.read())["dropped"]
+        if dropped:
+            progress.note(
+                f"warning: {len(dropped)} of {len(self._listing.rows)} files dropped; {self._report} says why"
+            )
 
-@beam.ptransform_fn
-def _read(pipeline: beam.Pipeline, exec_properties: dict[str, Any], split_pattern: str) -> beam.PCollection:
-    """Pipeline to tf.train.Examples; stops, naming the first files, if some hold no example."""
-    config = data_config(exec_properties)
-    base = exec_properties["input_base"]
-    found = (
-        pipeline
-        | "Match" >> fileio.MatchFiles(os.path.join(base, split_pattern))
-        | "Read" >> fileio.ReadMatches()
-        | "Parse" >> beam.ParDo(_Parse(config, base)).with_outputs("bad", main="good")
-    )
-    # The check feeds the examples' side input, so that nothing is written before every file was read.
-    checked = found.bad | "Gather" >> beam.combiners.ToList() | "Check" >> beam.Map(_refuse_bad)
-    return found.good | "AllGood" >> beam.Map(lambda example, _: example, beam.pvalue.AsSingleton(checked))
+    def GenerateExamplesByBeam(
+        self, pipeline: beam.Pipeline, exec_properties: dict[str, Any]
+    ) -> dict[str, beam.PCollection]:
+        """The examples of each split. Nothing is written before every file was read and judged."""
+        data, split = settings(exec_properties)
+        parse = _Parse(str(exec_properties["input_base"]), data, split)
+        tagged = beam.ParDo(parse).with_outputs("bad", main="good")
+        read = pipeline | beam.Create(self._listing.rows) | beam.Reshuffle() | "Parse" >> tagged
+        copies = read.good | "Copy" >> beam.Map(_copy)
+        conflicts = copies | beam.GroupByKey() | beam.Map(lambda found: conflict(list(found[1]))) | beam.Filter(bool)
+        counts = copies | "Splits" >> beam.Map(lambda found: found[1].split) | beam.combiners.Count.PerElement()
+        verdict = (
+            pipeline
+            | "Once" >> beam.Create([self._report])
+            | "Judge"
+            >> beam.Map(
+                _judge,
+                beam.pvalue.AsList(read.bad),
+                beam.pvalue.AsList(conflicts),
+                beam.pvalue.AsDict(counts),
+                self._listing,
+                data,
+            )
+        )
+        kept = read.good | "Kept" >> beam.Filter(_is_kept, beam.pvalue.AsSingleton(verdict))
+        parted = kept | "Split" >> beam.Partition(lambda found, _: SPLITS.index(found[0]), len(SPLITS))
+        return {
+            name: part | f"Only{name}" >> beam.Map(lambda found: found[1])
+            for name, part in zip(SPLITS, parted, strict=True)
+        }
 
 
 class _Parse(beam.DoFn):
-    """One file to its examples, or to a line about what is wrong with it."""
+    """One file to (split, example), or to its path and what is wrong with it."""
 
-    def __init__(self, config: DataConfig, base: str) -> None:
-        self._config, self._base = config, base
+    def __init__(self, root: str, data: DataConfig, split: SplitConfig) -> None:
+        self._root, self._data = root, data
+        self._ends = list(itertools.accumulate(split.shares().values()))
 
-    def process(self, file: fileio.ReadableFile) -> Iterator[Any]:
-        path = os.path.relpath(file.metadata.path, self._base)
-        if os.path.basename(path).startswith("."):
-            return
-        kind = modality.look_up(self._config.modality)
+    def process(self, row: Row) -> Iterator[Any]:
         try:
-            for features in kind.examples(path, file.read(), self._config):
-                yield to_example(features)
+            if row.problem:
+                raise BadExampleError(f"{shown(row.path)}: {row.problem}")
+            contents = files.read(os.path.join(self._root, row.path))
+            for features in modality.look_up(self._data.modality).examples(row.path, contents, self._data):
+                yield self._example(row, contents, features)
         except BadExampleError as error:
-            yield beam.pvalue.TaggedOutput("bad", str(error))
+            yield beam.pvalue.TaggedOutput("bad", (shown(row.path), str(error)))
         except OSError as error:
-            yield beam.pvalue.TaggedOutput("bad", f"{path}: can't be read ({error.strerror})")
+            reason = f"{shown(row.path)}: can't be read ({error.strerror or error})"
+            yield beam.pvalue.TaggedOutput("bad", (shown(row.path), reason))
+
+    def _example(self, row: Row, contents: bytes, features: modality.Features) -> tuple[str, tf.train.Example]:
+        known = {modality.PATH: row.path, modality.CONTENT: hashlib.sha256(contents).hexdigest()}
+        if row.label:
+            known[modality.LABEL] = row.label
+        taken = sorted(row.columns.keys() & (known.keys() | features.keys()))
+        if taken:
+            raise BadDataError(f"{self._data.csv}: the column {taken[0]!r} has the name of a feature; rename it")
+        found = {**known, **features, **row.columns}
+        return row.split or self._hashed(row.group or str(found[modality.CONTENT])), to_example(found)
+
+    def _hashed(self, key: str) -> str:
+        """The split of a content or a group, by the hash that TFX itself takes of a feature."""
+        feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[key.encode()]))
+        digest = hashlib.sha256(feature.SerializeToString(deterministic=True)).hexdigest()
+        return SPLITS[bisect.bisect(self._ends, int(digest, 16) % self._ends[-1])]
+
+
+def _copy(found: tuple[str, tf.train.Example]) -> tuple[bytes, Copy]:
+    split, example = found
+    path, label = _text(example, modality.PATH), _text(example, modality.LABEL)
+    return example.features.feature[modality.CONTENT].bytes_list.value[0], Copy(path, label, split)
+
+
+def _judge(
+    report: str,
+    bad: list[tuple[str, str]],
+    conflicts: list[list[Copy]],
+    counts: dict[str, int],
+    found: Listing,
+    config: DataConfig,
+) -> Verdict:
+    """Judges, and writes down what came of it, beside the Split-* folders: readers take every file in those."""
+    verdict = judge(bad, conflicts, counts, len(found.rows), config)
+    dropped = [{"path": path, "reason": reason} for path, reason in sorted(verdict.reasons.items())]
+    content = {"files": len(found.rows), "splits": verdict.splits, "columns": found.kinds, "dropped": dropped}
+    with tfx.dsl.io.fileio.open(report, "w") as file:
+        file.write(json.dumps(content, indent=1))
+    return verdict
+
+
+def _is_kept(found: tuple[str, tf.train.Example], verdict: Verdict) -> bool:
+    return not verdict.reasons or _text(found[1], modality.PATH) not in verdict.reasons
+
+
+def _text(example: tf.train.Example, name: str) -> str:
+    return str(example.features.feature[name].bytes_list.value[0].decode())
 
 
 def to_example(features: Mapping[str, bytes | str | int | float]) -> tf.train.Example:
@@ -78,21 +167,3 @@ def to_example(features: Mapping[str, bytes | str | int | float]) -> tf.train.Ex
         else:
             feature.float_list.value.append(value)
     return example
-
-
-def _refuse_bad(bad: list[str]) -> bool:
-    if bad:
-        shown = "\n".join(f"  {line}" for line in sorted(bad)[:NAMED])
-        more = f"\n  and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
-        raise BadExampleError(f"{len(bad)} files hold no example; mend or remove them:\n{shown}{more}")
-    return True
-
-
-def data_config(exec_properties: Mapping[str, Any]) -> DataConfig:
-    """The `data` section, out of ExampleGen's custom_config."""
-    custom = example_gen_pb2.CustomConfig()
-    proto_utils.json_to_proto(exec_properties["custom_config"], custom)
-    text = wrappers_pb2.StringValue()
-    custom.custom_config.Unpack(text)
-    content = json.loads(text.value)["data"]
-    return modality.look_up(content["modality"]).Config.model_validate(content)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -25,8 +24,8 @@ PATTERN = "*/*"
 DESCRIBED = ("image", modality.LABEL, "height", "width")
 INPUT = "image"
 CLIENT = "data.clients.image"
-# More pixels than any camera gives, fewer than a decompression bomb needs.
-MAX_PIXELS = 100_000_000
+# More pixels than any camera gives, fewer than a decompression bomb needs; and from where Pillow itself refuses.
+MAX_PIXELS, PILLOW_REFUSES = 100_000_000, 178_956_970
 FORMATS = ("PNG", "JPEG")
 
 
@@ -37,6 +36,9 @@ class Config(DataConfig):
     height: int = Field(ge=1, le=4096, description="Pixels, after resizing.")
     width: int = Field(ge=1, le=4096, description="Pixels, after resizing.")
     channels: Literal[1, 3] = Field(3, description="1 is grey, 3 is RGB.")
+    max_pixels: int = Field(
+        MAX_PIXELS, ge=1, le=PILLOW_REFUSES, description="Of a file; a larger one is not decoded: it could fill memory."
+    )
 
 
 class Policy(modality.Policy):
@@ -50,34 +52,35 @@ class Policy(modality.Policy):
 
 
 def examples(path: str, contents: bytes, config: Config) -> Iterator[Features]:
-    """One image a file; its class is the name of the file's folder."""
-    import hashlib
+    """One image a file."""
+    import warnings
 
     from PIL import Image
 
     try:
-        # The checksums first: decoding forgives a missing end, which TensorFlow would not.
-        with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
-            image.verify()
-        with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise BadExampleError(f"{path}: {width} x {height} pixels; allowed are {MAX_PIXELS:,} in all")
-            if image.mode == "CMYK":
-                raise BadExampleError(f"{path}: a CMYK image; allowed are grey and RGB, convert it")
-            image.load()
-            channels = len(image.getbands())
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadExampleError(f"{path}: no PNG or JPEG image that can be decoded ({error})") from error
-    yield {
-        "image": contents,
-        modality.LABEL: PurePath(path).parent.name,
-        modality.PATH: path,
-        modality.CONTENT: hashlib.sha256(contents).hexdigest(),
-        "height": height,
-        "width": width,
-        "channels": channels,
-    }
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # ours to judge, by max_pixels
+            # The checksums first: decoding forgives a missing end, which TensorFlow would not.
+            with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
+                _check_size(path, *image.size, config)
+                image.verify()
+            with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
+                width, height = image.size
+                if image.mode == "CMYK":
+                    raise BadExampleError(f"{path}: a CMYK image; allowed are grey and RGB, convert it")
+                image.load()
+                channels = len(image.getbands())
+    except Image.DecompressionBombError as error:
+        raise BadExampleError(f"{path}: {error}; data.max_pixels allows {config.max_pixels:,}") from error
+    except (OSError, SyntaxError) as error:
+        why = "its end is missing" if "truncated" in str(error).lower() else str(error)
+        raise BadExampleError(f"{path}: no PNG or JPEG image that can be decoded ({why})") from error
+    yield {"image": contents, "height": height, "width": width, "channels": channels}
+
+
+def _check_size(path: str, width: int, height: int, config: Config) -> None:
+    if width * height > config.max_pixels:
+        raise BadExampleError(f"{path}: {width} x {height} pixels; data.max_pixels allows {config.max_pixels:,} in all")
 
 
 def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Tensor]:

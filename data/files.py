@@ -1,0 +1,76 @@
+"""The few things that are asked of a data folder, on this machine or in a bucket (gs://)."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """What stands in a folder. A link that leads nowhere is a file: reading it will tell."""
+
+    name: str
+    is_folder: bool
+
+
+def is_remote(path: str) -> bool:
+    """Whether only TensorFlow's file systems know the path."""
+    return "://" in path
+
+
+def entries(folder: str) -> list[Entry]:
+    """What is in a folder, sorted by name, without hidden files. Raises OSError."""
+    if not is_remote(folder):
+        with os.scandir(folder) as found:
+            every = [Entry(entry.name, entry.is_dir()) for entry in found]
+    else:
+        import tensorflow as tf
+
+        names = [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
+        every = [Entry(name, tf.io.gfile.isdir(f"{folder}/{name}")) for name in names if name]
+    return sorted(entry for entry in every if not entry.name.startswith("."))
+
+
+def read(path: str) -> bytes:
+    """The bytes of a file. Raises OSError."""
+    if not is_remote(path):
+        with open(path, "rb") as file:
+            return file.read()
+    import tensorflow as tf
+
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            return bytes(file.read())
+    except tf.errors.OpError as error:
+        raise OSError(error.message) from error
+
+
+def state(path: str) -> tuple[int, int]:
+    """Size in bytes and time of the last change in nanoseconds, or (-1, -1) of what can't be asked."""
+    try:
+        if not is_remote(path):
+            found = os.stat(path)
+            return found.st_size, found.st_mtime_ns
+        import tensorflow as tf
+
+        told = tf.io.gfile.stat(path)
+        return int(told.length), int(told.mtime_nsec)
+    except OSError:
+        return -1, -1
+
+
+def is_file(path: str) -> bool:
+    """Whether there is such a file."""
+    if not is_remote(path):
+        return os.path.isfile(path)
+    import tensorflow as tf
+
+    return bool(tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path))
+
+
+def inside(root: str, path: str) -> bool:
+    """Whether root/path lies under root when all links are followed; buckets have none."""
+    if is_remote(root):
+        return ".." not in path.split("/")
+    home = os.path.realpath(root)
+    return os.path.commonpath([home, os.path.realpath(os.path.join(home, path))]) == home
