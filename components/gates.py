@@ -13,7 +13,10 @@ class GateRefusedError(Exception):
 
 
 class Gate(BaseModel):
-    """One condition of a gate. `bound` is the limit that `value`, or its `lower` or `upper` end, was held to."""
+    """One condition of a gate. `bound` is the limit that `value`, or its `lower` or `upper` end, was held to.
+
+    `warned`: it was not met, but the experiment wants no more than a warning of it.
+    """
 
     gate: str
     metric: str
@@ -23,6 +26,7 @@ class Gate(BaseModel):
     upper: float | None = None
     bound: float | None = None
     passed: bool
+    warned: bool = False
     reason: str = ""
 
 

@@ -14,12 +14,14 @@ from typing import Any, Union, cast, get_args, get_origin
 import yaml
 from pydantic import (
     BaseModel,
+    ConfigDict,
     Field,
     SerializeAsAny,
     ValidationError,
     ValidatorFunctionWrapHandler,
     field_validator,
 )
+from pydantic.fields import FieldInfo
 
 from components.compress.config import CompressConfig
 from components.evaluate.config import EvaluateConfig
@@ -27,7 +29,8 @@ from components.models import family, loops
 from components.models.family import FamilyConfig
 from components.push.config import PushConfig
 from components.train.config import TrainConfig
-from data import modality, plugins, sample
+from components.validate.config import ValidateConfig
+from data import modality, plugins, sample, table
 from data.config import DataConfig, SplitConfig, Strict
 from data.modality import Policy
 from pipeline.kubeflow_config import ClusterRunConfig
@@ -60,9 +63,13 @@ class RunConfig(ClusterRunConfig):
 class Experiment(Strict):
     """One experiment. `data`, `augment` and `model` have the further fields of their modality and family."""
 
+    # `validate` is a method of pydantic's models: the section has another name in Python only.
+    model_config = ConfigDict(serialize_by_alias=True)
+
     name: str
     data: SerializeAsAny[DataConfig]
     split: SplitConfig = SplitConfig()
+    validation: ValidateConfig = Field(ValidateConfig(), alias="validate")
     augment: SerializeAsAny[Policy]
     model: SerializeAsAny[FamilyConfig]
     train: TrainConfig = TrainConfig()
@@ -172,7 +179,7 @@ def _explain(found: Any, model: type[BaseModel], section: str = "") -> str:
     loc = [str(part) for part in found["loc"]]
     where = ".".join([section, *loc] if section else loc) or "experiment"
     if found["type"] == "extra_forbidden":
-        return f"{where}: {plugins.unknown('key', loc[-1], _owner(model, loc).model_fields)}"
+        return f"{where}: {plugins.unknown('key', loc[-1], _fields(_owner(model, loc)))}"
     if found["type"] == "missing":
         return f"{where}: missing; {found['msg'].lower()}"
     message = found["msg"].removeprefix("Value error, ").replace("Input should", "it should")
@@ -190,10 +197,15 @@ def _owner(model: type[BaseModel], loc: list[str]) -> type[BaseModel]:
         if get_origin(current) in (dict, tuple):
             current = get_args(current)[1 if get_origin(current) is dict else 0]
         else:
-            current = current.model_fields[part].annotation
+            current = _fields(current)[part].annotation
         if get_origin(current) in (Union, UnionType):  # a section that may be absent is a union with None
             current = next(one for one in get_args(current) if one is not type(None))
     return cast(type[BaseModel], current)
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields under the names that they have in a file."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _path(source: str) -> Path:
@@ -240,6 +252,7 @@ def _with_absolute_paths(experiment: Experiment, folder: Path, source: str) -> E
             if not path.exists():
                 raise ExperimentError(source, [f"data.{field}: found {value!r}; there is nothing at {path}"])
             data[field] = str(path)
+    _check_columns(experiment, data.get("path"), source)
     push = {}
     if experiment.push.destination is not None:
         push["destination"] = str((folder / Path(experiment.push.destination).expanduser()).resolve())
@@ -249,6 +262,31 @@ def _with_absolute_paths(experiment: Experiment, folder: Path, source: str) -> E
             "push": experiment.push.model_copy(update=push),
         }
     )
+
+
+def _check_columns(experiment: Experiment, folder: str | None, source: str) -> None:
+    """Columns that the experiment names stand in the CSV, if that can be read here and now; it is read again later."""
+    data, split, slices = experiment.data, experiment.split, experiment.evaluate.slices
+    problems, columns = [], None
+    if data.csv is not None and folder is not None:
+        try:
+            columns = table.header(folder, data.csv)
+        except table.BadDataError as error:
+            raise ExperimentError(source, [str(error)]) from error
+    if data.csv is None:
+        columns = []
+        if split.column is not None:
+            problems.append(f"split.column: found {split.column!r}, but there is no CSV; give data.csv")
+    if columns is not None:
+        if data.csv and split.column is not None and split.column not in columns:
+            problems.append(f"split.column: {plugins.unknown('column', split.column, columns)}")
+        kind = modality.look_up(data.modality)
+        allowed = {*kind.DESCRIBED, *columns} - {kind.INPUT, modality.PATH, split.column}
+        for name in slices:
+            if name not in allowed:
+                problems.append(f"evaluate.slices: {plugins.unknown('feature', name, map(str, allowed))}")
+    if problems:
+        raise ExperimentError(source, problems)
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

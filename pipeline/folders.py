@@ -13,6 +13,7 @@ NODES = (
     "statistics",
     "schema",
     "validator",
+    "last-statistics",
     "data-gate",
     "transform",
     "train",

@@ -23,7 +23,8 @@ from components.models import family, loops
 from components.push.component import Pusher
 from components.train.component import trainer
 from components.transform.component import transform
-from components.validate.component import DataGate, example_validator, schema_gen, statistics_gen
+from components.validate.component import DataGate, example_validator, gate_config, schema_gen, statistics_gen
+from components.validate.history import statistics_resolver
 from data import modality
 from pipeline.experiment import Experiment
 from pipeline.folders import Folders
@@ -31,19 +32,22 @@ from pipeline.folders import Folders
 
 @dataclass(frozen=True)
 class Places:
-    """What differs between this machine and a cluster: where things lie, and how a baseline is found.
+    """What differs between this machine and a cluster: where things lie, and how those of earlier runs are found.
 
     Attributes:
       data: folder of the data.
       checkpoints: folder in which unfinished trainings outlive their node.
       destination: folder of the pushed versions.
       baseline: makes, of the candidate model, the node `baseline` with its output `model`.
+      last_statistics: makes, of this run's statistics, the node `last-statistics` with its output `statistics`; without
+        it (where there are no resolvers) drift is not measured.
     """
 
     data: str
     checkpoints: str
     destination: str
     baseline: Callable[[BaseChannel], tfx.dsl.components.BaseNode] = baseline_resolver
+    last_statistics: Callable[[BaseChannel], tfx.dsl.components.BaseNode] | None = statistics_resolver
 
 
 def build(experiment: Experiment, folders: Folders) -> tfx.dsl.Pipeline:
@@ -76,10 +80,13 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
     statistics = statistics_gen(examples, data)
     schema = schema_gen(statistics.outputs["statistics"], data.schema_file)
     validator = example_validator(statistics.outputs["statistics"], schema.outputs["schema"])
+    last = places.last_statistics(statistics.outputs["statistics"]) if places.last_statistics else None
     data_gate = DataGate(
         statistics=statistics.outputs["statistics"],
         anomalies=validator.outputs["anomalies"],
+        config=gate_config(experiment.validation, data, experiment.evaluate.slices),
         code=code("components.validate.executor"),
+        **({"last": last.outputs["statistics"]} if last else {}),
     ).with_id("data-gate")
 
     preprocess = transform(examples, schema.outputs["schema"], data, code("components.transform.preprocessing", reads))
@@ -143,6 +150,6 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         code=code("components.push.executor"),
     )
     return [
-        *(ingest, statistics, schema, validator, data_gate, preprocess),
+        *(ingest, statistics, schema, validator, *([last] if last else []), data_gate, preprocess),
         *(train, baseline, evaluate, small, evaluate_small, check, push),
     ]

@@ -61,16 +61,17 @@ def node_runner(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture(scope="session")
 def prepared(node_runner: Any, image_folder: Path, image_config: Any) -> SimpleNamespace:
     """The components ingest, statistics, schema, validator and transform, run on `image_folder`."""
-    from tfx.components import ExampleValidator, SchemaGen, StatisticsGen
+    from tfx.components import ExampleValidator, SchemaGen
 
     from components.ingest.component import example_gen
     from components.transform.component import transform
+    from components.validate.component import statistics_gen
     from data.config import SplitConfig
 
     done = SimpleNamespace()
     done.ingest = example_gen(str(image_folder), image_config, SplitConfig(), "code")
     node_runner(done.ingest)
-    done.statistics = StatisticsGen(done.ingest.outputs["examples"])
+    done.statistics = statistics_gen(done.ingest.outputs["examples"], image_config)
     node_runner(done.statistics)
     done.schema = SchemaGen(done.statistics.outputs["statistics"], exclude_splits=["eval", "test"])
     node_runner(done.schema)

@@ -21,15 +21,16 @@ from data import modality
 SEED = 0
 
 
-def eval_config() -> config_pb2.EvalConfig:
-    """Accuracy and count of both models, over all and per class, with jackknife intervals; no thresholds."""
+def eval_config(slices: tuple[str, ...] = (modality.LABEL,)) -> config_pb2.EvalConfig:
+    """Accuracy and count of both models, over all and per value of each feature, with intervals; no thresholds."""
     specs = [
         config_pb2.ModelSpec(name=name, label_key=modality.LABEL, prediction_key=name, is_baseline=baseline)
         for name, baseline in ((predictions.FLOAT, True), (predictions.COMPRESSED, False))
     ]
+    by_value = [config_pb2.SlicingSpec(feature_keys=[predictions.recorded_as(name)]) for name in slices]
     config = config_pb2.EvalConfig(
         model_specs=specs,
-        slicing_specs=[config_pb2.SlicingSpec(), config_pb2.SlicingSpec(feature_keys=[predictions.CLASS])],
+        slicing_specs=[config_pb2.SlicingSpec(), *by_value],
         metrics_specs=[config_pb2.MetricsSpec(metrics=metric_configs())],
     )
     return tfma.utils.update_eval_config_with_defaults(with_intervals(config), has_baseline=True)
@@ -51,9 +52,11 @@ def with_intervals(config: config_pb2.EvalConfig) -> config_pb2.EvalConfig:
     return config
 
 
-def compare(pipeline: beam.Pipeline, recorded: str, evaluation: str) -> None:
+def compare(
+    pipeline: beam.Pipeline, recorded: str, evaluation: str, slices: tuple[str, ...] = (modality.LABEL,)
+) -> None:
     """Adds to a pipeline: evaluates what is recorded in folder `recorded` into folder `evaluation`."""
-    config = eval_config()
+    config = eval_config(slices)
     source = tfxio.TFExampleRecord(
         predictions.pattern(recorded),
         raw_record_column_name=tfma.ARROW_INPUT_COLUMN,

@@ -52,9 +52,9 @@ def evaluator(
 def eval_config(config: EvaluateConfig) -> config_pb2.EvalConfig:
     """What TFX's Evaluator measures and demands. It always has a threshold: without one it never blesses.
 
-    The label is the number of the class, from `transform_features`; slices are made by the raw label.
+    The label is the number of the class, from `transform_features`; slices are made by raw features.
     """
-    by_label = config_pb2.SlicingSpec(feature_keys=[modality.LABEL])
+    by_value = [config_pb2.SlicingSpec(feature_keys=[name]) for name in config.slices]
     count, accuracy = compare.metric_configs()
     # Of the slice that is everything: `accuracy.threshold` would be demanded of each slice.
     demand = accuracy.per_slice_thresholds.add(slicing_specs=[config_pb2.SlicingSpec()]).threshold
@@ -63,7 +63,7 @@ def eval_config(config: EvaluateConfig) -> config_pb2.EvalConfig:
     demand.change_threshold.absolute.value = -config.max_regression - TOLERANCE
     measured = [count, accuracy]
     if config.slice_threshold is not None:
-        measured.append(_slice_threshold(by_label, config.slice_threshold, config.min_slice))
+        measured.append(_slice_threshold(by_value, config.slice_threshold, config.min_slice))
     result = config_pb2.EvalConfig(
         model_specs=[
             config_pb2.ModelSpec(
@@ -73,13 +73,15 @@ def eval_config(config: EvaluateConfig) -> config_pb2.EvalConfig:
                 label_key=modality.LABEL,
             )
         ],
-        slicing_specs=[config_pb2.SlicingSpec(), by_label],
+        slicing_specs=[config_pb2.SlicingSpec(), *by_value],
         metrics_specs=[config_pb2.MetricsSpec(metrics=measured)],
     )
     return compare.with_intervals(result)
 
 
-def _slice_threshold(slices: config_pb2.SlicingSpec, threshold: float, min_examples: int) -> config_pb2.MetricConfig:
+def _slice_threshold(
+    slices: list[config_pb2.SlicingSpec], threshold: float, min_examples: int
+) -> config_pb2.MetricConfig:
     """Demands of each slice that it does not fall short of the threshold."""
     settings = json.dumps({"threshold": threshold, "min_examples": min_examples})
     measured = config_pb2.MetricConfig(
@@ -87,7 +89,7 @@ def _slice_threshold(slices: config_pb2.SlicingSpec, threshold: float, min_examp
         module=metrics.__name__,
         config=settings.removeprefix("{").removesuffix("}"),
     )
-    demand = measured.per_slice_thresholds.add(slicing_specs=[slices])
+    demand = measured.per_slice_thresholds.add(slicing_specs=slices)
     demand.threshold.value_threshold.upper_bound.value = TOLERANCE
     return measured
 
@@ -138,13 +140,13 @@ class CompressedEvaluator(base_beam_component.BaseBeamComponent):
           model: the float Model.
           compressed: the CompressedModel made of it.
           report: the CompressionReport.
-          config: min_slice and confidence are used.
+          config: slices, min_slice and confidence are used.
           data: names the modality.
           max_drop: of accuracy, from the float model's.
           margin: the interval of the drop may reach this much below max_drop.
           code: digest of the source, components.digest.code.
         """
-        used = config.model_dump(include={"metric", "min_slice", "confidence"})
+        used = config.model_dump(include={"metric", "slices", "min_slice", "confidence"})
         spec = CompressedEvaluatorSpec(
             examples=examples,
             model=model,

@@ -26,5 +26,11 @@ class EvaluateConfig(Strict):
         le=1,
         description="The metric must be at least this on every slice of at least min_slice examples.",
     )
+    slices: tuple[str, ...] = Field(
+        ("label",),
+        min_length=1,
+        description="Features by whose values accuracy is told and gated: the label, columns of the CSV (data.csv), or "
+        "what the modality describes.",
+    )
     min_slice: int = Field(100, ge=1, description="Slices of fewer examples are reported, not gated.")
     confidence: float = Field(0.95, gt=0, lt=1, description="Level of the intervals.")

@@ -41,9 +41,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         split = artifact_utils.get_split_uri(input_dict["examples"], SPLIT)
 
         with self._make_beam_pipeline() as pipeline:
-            predictions.record(pipeline, split, model.uri, compressed.uri, input_name, recorded)
+            predictions.record(pipeline, split, model.uri, compressed.uri, input_name, recorded, config.slices)
         with self._make_beam_pipeline() as pipeline:
-            compare.compare(pipeline, recorded, evaluation)
+            compare.compare(pipeline, recorded, evaluation, config.slices)
 
         slices = results.read(evaluation)
         rows = gate.compressed_gates(slices, config, bounds["max_drop"], bounds["margin"], report)

@@ -18,6 +18,7 @@ from data import modality
 CLASS = "class"  # bytes: the raw label
 FLOAT = "float"  # float32 [classes]: probabilities of the SavedModel
 COMPRESSED = "compressed"  # float32 [classes]: probabilities of the flatbuffer
+SLICE = "slice-"  # and the name of a raw feature: its value, if examples are sliced by it
 PREFIX = "predictions"
 # Fixed, because the last bits of a float result depend on the size of the batch.
 BATCH = 32
@@ -26,11 +27,12 @@ BATCH = 32
 class Predict(beam.DoFn):
     """Batches of serialized raw examples to recorded predictions. Each worker loads the two models once."""
 
-    def __init__(self, model: str, compressed: str, input_name: str) -> None:
-        """Takes the folders of a Model and of a CompressedModel artifact, and the modality's INPUT."""
+    def __init__(self, model: str, compressed: str, input_name: str, slices: tuple[str, ...]) -> None:
+        """Takes the folders of a Model and of a CompressedModel artifact, the modality's INPUT, and evaluate.slices."""
         self._model = artifacts.serving(model)
         self._compressed = os.path.join(compressed, artifacts.FLATBUFFER)
         self._input = input_name
+        self._slices = [name for name in slices if name != modality.LABEL]
 
     def setup(self) -> None:
         self._saved = tf.saved_model.load(self._model)
@@ -45,14 +47,22 @@ class Predict(beam.DoFn):
         inputs = self._call("preprocess", **{self._input: raw})["inputs"]
         answers = self._flatbuffer.predict_all(inputs)
         for one, label, exact, compressed in zip(features, labels.ravel(), floats, answers, strict=True):
-            yield _example(one, int(label), exact, compressed)
+            yield _example(one, int(label), exact, compressed, self._slices)
 
     def _call(self, signature: str, **inputs: tf.Tensor) -> dict[str, np.ndarray[Any, Any]]:
         outputs = self._saved.signatures[signature](**inputs)
         return {key: value.numpy() for key, value in outputs.items()}
 
 
-def record(pipeline: beam.Pipeline, split: str, model: str, compressed: str, input_name: str, predictions: str) -> None:
+def record(
+    pipeline: beam.Pipeline,
+    split: str,
+    model: str,
+    compressed: str,
+    input_name: str,
+    predictions: str,
+    slices: tuple[str, ...] = (modality.LABEL,),
+) -> None:
     """Adds to a pipeline: reads raw examples in folder `split`, writes predictions into folder `predictions`.
 
     They are sorted by content: the same models and examples give the same bytes. For that all of them are in
@@ -62,7 +72,7 @@ def record(pipeline: beam.Pipeline, split: str, model: str, compressed: str, inp
         pipeline
         | "ReadExamples" >> beam.io.ReadFromTFRecord(os.path.join(split, "*"))
         | "Batch" >> beam.BatchElements(BATCH, BATCH)
-        | "Predict" >> beam.ParDo(Predict(model, compressed, input_name))
+        | "Predict" >> beam.ParDo(Predict(model, compressed, input_name, slices))
         | "Gather" >> beam.combiners.ToList()
         | "Sort" >> beam.FlatMap(lambda found: sorted(found, key=_content))
         | "Serialize" >> beam.Map(lambda found: found.SerializeToString(deterministic=True))
@@ -74,6 +84,16 @@ def record(pipeline: beam.Pipeline, split: str, model: str, compressed: str, inp
             coder=beam.coders.BytesCoder(),
         )
     )
+
+
+def recorded_as(feature: str) -> str:
+    """The name, in a recorded prediction, of a raw feature by which examples are sliced."""
+    return CLASS if feature == modality.LABEL else f"{SLICE}{feature}"
+
+
+def raw_name(column: str) -> str:
+    """The raw feature of a slice: of recorded predictions, or (with its own name) of raw examples."""
+    return modality.LABEL if column == CLASS else column.removeprefix(SLICE)
 
 
 def pattern(predictions: str) -> str:
@@ -92,13 +112,16 @@ def _bytes(features: Any, name: str) -> bytes:
     return bytes(values[0])
 
 
-def _example(features: Any, label: int, exact: Any, compressed: Any) -> tf.train.Example:
+def _example(features: Any, label: int, exact: Any, compressed: Any, slices: list[str]) -> tf.train.Example:
     """One recorded prediction."""
     example = tf.train.Example()
     recorded = example.features.feature
     recorded[modality.CONTENT].bytes_list.value.append(_bytes(features, modality.CONTENT))
     recorded[CLASS].bytes_list.value.append(_bytes(features, modality.LABEL))
     recorded[modality.LABEL].int64_list.value.append(label)
+    for name in slices:
+        if name in features:  # else a cell of the CSV was empty: the example is in no slice
+            recorded[recorded_as(name)].CopyFrom(features[name])
     recorded[FLOAT].float_list.value.extend(exact.tolist())
     recorded[COMPRESSED].float_list.value.extend(compressed.tolist())
     return example

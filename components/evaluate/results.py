@@ -7,6 +7,7 @@ from typing import Any
 
 from scipy import stats
 
+from components.evaluate import predictions
 from components.evaluate.metrics import ACCURACY, EXAMPLES
 
 OVERALL = "overall"
@@ -72,8 +73,10 @@ def _measure(entry: Any) -> Measure:
 
 
 def _name(key: Any) -> str:
-    """`label=7`: slices are made by the label alone."""
+    """`label=7`: a slice is the examples that have this value of one feature."""
     if not key.single_slice_keys:
         return OVERALL
     (part,) = key.single_slice_keys
-    return f"label={part.bytes_value.decode(errors='replace')}"
+    kind = part.WhichOneof("kind")
+    value = part.bytes_value.decode(errors="replace") if kind == "bytes_value" else getattr(part, kind)
+    return f"{predictions.raw_name(part.column)}={value}"

@@ -1,12 +1,17 @@
 """Data validation: TFX's nodes over TFDV, and a gate of ours, since ExampleValidator never stops a run."""
 
 # No `from __future__ import annotations`: TFX's decorator reads the annotations themselves.
+import json
+
 import tensorflow_data_validation as tfdv
 from tfx import v1 as tfx
+from tfx.dsl.components.base import executor_spec
 from tfx.types import BaseChannel, standard_artifacts
 
 from components.artifacts import DataVerdict
 from components.validate import executor
+from components.validate.config import ValidateConfig
+from components.validate.statistics import Executor
 from data import modality
 from data.config import DataConfig
 
@@ -14,11 +19,17 @@ from data.config import DataConfig
 LABELS = 100_000
 
 
-def statistics_gen(examples: BaseChannel, data: DataConfig) -> tfx.components.StatisticsGen:
-    """Statistics of the features that the modality wants described."""
+class StatisticsGen(tfx.components.StatisticsGen):
+    """TFX's component; our executor describes the columns of the CSV, too, which only ExampleGen's output tells."""
+
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+
+def statistics_gen(examples: BaseChannel, data: DataConfig) -> StatisticsGen:
+    """Statistics of the features that the modality wants described, and of the columns of the CSV."""
     described = modality.look_up(data.modality).DESCRIBED
     options = tfdv.StatsOptions(feature_allowlist=list(described), num_rank_histogram_buckets=LABELS)
-    return tfx.components.StatisticsGen(examples, stats_options=options).with_id("statistics")
+    return StatisticsGen(examples, stats_options=options).with_id("statistics")
 
 
 def schema_gen(
@@ -35,12 +46,27 @@ def example_validator(statistics: BaseChannel, schema: BaseChannel) -> tfx.compo
     return tfx.components.ExampleValidator(statistics=statistics, schema=schema).with_id("validator")
 
 
+def gate_config(validate: ValidateConfig, data: DataConfig, slices: tuple[str, ...]) -> str:
+    """What DataGate takes as `config`, canonical JSON."""
+    content = {
+        "validate": validate.model_dump(mode="json"),
+        "slices": list(slices),
+        "input": modality.look_up(data.modality).INPUT,
+    }
+    return json.dumps(content, sort_keys=True)
+
+
 @tfx.dsl.components.component
 def DataGate(
     statistics: tfx.dsl.components.InputArtifact[standard_artifacts.ExampleStatistics],
     anomalies: tfx.dsl.components.InputArtifact[standard_artifacts.ExampleAnomalies],
     verdict: tfx.dsl.components.OutputArtifact[DataVerdict],
+    config: tfx.dsl.components.Parameter[str],
     code: tfx.dsl.components.Parameter[str],
+    last: tfx.dsl.components.InputArtifact[standard_artifacts.ExampleStatistics] = None,
 ) -> None:
-    """Refuses splits with anomalies or without examples; `code` is the digest of the source that runs."""
-    executor.check(statistics, anomalies, verdict.uri)
+    """Refuses splits with anomalies or without examples, and data too far from the last run's (input `last`).
+
+    `config` is of gate_config, `code` the digest of the source that runs.
+    """
+    executor.check(statistics, anomalies, last, json.loads(config), verdict.uri)

@@ -4,41 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList as Statistics
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import decode_split_names
 
 from components import gates, progress
 from components.artifacts import GATES_FILE
 from components.gates import Gate
+from components.validate import distance
+from components.validate.config import ValidateConfig
 from data import modality
 
 
-def check(statistics: Artifact, anomalies: Artifact, verdict: str) -> None:
+def check(
+    statistics: Artifact, anomalies: Artifact, last: Artifact | None, config: dict[str, Any], verdict: str
+) -> None:
     """Writes the rows of the gate into the folder `verdict`.
+
+    Args:
+      statistics: of this run's splits.
+      anomalies: of the same, against the schema.
+      last: the statistics of the last run's splits, if there are any.
+      config: of component.gate_config.
+      verdict: a folder to be made.
 
     Raises:
       GateRefusedError: with a table of the anomalies.
     """
+    validate = ValidateConfig.model_validate(config["validate"])
+    counted = _statistics(statistics)
     rows = [
-        *_split_rows({split: _statistics(statistics, split) for split in decode_split_names(statistics.split_names)}),
-        *_anomaly_rows(anomalies),
+        *_split_rows(counted),
+        *_slice_rows(counted, config["slices"], config["input"]),
+        *_judged(_anomaly_rows(anomalies), validate),
+        *_judged(_distance_rows(counted, last and _statistics(last), config["input"], validate), validate),
     ]
     refused = [row for row in rows if not row.passed]
     if refused:
         for row in refused:
             progress.emit("gate", **row.model_dump())
         raise gates.GateRefusedError(
-            "the data does not fit its schema:\n"
+            "the data does not pass:\n"
             + table([(row.slice, row.reason) for row in refused])
-            + "\nMend the data, or give a curated schema that allows it (data.schema_file)."
+            + "\nMend the data, or allow it: by a curated schema (`modelmill schema --data` writes one, and "
+            "data.schema_file takes it), or by the section `validate`."
         )
+    for row in rows:
+        if row.warned:
+            progress.note(f"warning: {row.metric}, {row.slice}: {row.reason}")
     Path(verdict).mkdir(parents=True, exist_ok=True)
     gates.write(Path(verdict, GATES_FILE), rows)
 
 
-def _split_rows(counted: dict[str, statistics_pb2.DatasetFeatureStatisticsList]) -> Iterator[Gate]:
+def _judged(rows: Iterator[Gate], validate: ValidateConfig) -> Iterator[Gate]:
+    """What may be a warning is one if the experiment says so."""
+    for row in rows:
+        warned = not row.passed and validate.on_anomaly == "warn"
+        yield row.model_copy(update={"passed": True, "warned": True}) if warned else row
+
+
+def _split_rows(counted: dict[str, Statistics]) -> Iterator[Gate]:
     """Whether each split has examples, of labels that the train split has too, and there are two to tell apart."""
     trained = set(_labels(counted["train"]))
     for split, found in counted.items():
@@ -64,6 +92,20 @@ def _split_rows(counted: dict[str, statistics_pb2.DatasetFeatureStatisticsList])
         yield Gate(gate="data", metric="classes", slice="train", value=1, bound=2, passed=False, reason=reason)
 
 
+def _slice_rows(counted: dict[str, Statistics], slices: list[str], model_input: str) -> Iterator[Gate]:
+    """Whether evaluate.slices names features of few values: TFMA passes over what is not there in silence."""
+    allowed = [name for name in distance.names(counted["train"]) if name != model_input]
+    for name in slices:
+        kind = distance.kind_of(counted["train"], name)
+        reason = ""
+        if name not in allowed:
+            reason = f"evaluate.slices: there is no feature {name!r}; there are {', '.join(allowed)}"
+        elif kind == "float":
+            reason = f"evaluate.slices: {name!r} holds fractions, each would be a slice; give a column of classes"
+        if reason:
+            yield Gate(gate="data", metric="slices", slice=name, passed=False, reason=reason)
+
+
 def _anomaly_rows(anomalies: Artifact) -> Iterator[Gate]:
     """TFDV's findings, split by split."""
     for split in decode_split_names(anomalies.split_names):
@@ -76,12 +118,33 @@ def _anomaly_rows(anomalies: Artifact) -> Iterator[Gate]:
             yield Gate(gate="data", metric="anomaly", slice=split, value=0, bound=0, passed=True)
 
 
-def _statistics(artifact: Artifact, split: str) -> statistics_pb2.DatasetFeatureStatisticsList:
-    content = Path(artifact.uri, f"Split-{split}", "FeatureStats.pb").read_bytes()
-    return statistics_pb2.DatasetFeatureStatisticsList.FromString(content)
+def _distance_rows(
+    counted: dict[str, Statistics], last: dict[str, Statistics] | None, model_input: str, validate: ValidateConfig
+) -> Iterator[Gate]:
+    """Skew of each split from train, and drift of each split from the last run's, for every feature but the input."""
+    compared = [("skew", split, counted["train"], validate.skew) for split in counted if split != "train"]
+    compared += [("drift", split, last[split], validate.drift) for split in counted if last and split in last]
+    for metric, split, before, bound in compared:
+        features = [name for name in distance.names(before) if name != model_input]
+        for found in distance.distances(before, counted[split], features):
+            passed = bound is None or found.value <= bound
+            most = f", most of all of {found.peak}" if found.peak else ""
+            source = "train" if metric == "skew" else "the last run's data"
+            reason = "" if passed else f"{metric} of {found.value:.3f} from {source}, {bound:g} is allowed{most}"
+            where = f"{split}/{found.feature}"
+            yield Gate(
+                gate="data", metric=metric, slice=where, value=found.value, bound=bound, passed=passed, reason=reason
+            )
 
 
-def _labels(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> list[str]:
+def _statistics(artifact: Artifact) -> dict[str, Statistics]:
+    return {
+        split: Statistics.FromString(Path(artifact.uri, f"Split-{split}", "FeatureStats.pb").read_bytes())
+        for split in decode_split_names(artifact.split_names)
+    }
+
+
+def _labels(statistics: Statistics) -> list[str]:
     """The values of the label, of any split; none if it is a number."""
     for feature in statistics.datasets[0].features:
         if list(feature.path.step) == [modality.LABEL]:

@@ -16,7 +16,7 @@ from pipeline.report.outcome import Outcome
 
 BUDGET = "budget"
 # As in components.artifacts; but that imports TFX, and a summary must be written even if TFX does not load.
-TRIALS_FILE, GATES_FILE = "trials.json", "gates.json"
+TRIALS_FILE, GATES_FILE, INGEST_FILE = "trials.json", "gates.json", "ingest.json"
 SPLITS = ("train", "eval", "test")
 _MEASURED = ("bytes", "gzip_bytes", "latency_ms")
 
@@ -112,7 +112,9 @@ def _compressed(metrics: dict[str, float] | None, chosen: dict[str, Any] | None)
 
 
 def _data(outcomes: dict[str, Outcome]) -> dict[str, Any]:
-    """Examples by split, and how many features of all splits do not fit the schema."""
+    """Examples by split, how many files were dropped, how many features of all splits do not fit the schema, and what
+    the data gate let pass with a warning.
+    """
     from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
     splits = {
@@ -124,7 +126,14 @@ def _data(outcomes: dict[str, Outcome]) -> dict[str, Any]:
         for path in _splits(_output(outcomes, "validator", "anomalies"), "SchemaDiff.pb").values()
     ]
     anomalies = sum(len(one.anomaly_info) + one.HasField("dataset_anomaly_info") for one in reports)
-    return {"splits": splits or None, "anomalies": anomalies if reports else None}
+    ingested = _json(outcomes, "ingest", "examples", INGEST_FILE)
+    verdict = _json(outcomes, "data-gate", "verdict", GATES_FILE) or []
+    return {
+        "splits": splits or None,
+        "dropped": None if ingested is None else len(ingested["dropped"]),
+        "anomalies": anomalies if reports else None,
+        "warnings": [f"{row['metric']}, {row['slice']}: {row['reason']}" for row in verdict if row.get("warned")],
+    }
 
 
 def _splits(folder: str | None, file: str) -> dict[str, Path]:

@@ -96,10 +96,11 @@ def _gates(summary: dict[str, Any]) -> Table | None:
     hidden = 0
     for gate in summary["gates"]:
         overall = gate["slice"] == "overall"
-        if gate["passed"] and not overall:
+        if gate["passed"] and not overall and not gate["warned"]:
             hidden += 1
             continue
         word = Text("passed", style="green") if gate["passed"] else Text("refused", style="bold red")
+        word = Text("warning", style="yellow") if gate["warned"] else word
         table.add_row(
             gate["gate"],
             gate["metric"] if overall else f"{gate['metric']}, {gate['slice']}",
@@ -120,7 +121,8 @@ def _facts(summary: dict[str, Any]) -> list[Text]:
     splits, anomalies = summary["data"]["splits"], summary["data"]["anomalies"]
     if splits:
         counts = ", ".join(f"{name} {count:,}" for name, count in splits.items())
-        lines.append(_fact("examples", counts + ("" if anomalies is None else f"; {anomalies} anomalies")))
+        dropped = f"; {summary['data']['dropped']} files dropped" if summary["data"]["dropped"] else ""
+        lines.append(_fact("examples", counts + ("" if anomalies is None else f"; {anomalies} anomalies") + dropped))
     if summary["float"]:
         lines.append(
             _fact("baseline", summary["baseline"] or "none: no older model made from other inputs was blessed")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from components.gates import GateRefusedError
+from data.table import BadDataError
 
 # Beam appends the step to every message, and its workers send a traceback as text.
 _TAIL = re.compile(r"\s*\[while running '[^']*'\]")
@@ -40,6 +41,17 @@ def refusal(error: BaseException) -> str | None:
         if isinstance(one, GateRefusedError):
             return _TAIL.sub("", str(one)).strip()
         _, found, text = str(one).rpartition(f"{GateRefusedError.__name__}:")
+        if found:
+            return _TAIL.sub("", text).strip()
+    return None
+
+
+def bad_data(error: BaseException) -> str | None:
+    """What is wrong with the data, line by line, if that is why it ended (Beam may have sent it as text)."""
+    for one in _chain(error):
+        if isinstance(one, BadDataError):
+            return _TAIL.sub("", str(one)).strip()
+        _, found, text = str(one).rpartition(f"{BadDataError.__name__}:")
         if found:
             return _TAIL.sub("", text).strip()
     return None

@@ -101,12 +101,12 @@ def _result(request: Request, folders: Folders, folder: RunFolder, shown: Displa
         _run_nodes(request, folders, folder.id, shown, watch)
     except (Exception, KeyboardInterrupt) as error:
         logging.exception("the run ended early")
-        refused = failure.refusal(error)
+        refused, unusable = failure.refusal(error), failure.bad_data(error)
         node = next((one.id for one in result.outcomes.values() if one.state == "failed"), None)
         result.status = "failed" if refused is None else "refused"
-        result.failure = {"node": node, "reason": failure.reason(error) if refused is None else refused}
+        result.failure = {"node": node, "reason": refused or unusable or failure.reason(error)}
         result.code = FAILED if refused is None else REFUSED
-        if isinstance(error, (ExperimentError, failure.NothingToReuseError)):
+        if unusable or isinstance(error, (ExperimentError, failure.NothingToReuseError)):
             result.code = BAD_INPUT
     for outcome in result.outcomes.values():
         _link(folder.links, outcome)  # of skipped nodes only now: the runner finds their outputs at its end

@@ -13,7 +13,15 @@ from tfx.types import standard_artifacts
 
 from components import gates
 from components.gates import GateRefusedError
-from components.validate.component import DataGate
+from components.validate.component import (
+    DataGate,
+    example_validator,
+    gate_config,
+    schema_gen,
+    statistics_gen,
+)
+from components.validate.config import ValidateConfig
+from data.modalities import image
 
 
 def test_sound_data_passes(run_node: Any, prepared: SimpleNamespace) -> None:
@@ -67,5 +75,84 @@ def test_a_split_without_examples_is_refused(run_node: Any, prepared: SimpleName
         run_node(changed(run_node, prepared, tmp_path, "eval", change))
 
 
-def gate(statistics: Any, anomalies: Any) -> Any:
-    return DataGate(statistics=statistics, anomalies=anomalies, code="code")
+def gate(
+    statistics: Any, anomalies: Any, slices: tuple[str, ...] = ("label",), last: Any = None, **validate: Any
+) -> Any:
+    config = gate_config(ValidateConfig(**validate), image.Config(path="x", height=1, width=1), slices)
+    more = {"last": last} if last else {}
+    return DataGate(statistics=statistics, anomalies=anomalies, config=config, code="code", **more)
+
+
+def rows_of(outputs: Any) -> list[gates.Gate]:
+    return gates.read(Path(outputs["verdict"][0].uri, "gates.json"))
+
+
+def examples(run_node: Any, **splits: tuple[list[int], list[str]]) -> tuple[Any, Any]:
+    """Statistics and anomalies of splits that are given by heights and cameras; the label is a or b in turn."""
+    found = {
+        split: [
+            {"image": b"x", "label": "ab"[n % 2], "height": height, "width": 4, "camera": camera}
+            for n, (height, camera) in enumerate(zip(heights * 50, cameras * 50, strict=True))
+        ]
+        for split, (heights, cameras) in splits.items()
+    }
+    made = run_node.examples(**found)
+    made.set_string_custom_property("columns", '{"camera": "string"}')
+    statistics = statistics_gen(run_node.channel(made), image.Config(path="x", height=1, width=1))
+    run_node(statistics)
+    schema = schema_gen(statistics.outputs["statistics"], None)
+    run_node(schema)
+    validator = example_validator(statistics.outputs["statistics"], schema.outputs["schema"])
+    run_node(validator)
+    return statistics.outputs["statistics"], validator.outputs["anomalies"]
+
+
+SAME: tuple[list[int], list[str]] = ([1, 2, 3, 4], ["left", "left", "left", "right"])
+OTHER: tuple[list[int], list[str]] = ([1, 4, 4, 4], ["left", "right", "right", "right"])
+
+
+def test_skew_between_splits_is_told_refused_or_warned_of(run_node: Any) -> None:
+    given = examples(run_node, train=SAME, eval=SAME, test=OTHER)
+    told = {row.slice: row for row in rows_of(run_node(gate(*given))) if row.metric == "skew"}
+    names = ("label", "height", "width", "camera")
+    assert set(told) == {f"{split}/{name}" for split in ("eval", "test") for name in names}
+    assert told["test/camera"].value == pytest.approx(0.5) and told["eval/camera"].value == 0
+    assert told["test/height"].value > 0.1 > told["eval/height"].value
+    assert all(row.bound is None and row.passed and not row.warned for row in told.values())
+    with pytest.raises(GateRefusedError, match=r"test/camera +skew of 0.500 from train, 0.1 is allowed, most"):
+        run_node(gate(*given, skew=0.1))
+    warned = [row for row in rows_of(run_node(gate(*given, skew=0.1, on_anomaly="warn"))) if row.warned]
+    assert {row.slice for row in warned} == {"test/camera", "test/height"} and all(row.passed for row in warned)
+
+
+def test_drift_from_the_last_run(run_node: Any) -> None:
+    before, _ = examples(run_node, train=SAME, eval=SAME, test=SAME)
+    given = examples(run_node, train=OTHER, eval=OTHER, test=OTHER)
+    assert not [row for row in rows_of(run_node(gate(*given, drift=0.1))) if row.metric == "drift"]
+    told = {row.slice: row.value for row in rows_of(run_node(gate(*given, last=before))) if row.metric == "drift"}
+    assert told["train/camera"] == pytest.approx(0.5) and told["train/label"] == 0
+    with pytest.raises(GateRefusedError, match=r"train/camera +drift of 0.500 from the last run's data, 0.1"):
+        run_node(gate(*given, last=before, drift=0.1))
+
+
+def test_a_value_that_train_never_had_is_an_anomaly_or_a_warning(run_node: Any) -> None:
+    given = examples(run_node, train=SAME, eval=SAME, test=([1, 2], ["left", "top"]))
+    with pytest.raises(GateRefusedError, match=r"test/camera +Unexpected string values"):
+        run_node(gate(*given))
+    (row,) = [row for row in rows_of(run_node(gate(*given, on_anomaly="warn"))) if row.warned]
+    assert row.slice == "test/camera"
+
+
+def test_a_single_class_is_refused_whatever_is_warned_of(run_node: Any, prepared: SimpleNamespace) -> None:
+    one = [{"image": b"x", "label": "a", "height": 1, "width": 1}]
+    made = run_node.examples(train=one, eval=one, test=one)
+    statistics = statistics_gen(run_node.channel(made), image.Config(path="x", height=1, width=1))
+    run_node(statistics)
+    with pytest.raises(GateRefusedError, match="every example has the label 'a'; there is nothing to tell apart"):
+        run_node(gate(statistics.outputs["statistics"], prepared.validator.outputs["anomalies"], on_anomaly="warn"))
+
+
+def test_slices_name_features_of_few_values(run_node: Any, prepared: SimpleNamespace) -> None:
+    given = prepared.statistics.outputs["statistics"], prepared.validator.outputs["anomalies"]
+    with pytest.raises(GateRefusedError, match="there is no feature 'camera'; there are"):
+        run_node(gate(*given, slices=("label", "camera")))

@@ -166,11 +166,23 @@ def printed(found: dict, width: int = 140) -> str:
     return file.getvalue()
 
 
+def test_what_was_dropped_and_what_was_warned_of_is_told(chain: Chain, digits: Experiment) -> None:
+    chain.json("ingest", "examples", artifacts.INGEST_FILE, {"dropped": [{"path": "a/1.png", "reason": "no image"}]})
+    row = Gate(gate="data", metric="drift", slice="train/label", value=0.4, bound=0.1, passed=True, warned=True)
+    chain.gates("data-gate", "verdict", [row.model_copy(update={"reason": "too far"})])
+    found = made(digits, chain)
+    assert (found["data"]["dropped"], found["data"]["warnings"]) == (1, ["drift, train/label: too far"])
+    text = " ".join(printed(found).split())
+    assert "1 anomalies; 1 files dropped" in text
+    assert "data drift, train/label 0.4000 0.1000 warning, too far" in text
+
+
 def test_a_pushed_run(chain: Chain, digits: Experiment) -> None:
     found = made(digits, chain)
     assert set(found) >= KEYS
     assert (found["status"], found["pushed"]) == ("pushed", str(chain.folder / "pushed" / "3"))
-    assert found["data"] == {"splits": {"train": 1250, "eval": 277, "test": 270}, "anomalies": 1}
+    splits = {"train": 1250, "eval": 277, "test": 270}
+    assert found["data"] == {"splits": splits, "dropped": None, "anomalies": 1, "warnings": []}
     assert list(found["data"]["splits"]) == ["train", "eval", "test"]
     assert found["float"] == {
         "metrics": {"accuracy": pytest.approx(0.955)},
@@ -222,7 +234,7 @@ def test_a_run_that_ended_early(chain: Chain, digits: Experiment) -> None:
 def test_a_run_that_never_began(tmp_path: Path, digits: Experiment) -> None:
     failure = {"node": None, "reason": "no TFX"}
     found = summary.summarise(digits, "1", "failed", 0.5, {}, [], failure)
-    assert found["data"] == {"splits": None, "anomalies": None}
+    assert found["data"] == {"splits": None, "dropped": None, "anomalies": None, "warnings": []}
     assert (found["float"], found["compressed"], found["nodes"], found["gates"]) == (None, None, [], [])
     assert "failed: no TFX" in printed(found)
 
@@ -261,7 +273,7 @@ def test_the_table(chain: Chain, digits: Experiment) -> None:
         "budget accuracy_drop 0.0050 0.0100 passed",
         "examples train 1,250, eval 277, test 270; 1 anomalies",
         "baseline none: no older model made from other inputs was blessed",
-        "nodes 12 run, 1 cached",
+        "nodes 13 run, 1 cached",
         "seconds 12.3",
         f"pushed {chain.folder / 'pushed' / '3'}",
     ):
