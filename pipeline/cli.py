@@ -147,6 +147,36 @@ def predict(
         typer.echo(done.stdout, nl=False)
 
 
+@app.command()
+def schema(
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="EXPERIMENT|FOLDER", help="Write the schema of its data, to be curated and kept."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file; else schema.pbtxt beside the experiment, or in the folder."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if there is one.")] = False,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Such as data.csv=labels.csv; repeatable.")
+    ] = None,
+    modality: Annotated[str, typer.Option(help="What a FOLDER holds.")] = "image",
+    root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
+) -> None:
+    """Print the JSON Schema of experiments, for editors; with --data, write a TFDV schema of the data."""
+    from pipeline import schemas
+    from pipeline.experiment import ExperimentError
+
+    if data is None:
+        typer.echo(json.dumps(schemas.experiment_schema(), indent=1))
+        return
+    try:
+        raise typer.Exit(schemas.write_data_schema(data, out, force, overrides or [], modality, root))
+    except (ExperimentError, FileExistsError) as error:
+        _stop(2, str(error))
+
+
 def _versions(folder: Path) -> str:
     """A hint for who gives the folder of all versions."""
     found = [path.parent for path in folder.glob("*/client.py")]

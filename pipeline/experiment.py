@@ -33,6 +33,7 @@ from components.validate.config import ValidateConfig
 from data import modality, plugins, sample, table
 from data.config import DataConfig, SplitConfig, Strict
 from data.modality import Policy
+from pipeline.folders import NODES
 from pipeline.kubeflow_config import ClusterRunConfig
 
 SHIPPED = Path(__file__).parent / "experiments"
@@ -86,6 +87,8 @@ class Experiment(Strict):
             raise ValueError("it should be small letters, digits and dashes, at most 63, and not begin with a dash")
         if name == "samples":
             raise ValueError("that folder holds the data sets that come with modelmill; take another name")
+        if name in NODES:
+            raise ValueError("that is the name of a node of the chain; take another name")
         return name
 
     @field_validator("data", "augment", "model", mode="wrap")
@@ -109,9 +112,17 @@ def load(source: str, overrides: list[str] | None = None) -> Experiment:
     if not isinstance(tree, dict):
         found = "an empty file" if tree is None else type(tree).__name__
         raise ExperimentError(source, [f"an experiment is a mapping of sections, found {found}"])
-    for override in overrides or []:
-        _override(tree, override, source)
-    tree = {"name": path.stem, **tree}
+    override(tree, overrides or [], source)
+    return compose({"name": path.stem, **tree}, path.parent, source)
+
+
+def compose(tree: dict[str, Any], folder: Path, source: str) -> Experiment:
+    """An experiment of the sections of a file that lies in `folder` and is called `source`.
+
+    Raises:
+      ExperimentError: with every problem.
+    """
+    tree = dict(tree)
     problems: list[str] = []
     for section, value in _owned(tree, problems):
         tree[section] = value
@@ -122,7 +133,7 @@ def load(source: str, overrides: list[str] | None = None) -> Experiment:
         raise ExperimentError(source, problems) from None
     if problems:
         raise ExperimentError(source, problems)
-    return _with_absolute_paths(experiment, path.parent, source)
+    return _with_absolute_paths(experiment, folder, source)
 
 
 def shipped() -> list[dict[str, str]]:
@@ -222,8 +233,13 @@ def _path(source: str) -> Path:
     return SHIPPED / f"{source}.yaml"
 
 
+def override(tree: dict[str, Any], overrides: list[str], source: str) -> None:
+    """Sets each `key.sub=value`; the value is read as YAML. Raises ExperimentError."""
+    for one in overrides:
+        _override(tree, one, source)
+
+
 def _override(tree: dict[str, Any], override: str, source: str) -> None:
-    """Sets `key.sub=value`; the value is read as YAML."""
     key, equals, text = override.partition("=")
     *parents, last = key.split(".")
     if not equals or not all((*parents, last)):

@@ -18,7 +18,12 @@ def custom_config(data: DataConfig, split: SplitConfig, code: str) -> example_ge
     from google.protobuf import any_pb2, wrappers_pb2
     from tfx.proto import example_gen_pb2
 
-    content = {"data": data.model_dump(mode="json"), "split": split.model_dump(mode="json"), "code": code}
+    # A schema is no matter of reading: to curate one must not read all again.
+    content = {
+        "data": data.model_dump(mode="json", exclude={"schema_file"}),
+        "split": split.model_dump(mode="json"),
+        "code": code,
+    }
     payload = any_pb2.Any()
     payload.Pack(wrappers_pb2.StringValue(value=json.dumps(content, sort_keys=True)))
     return example_gen_pb2.CustomConfig(custom_config=payload)

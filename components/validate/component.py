@@ -5,7 +5,7 @@ import json
 
 import tensorflow_data_validation as tfdv
 from tfx import v1 as tfx
-from tfx.dsl.components.base import executor_spec
+from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import BaseChannel, standard_artifacts
 
 from components.artifacts import DataVerdict
@@ -32,12 +32,19 @@ def statistics_gen(examples: BaseChannel, data: DataConfig) -> StatisticsGen:
     return StatisticsGen(examples, stats_options=options).with_id("statistics")
 
 
-def schema_gen(
-    statistics: BaseChannel, curated: str | None
-) -> tfx.components.SchemaGen | tfx.components.ImportSchemaGen:
+@tfx.dsl.components.component
+def CuratedSchema(
+    text: tfx.dsl.components.Parameter[str],
+    schema: tfx.dsl.components.OutputArtifact[standard_artifacts.Schema],
+) -> None:
+    """Gives the schema that `text` is. TFX's ImportSchemaGen knows its path only: it would miss every edit."""
+    executor.write_schema(text, schema.uri)
+
+
+def schema_gen(statistics: BaseChannel, curated: str | None) -> base_component.BaseComponent:
     """The curated schema, or one inferred from the train split alone: else a label unseen in train would pass."""
     if curated:
-        return tfx.components.ImportSchemaGen(schema_file=curated).with_id("schema")
+        return CuratedSchema(text=executor.read_schema(curated)).with_id("schema")
     return tfx.components.SchemaGen(statistics=statistics, exclude_splits=["eval", "test"]).with_id("schema")
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tensorflow_metadata.proto.v0 import anomalies_pb2
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList as Statistics
 from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import decode_split_names
@@ -17,6 +18,9 @@ from components.gates import Gate
 from components.validate import distance
 from components.validate.config import ValidateConfig
 from data import modality
+from data.table import BadDataError
+
+SCHEMA_FILE = "schema.pbtxt"
 
 
 def check(
@@ -57,6 +61,22 @@ def check(
             progress.note(f"warning: {row.metric}, {row.slice}: {row.reason}")
     Path(verdict).mkdir(parents=True, exist_ok=True)
     gates.write(Path(verdict, GATES_FILE), rows)
+
+
+def read_schema(path: str) -> str:
+    """The text of a curated schema. Raises BadDataError if it is none."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        text_format.Parse(text, schema_pb2.Schema())
+    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        raise BadDataError(f"data.schema_file: {path} is no TFDV schema in text form ({error})") from error
+    return text
+
+
+def write_schema(text: str, uri: str) -> None:
+    """Writes it where TFX's components look for a schema."""
+    Path(uri).mkdir(parents=True, exist_ok=True)
+    Path(uri, SCHEMA_FILE).write_text(text, encoding="utf-8")
 
 
 def _judged(rows: Iterator[Gate], validate: ValidateConfig) -> Iterator[Gate]:

@@ -22,6 +22,7 @@ from components.validate.component import (
 )
 from components.validate.config import ValidateConfig
 from data.modalities import image
+from data.table import BadDataError
 
 
 def test_sound_data_passes(run_node: Any, prepared: SimpleNamespace) -> None:
@@ -156,3 +157,16 @@ def test_slices_name_features_of_few_values(run_node: Any, prepared: SimpleNames
     given = prepared.statistics.outputs["statistics"], prepared.validator.outputs["anomalies"]
     with pytest.raises(GateRefusedError, match="there is no feature 'camera'; there are"):
         run_node(gate(*given, slices=("label", "camera")))
+
+
+def test_a_curated_schema_is_given_as_it_is_and_every_edit_counts(run_node: Any, tmp_path: Path) -> None:
+    path = tmp_path / "schema.pbtxt"
+    path.write_text('# mine\nfeature { name: "label" type: BYTES }\n')
+    before = schema_gen(None, str(path))
+    (schema,) = run_node(before)["schema"]
+    assert Path(schema.uri, "schema.pbtxt").read_text() == path.read_text()
+    path.write_text('feature { name: "label" type: INT }\n')
+    assert schema_gen(None, str(path)).exec_properties != before.exec_properties
+    path.write_text("feature { nme: 3 }")
+    with pytest.raises(BadDataError, match=r"schema\.pbtxt is no TFDV schema in text form .*nme"):
+        schema_gen(None, str(path))

@@ -103,6 +103,7 @@ WRONG = [
     ("run.seed", 2**31, "run.seed: found 2147483648", "less than"),
     ("name", "No Spaces", "name: found 'No Spaces'", "small letters"),
     ("name", "samples", "name: found 'samples'", "data sets"),
+    ("name", "train", "name: found 'train'", "the name of a node"),
 ]
 
 
@@ -249,3 +250,24 @@ def test_the_message_of_an_unknown_name() -> None:
     assert plugins.unknown("key", "zzz", ["b", "a"]) == "unknown key 'zzz'; allowed: a, b"
     assert plugins.unknown("key", "trian", ["train"]).endswith("; did you mean 'train'?")
     assert plugins.unknown("key", "x", []) == "unknown key 'x'; allowed: none"
+
+
+def test_columns_and_slices_that_the_csv_does_not_have_are_refused_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("path,label,camera,person\n")
+    sets = ["data.sample=null", f"data.path={tmp_path}", "data.csv=labels.csv"]
+    load("digits-cnn", [*sets, "evaluate.slices=[label, camera, height]", "split.by=group", "split.column=person"])
+    with pytest.raises(ExperimentError) as caught:
+        load("digits-cnn", [*sets, "evaluate.slices=[camrea]", "split.by=column", "split.column=part"])
+    assert len(caught.value.problems) == 2
+    assert "evaluate.slices: unknown feature 'camrea'; allowed: camera," in str(caught.value)
+    assert "split.column: unknown column 'part'" in str(caught.value)
+    with pytest.raises(ExperimentError, match=r"none\.csv can't be read"):
+        load("digits-cnn", [*sets, "data.csv=none.csv"])
+    with pytest.raises(ExperimentError, match="'part', but there is no CSV"):
+        load("digits-cnn", ["split.by=column", "split.column=part"])
+
+
+def test_the_section_validate_is_called_so_wherever_a_person_sees_it() -> None:
+    assert load("digits-cnn", ["validate.drift=0.2"]).model_dump(mode="json")["validate"]["drift"] == 0.2
+    with pytest.raises(ExperimentError, match=r"validate.drft: unknown key 'drft'.*did you mean 'drift'"):
+        load("digits-cnn", ["validate.drft=0.2"])
