@@ -11,9 +11,9 @@ from pathlib import Path
 NODES = (
     "ingest",
     "statistics",
+    "last-statistics",
     "schema",
     "validator",
-    "last-statistics",
     "data-gate",
     "transform",
     "train",

@@ -150,6 +150,6 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         code=code("components.push.executor"),
     )
     return [
-        *(ingest, statistics, schema, validator, *([last] if last else []), data_gate, preprocess),
+        *(ingest, statistics, *([last] if last else []), schema, validator, data_gate, preprocess),
         *(train, baseline, evaluate, small, evaluate_small, check, push),
     ]
