@@ -98,6 +98,8 @@ def run(
         code = run_now(Request(loaded, root, command, first, last))
     except BusyError as error:
         _stop(2, str(error))
+    except OSError as error:  # before any node: those tell by themselves
+        _stop(1, f"{root}: a run can't be recorded there ({error.strerror or error})")
     raise typer.Exit(code)
 
 

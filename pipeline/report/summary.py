@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,13 @@ def summarise(
 
 
 def write(path: Path, summary: dict[str, Any]) -> None:
-    """Writes it as strict JSON."""
-    path.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    """Writes it as strict JSON, whole or (on a full disk) not at all."""
+    staging = path.with_name(f".{path.name}.part")
+    try:
+        staging.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        os.replace(staging, path)
+    finally:
+        staging.unlink(missing_ok=True)
 
 
 def _output(outcomes: dict[str, Outcome], node: str, key: str) -> str | None:

@@ -23,9 +23,9 @@ def redirected(path: Path) -> Iterator[TextIO]:
     sys.stderr.flush()
     real = [os.dup(1), os.dup(2)]
     screen = os.fdopen(os.dup(real[0]), "w", encoding="utf-8", errors="replace", buffering=1)
+    log = open(path, "a", encoding="utf-8", errors="backslashreplace", buffering=1)  # noqa: SIM115 (closed below)
     try:
         with (
-            open(path, "a", encoding="utf-8", errors="backslashreplace", buffering=1) as log,
             contextlib.redirect_stdout(log),
             contextlib.redirect_stderr(log),
             _logging_to(log),
@@ -38,6 +38,8 @@ def redirected(path: Path) -> Iterator[TextIO]:
             os.dup2(original, number)
             os.close(original)
         screen.close()
+        with contextlib.suppress(OSError):  # on a full disk its last lines are lost; the screen has said why
+            log.close()
 
 
 @contextlib.contextmanager

@@ -131,7 +131,14 @@ def _summarise(
             result.status, result.code = "failed", FAILED
             result.failure = {"node": None, "reason": f"the summary could not be made: {failure.reason(error)}"}
         found = made({name: replace(one, outputs={}) for name, one in result.outcomes.items()})
-    summary.write(folder.summary, found)
+    try:
+        summary.write(folder.summary, found)
+    except OSError as error:  # most of all a full disk: what became of the run is told on the screen at least
+        logging.exception("the summary can't be written")
+        if result.status is None:
+            result.status, result.code = "failed", FAILED
+            result.failure = {"node": None, "reason": f"{folder.summary.name} can't be written: {error.strerror}"}
+            found |= {"status": result.status, "failure": result.failure}
     return found
 
 
