@@ -65,6 +65,16 @@ def test_what_is_no_image_is_refused_by_name(content: bytes) -> None:
         list(image.examples("cat/bad.png", content, CONFIG))
 
 
+def test_the_cap_on_pixels_is_the_experiments() -> None:
+    content = encoded("L", (9, 8), "PNG")
+    assert list(image.examples("cat/a.png", content, CONFIG))
+    capped = image.Config(path="somewhere", height=8, width=8, max_pixels=71)
+    with pytest.raises(BadExampleError, match=r"cat/a\.png: 9 x 8 pixels; data\.max_pixels allows 71 in all"):
+        list(image.examples("cat/a.png", content, capped))
+    with pytest.raises(BadExampleError, match=r"900000000 pixels.*data\.max_pixels allows 71"):
+        list(image.examples("cat/bomb.png", bomb(), capped))
+
+
 def test_the_package_data_is_ours() -> None:
     """pytest, or a folder called data, could shadow it."""
     assert data.__file__ is not None
