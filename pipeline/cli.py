@@ -82,6 +82,9 @@ def run(
         loaded = load(experiment, overrides)
     except ExperimentError as error:
         _stop(2, str(error))
+    for option, node in (("--from", first), ("--to", last)):
+        if node and node not in loaded.nodes:
+            _stop(2, f"{option} {node}: not a node of this experiment; it is there with augment.mode: materialized")
     command = [_program(), "run", experiment]
     for override in overrides or []:
         command += ["--set", override]

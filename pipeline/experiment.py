@@ -30,6 +30,7 @@ from components.train.config import TrainConfig
 from data import modality, plugins, sample
 from data.config import DataConfig, SplitConfig, Strict
 from data.modality import Policy
+from pipeline.folders import NODES
 
 SHIPPED = Path(__file__).parent / "experiments"
 # What the head of a shipped file tells `modelmill list`.
@@ -69,6 +70,11 @@ class Experiment(Strict):
     compress: CompressConfig = CompressConfig()
     push: PushConfig = PushConfig()
     run: RunConfig = RunConfig()
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes of its chain: all but `augment`, unless the augmentation is materialized."""
+        return tuple(name for name in NODES if name != "augment" or self.augment.materializes())
 
     @field_validator("name")
     @classmethod

@@ -15,6 +15,7 @@ NODES = (
     "validator",
     "data-gate",
     "transform",
+    "augment",
     "train",
     "baseline",
     "evaluate",
