@@ -119,6 +119,12 @@ class Modality(Protocol):
     def encode(self, input: tf.Tensor) -> dict[str, tf.Tensor]:
         """The opposite of `parse` for one input [*spec.shape]: the transformed features, strings, that hold it."""
 
+    def decode(self, content: bytes, config: Any) -> tf.Tensor:
+        """A raw example's content to the model's input [*shape], as Transform makes it but without its statistics."""
+
+    def show(self, input: tf.Tensor) -> tuple[str, bytes]:
+        """A model's input [*shape] for people: a media type, such as image/png, and a file of it."""
+
     def filename(self, content: bytes) -> str:
         """A file name, with the right suffix, for an example's raw content."""
 

@@ -44,20 +44,20 @@ def augment(images: tf.Tensor, seeds: tf.Tensor, policy: Policy, dtype: tf.DType
     *stages, last = _stages(per_example)
     for stage in stages:
         pixels = _compiled(stage, per_example)(pixels, drawn)
-    return _compiled(_finished, per_example, last, dtype)(pixels, drawn)
+    return _compiled(_finish, per_example, last, dtype)(pixels, drawn)
 
 
 @lru_cache(maxsize=256)
 def _compiled(function: Callable[..., tf.Tensor], *fixed: object) -> Callable[..., tf.Tensor]:
-    """One compiled function for each policy: its machine code then serves every pass of a dataset.
+    """`function` with its first arguments fixed, compiled once: its machine code then serves every pass of a dataset.
 
     Not all in one: XLA would draw an example's numbers anew for each pixel, and blur what it has to warp anew for
     each weight.
     """
-    return tf.function(lambda *tensors: function(*tensors, *fixed), jit_compile=True, autograph=False)
+    return tf.function(partial(function, *fixed), jit_compile=True, autograph=False)
 
 
-def _draw(images: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> dict[str, tf.Tensor]:
+def _draw(policy: Policy, images: tf.Tensor, seeds: tf.Tensor) -> dict[str, tf.Tensor]:
     """All numbers that are drawn. Each has a name: switching one change on leaves the draws of the others alone."""
     key, strength = draws.keys(seeds), policy.strength
     batch, (height, width, channels) = tf.shape(images)[0], images.shape[1:]
@@ -79,7 +79,7 @@ def _draw(images: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> dict[str, tf.T
 
 
 def _stages(policy: Policy) -> list[Callable[..., tf.Tensor]]:
-    """The functions (images, drawn, policy) -> images through which images go, one after the other."""
+    """The functions (policy, images, drawn) -> images through which images go, one after the other."""
     stages: list[Callable[..., tf.Tensor]] = [_linear]
     if policy.randaugment:
         stages += [_RAND_AUGMENT[kind] for kind in REST]
@@ -88,7 +88,7 @@ def _stages(policy: Policy) -> list[Callable[..., tf.Tensor]]:
     return stages
 
 
-def _linear(images: tf.Tensor, drawn: dict[str, tf.Tensor], policy: Policy) -> tf.Tensor:
+def _linear(policy: Policy, images: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
     """uint8 to float32: the resampling and the linear step of colour."""
     pixels = tf.cast(images, tf.float32)
     if policy.randaugment or any(getattr(policy, name) for name in _GEOMETRIC):
@@ -98,7 +98,7 @@ def _linear(images: tf.Tensor, drawn: dict[str, tf.Tensor], policy: Policy) -> t
     return pixels
 
 
-def _rand_augment(kind: str, images: tf.Tensor, drawn: dict[str, tf.Tensor], policy: Policy) -> tf.Tensor:
+def _rand_augment(kind: str, policy: Policy, images: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
     assert policy.randaugment
     magnitude = policy.randaugment.magnitude * policy.strength
     return randaugment.apply(kind, images, drawn, magnitude, policy.strength)
@@ -108,19 +108,19 @@ def _rand_augment(kind: str, images: tf.Tensor, drawn: dict[str, tf.Tensor], pol
 _RAND_AUGMENT = {kind: partial(_rand_augment, kind) for kind in REST}
 
 
-def _blur_rows(images: tf.Tensor, drawn: dict[str, tf.Tensor], policy: Policy) -> tf.Tensor:
+def _blur_rows(policy: Policy, images: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
     return colour.blur(images, drawn["kernel"], axis=2)
 
 
-def _blur_columns(images: tf.Tensor, drawn: dict[str, tf.Tensor], policy: Policy) -> tf.Tensor:
+def _blur_columns(policy: Policy, images: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
     return colour.blur(images, drawn["kernel"], axis=1)
 
 
-def _finished(
-    images: tf.Tensor, drawn: dict[str, tf.Tensor], policy: Policy, last: Callable[..., tf.Tensor], dtype: tf.DType
+def _finish(
+    policy: Policy, last: Callable[..., tf.Tensor], dtype: tf.DType, images: tf.Tensor, drawn: dict[str, tf.Tensor]
 ) -> tf.Tensor:
     """The last stage, and what changes single pixels: noise and cutout; within the range, as `dtype`."""
-    pixels = last(images, drawn, policy)
+    pixels = last(policy, images, drawn)
     if policy.noise:
         size = images.shape[1] * images.shape[2] * images.shape[3]
         noise = tf.reshape(draws.normal(drawn["key"], "noise pixels", size), tf.shape(images))

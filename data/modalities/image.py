@@ -59,8 +59,8 @@ class Policy(modality.Policy):
     horizontal_flip: float = Field(0, ge=0, le=1, description="Probability that left and right change places.")
     vertical_flip: float = Field(0, ge=0, le=1, description="Probability that top and bottom change places.")
     brightness: float = Field(0, ge=0, le=1, description="Added, as a share of the full range of a pixel.")
-    contrast: float = Field(0, ge=0, lt=1, description="Distance from the image's mean, times 1 +- contrast.")
-    saturation: float = Field(0, ge=0, le=1, description="Distance from grey, times 1 +- saturation; colour only.")
+    contrast: float = Field(0, ge=0, lt=1, description="Distance from the image's mean, times 1 ± contrast.")
+    saturation: float = Field(0, ge=0, le=1, description="Distance from grey, times 1 ± saturation; colour only.")
     hue: float = Field(0, ge=0, le=180, description="Degrees on the circle of colours, to either side; colour only.")
     blur: float = Field(0, ge=0, le=10, description="Gaussian, of up to this deviation in pixels.")
     noise: float = Field(0, ge=0, le=1, description="Gaussian, of up to this deviation as a share of the full range.")
@@ -196,6 +196,18 @@ def encode(input: tf.Tensor) -> dict[str, tf.Tensor]:
     import tensorflow as tf
 
     return {"image": tf.io.encode_png(input)}
+
+
+def decode(content: bytes, config: Config) -> tf.Tensor:
+    """An encoded image to uint8 [height, width, channels]."""
+    import tensorflow as tf
+
+    return _decode(tf.constant(content), config)
+
+
+def show(input: tf.Tensor) -> tuple[str, bytes]:
+    """A PNG."""
+    return "image/png", encode(input)["image"].numpy()
 
 
 def filename(content: bytes) -> str:

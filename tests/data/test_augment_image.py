@@ -76,7 +76,7 @@ def test_in_a_dataset_it_does_what_it_does_eagerly(images: np.ndarray) -> None:
 
 def test_one_change_more_leaves_the_draws_of_the_others_alone(images: np.ndarray) -> None:
     def drawn(**policy: Any) -> dict[str, tf.Tensor]:
-        return image._draw(tf.constant(images), seeds(*range(6)), Policy(**policy))
+        return image._draw(Policy(**policy), tf.constant(images), seeds(*range(6)))
 
     without, with_more = drawn(**POLICY, cutout=0.5, noise=0.1), drawn(**POLICY, **{**MORE, "randaugment": None})
     for name in ("cutout x", "cutout y", "factor"):
