@@ -61,7 +61,9 @@ def _draw(policy: Policy, images: tf.Tensor, seeds: tf.Tensor) -> dict[str, tf.T
     """All numbers that are drawn. Each has a name: switching one change on leaves the draws of the others alone."""
     key, strength = draws.keys(seeds), policy.strength
     batch, (height, width, channels) = tf.shape(images)[0], images.shape[1:]
-    warp, tint, mean = _warp(key, policy), _tint(key, policy), colour.mean_of(images)
+    warp, tint, mean = _warp(key, policy), _tint(key, policy), tf.zeros([batch], tf.float64)
+    if policy.contrast or policy.randaugment or policy.cutout:
+        mean = colour.mean_of(images)
     drawn = {"key": key, "mean": mean}
     if policy.randaugment:
         chosen = Choice(key, policy.randaugment.operations, policy.randaugment.magnitude * strength)
