@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, cast
 
 from pydantic import Field
 
@@ -28,9 +28,43 @@ class BadExampleError(ValueError):
 
 
 class Policy(Strict):
-    """An augmentation policy; a modality adds its own fields."""
+    """An augmentation policy; a modality adds its own fields, with defaults that change nothing."""
+
+    # Fields that mix the examples of a batch: the others change each example by itself.
+    MIXING: ClassVar[tuple[str, ...]] = ()
 
     strength: float = Field(1.0, ge=0, le=1, description="Scales every range of the policy; 0 changes nothing.")
+    mode: Literal["online", "materialized"] = Field(
+        "online", description="online: drawn anew in each epoch. materialized: written down once, as `copies`."
+    )
+    copies: int = Field(4, ge=1, le=1000, description="If materialized: how often each train example is written.")
+
+    def per_example(self) -> Self:
+        """The part that changes each example by itself."""
+        return type(self).model_validate({**self.model_dump(exclude=set(self.MIXING)), **_APPLIED})
+
+    def online(self) -> Self:
+        """What is done while training: all of it, or, of a policy that is materialized, the mixing."""
+        if self.mode == "online":
+            return self.model_copy(update=_APPLIED)
+        return type(self).model_validate(self.model_dump(include={"strength", *self.MIXING}))
+
+    def mixes(self) -> bool:
+        """Whether the examples of a batch are mixed, so that labels become shares of classes."""
+        return bool(self.strength) and any(getattr(self, name) for name in self.MIXING)
+
+    def materializes(self) -> bool:
+        """Whether there is anything to be written down before training."""
+        return self.mode == "materialized" and self.changes()
+
+    def changes(self) -> bool:
+        """Whether it changes any example by itself."""
+        ranges = self.model_dump(exclude={"strength", "mode", "copies", *self.MIXING})
+        return bool(self.strength) and any(ranges.values())
+
+
+# How often and when a policy is applied makes no difference to what it does.
+_APPLIED = {name: Policy.model_fields[name].default for name in ("mode", "copies")}
 
 
 class Spec(Strict):
@@ -80,7 +114,22 @@ class Modality(Protocol):
         """Transformed features to the model's inputs [batch, *spec.shape] of spec.dtype; used when serving."""
 
     def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: Any) -> tf.Tensor:
-        """Augments a batch; seeds int64 [batch, 2]: the same seed gives the same example, whatever the batch."""
+        """Augments a batch; seeds int64 [batch, 2]: the same seed gives the same example, whatever the batch.
+
+        Does what `policy` says of each example by itself, whatever its mode.
+        """
+
+    def mix(self, inputs: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mixes the examples of a batch and their labels, float32 [batch, classes]; for policies with `mixes()`."""
+
+    def encode(self, input: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The opposite of `parse` for one input [*spec.shape]: the transformed features, strings, that hold it."""
+
+    def decode(self, content: bytes, config: Any) -> tf.Tensor:
+        """A raw example's content to the model's input [*shape], as Transform makes it but without its statistics."""
+
+    def show(self, input: tf.Tensor) -> tuple[str, bytes]:
+        """A model's input [*shape] for people: a media type, such as image/png, and a file of it."""
 
     def filename(self, content: bytes) -> str:
         """A file name, with the right suffix, for an example's raw content."""

@@ -84,6 +84,9 @@ def run(
         loaded = load(experiment, overrides)
     except ExperimentError as error:
         _stop(2, str(error))
+    for option, node in (("--from", first), ("--to", last)):
+        if node and node not in loaded.nodes:
+            _stop(2, f"{option} {node}: not a node of this experiment; it is there with augment.mode: materialized")
     command = [_program(), "run", experiment]
     for override in overrides or []:
         command += ["--set", override]
@@ -101,6 +104,36 @@ def run(
     except OSError as error:  # before any node: those tell by themselves
         _stop(1, f"{root}: a run can't be recorded there ({error.strerror or error})")
     raise typer.Exit(code)
+
+
+@app.command()
+def preview(
+    experiment: Annotated[str, typer.Argument(help="A shipped experiment's name, or the path of a YAML file.")],
+    count: Annotated[int, typer.Option("-n", min=1, max=200, help="How many examples are shown.")] = 8,
+    output: Annotated[
+        Path | None, typer.Option("-o", metavar="FILE", help="The page; EXPERIMENT-preview.html if absent.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Such as augment.strength=0.5; repeatable."),
+    ] = None,
+    root: Annotated[Path, typer.Option(help="Where all runs lie, and the samples.")] = ROOT,
+) -> None:
+    """Show examples before and after augmentation on one page; nothing is run."""
+    from pipeline.experiment import ExperimentError, load
+    from pipeline.report import preview as page
+    from pipeline.runners import logs
+
+    try:
+        loaded = load(experiment, overrides)
+        target = output or Path(f"{loaded.name}-preview.html")
+        with logs.redirected(Path(os.devnull)):  # TensorFlow tells what it found of GPUs; nobody has asked
+            page.write(target, loaded, root, count)
+    except (ExperimentError, page.NothingToShowError) as error:
+        _stop(2, str(error))
+    except OSError as error:
+        _stop(2, f"{error.filename or output}: {error.strerror}")
+    typer.echo(target)
 
 
 @app.command("list")

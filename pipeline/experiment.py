@@ -79,6 +79,11 @@ class Experiment(Strict):
     push: PushConfig = PushConfig()
     run: RunConfig = RunConfig()
 
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes of its chain: all but `augment`, unless the augmentation is materialized."""
+        return tuple(name for name in NODES if name != "augment" or self.augment.materializes())
+
     @field_validator("name")
     @classmethod
     def _usable_as_folder(cls, name: str) -> str:

@@ -16,6 +16,7 @@ NODES = (
     "validator",
     "data-gate",
     "transform",
+    "augment",
     "train",
     "baseline",
     "evaluate",

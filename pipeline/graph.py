@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from tfx import v1 as tfx
 from tfx.types import BaseChannel
 
+from components.augment.component import Augmenter
 from components.check.component import LoadCheck, sources
 from components.compress import method
 from components.compress.component import Compressor
@@ -68,7 +69,7 @@ def build(experiment: Experiment, folders: Folders) -> tfx.dsl.Pipeline:
 
 
 def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.BaseNode]:
-    """The nodes, in the order of NODES in folders.py."""
+    """The nodes, in the order of NODES in folders.py; `augment` only where the policy is materialized."""
     data, augment, compress = experiment.data, experiment.augment, experiment.compress
     reads = f"{modality.PACKAGE}.{data.modality}"
     learns = (reads, f"{family.PACKAGE}.{experiment.model.family}", f"{loops.__name__}.{experiment.train.loop}")
@@ -93,12 +94,24 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
     preprocess.add_upstream_node(data_gate)
     transformed: BaseChannel = preprocess.outputs["transformed_examples"]
 
+    augmented = []
+    if augment.materializes():
+        node = Augmenter(
+            transformed,
+            preprocess.outputs["transform_graph"],
+            data=data,
+            policy=augment,
+            seed=experiment.run.seed,
+            code=code("components.augment.executor", reads),
+        )
+        augmented, transformed = [node], node.outputs["augmented_examples"]
+
     train = trainer(
         transformed,
         preprocess.outputs["transform_graph"],
         schema.outputs["schema"],
         data=data,
-        augment=augment,
+        augment=augment.online(),
         model=experiment.model,
         train=experiment.train,
         seed=experiment.run.seed,
@@ -114,7 +127,7 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         float_model=model,
         examples=transformed,
         config=compress.canonical(),
-        augment=augment.canonical(),
+        augment=augment.online().canonical(),
         seed=experiment.run.seed,
         checkpoints=places.checkpoints,
         code=code("components.compress.executor", "components.compress.trial", *learns, *methods),
@@ -150,6 +163,6 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         code=code("components.push.executor"),
     )
     return [
-        *(ingest, statistics, *([last] if last else []), schema, validator, data_gate, preprocess),
+        *(ingest, statistics, *([last] if last else []), schema, validator, data_gate, preprocess, *augmented),
         *(train, baseline, evaluate, small, evaluate_small, check, push),
     ]

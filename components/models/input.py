@@ -69,8 +69,10 @@ class Examples:
     def training(self, policy: Policy, seed: int, epoch: int, whole: bool = False) -> tf.data.Dataset:
         """As plain, but shuffled and augmented: the n-th example of an epoch has a random seed of its own.
 
+        With a policy that mixes examples the labels are float32 [batch, classes].
+
         Args:
-          policy: of the augmentation.
+          policy: of the augmentation; all of it is applied, whatever its mode.
           seed: of the order and the augmentation.
           epoch: number of the pass.
           whole: leave out a last batch that is not whole: shared out among replicas it can leave one of them
@@ -87,7 +89,11 @@ class Examples:
         @tf.autograph.experimental.do_not_convert
         def prepare(places: tf.Tensor, pair: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
             seeds = tf.stack([tf.fill(tf.shape(places), tf.constant(seed, tf.int64)), places], axis=1)
-            return normalise(self._modality.augment(pair[0], seeds, policy), self.spec), pair[1]
+            inputs, labels = self._modality.augment(pair[0], seeds, policy), pair[1]
+            if policy.mixes():
+                labels = tf.one_hot(labels, len(self.spec.labels))
+                inputs, labels = self._modality.mix(inputs, labels, seeds, policy)
+            return normalise(inputs, self.spec), labels
 
         return (
             self._parsed.shuffle(min(SHUFFLED, max(self.count, 1)), seed=(seed * 1_000_003 + epoch) % 2**31)

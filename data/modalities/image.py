@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from data import modality
-from data.config import DataConfig
+from data.config import DataConfig, Strict
 from data.modality import BadExampleError, Features, Spec
 
 if TYPE_CHECKING:
@@ -41,14 +41,35 @@ class Config(DataConfig):
     )
 
 
+class RandAugment(Strict):
+    """Each example draws that many of fourteen changes, all of one magnitude (Cubuk et al., 2019)."""
+
+    operations: int = Field(2, ge=1, le=14)
+    magnitude: float = Field(0.3, ge=0, le=1, description="Share of the largest change; a paper's 9 of 30 is 0.3.")
+
+
 class Policy(modality.Policy):
     """Each example draws one value of each range, uniformly. Geometric ones share a single resampling."""
+
+    MIXING = ("mixup", "cutmix")
 
     rotation: float = Field(0, ge=0, le=180, description="Degrees, to either side.")
     scale: float = Field(0, ge=0, lt=1, description="Zoom between 1 - scale and 1 + scale.")
     crop: float = Field(0, ge=0, lt=1, description="Up to this share of each side is cut away, then resized back.")
+    shear: float = Field(0, ge=0, le=60, description="Degrees by which edges lean, to either side, per axis.")
+    translation: float = Field(0, ge=0, le=1, description="Share of each side, to either side.")
+    horizontal_flip: float = Field(0, ge=0, le=1, description="Probability that left and right change places.")
+    vertical_flip: float = Field(0, ge=0, le=1, description="Probability that top and bottom change places.")
     brightness: float = Field(0, ge=0, le=1, description="Added, as a share of the full range of a pixel.")
-    contrast: float = Field(0, ge=0, lt=1, description="Distance from the image's mean, times 1 +- contrast.")
+    contrast: float = Field(0, ge=0, lt=1, description="Distance from the image's mean, times 1 ± contrast.")
+    saturation: float = Field(0, ge=0, le=1, description="Distance from grey, times 1 ± saturation; colour only.")
+    hue: float = Field(0, ge=0, le=180, description="Degrees on the circle of colours, to either side; colour only.")
+    blur: float = Field(0, ge=0, le=10, description="Gaussian, of up to this deviation in pixels.")
+    noise: float = Field(0, ge=0, le=1, description="Gaussian, of up to this deviation as a share of the full range.")
+    cutout: float = Field(0, ge=0, le=1, description="A square of this share of the shorter side becomes flat.")
+    randaugment: RandAugment | None = Field(None, description="Changes drawn from a list, besides those above.")
+    mixup: float = Field(0, ge=0, le=10, description="Blends pairs by Beta(a, a) of this a; needs soft labels.")
+    cutmix: float = Field(0, ge=0, le=10, description="Pastes a rectangle of another image; size by Beta(a, a).")
 
 
 def examples(path: str, contents: bytes, config: Config) -> Iterator[Features]:
@@ -163,7 +184,33 @@ def augment(inputs: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tf.Tensor:
     """Augments images uint8 [batch, height, width, channels]; see data/augment/image.py."""
     from data.augment import image
 
-    return image.augment(inputs, seeds, **policy.model_dump())
+    return image.augment(inputs, seeds, policy)
+
+
+def mix(inputs: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tuple[tf.Tensor, tf.Tensor]:
+    """MixUp and CutMix of images uint8 [batch, height, width, channels]; see data/augment/mix.py."""
+    from data.augment import mix
+
+    return mix.mix(inputs, labels, seeds, policy)
+
+
+def encode(input: tf.Tensor) -> dict[str, tf.Tensor]:
+    """An image uint8 [height, width, channels] to its PNG."""
+    import tensorflow as tf
+
+    return {"image": tf.io.encode_png(input)}
+
+
+def decode(content: bytes, config: Config) -> tf.Tensor:
+    """An encoded image to uint8 [height, width, channels]."""
+    import tensorflow as tf
+
+    return _decode(tf.constant(content), config)
+
+
+def show(input: tf.Tensor) -> tuple[str, bytes]:
+    """A PNG."""
+    return "image/png", encode(input)["image"].numpy()
 
 
 def filename(content: bytes) -> str:

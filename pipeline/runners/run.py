@@ -21,7 +21,7 @@ from components import progress
 from data import sample
 from pipeline.experiment import Experiment, ExperimentError
 from pipeline.folders import Folders, RunFolder
-from pipeline.report import ending, summary, table
+from pipeline.report import ending, memory, summary, table
 from pipeline.report.outcome import Outcome
 from pipeline.runners import failure, lock, logs
 from pipeline.runners.console import Display, Follower, display
@@ -149,6 +149,9 @@ def _run_nodes(
     if name and not (folders.samples / name).exists():
         with shown.phase(f"writing the sample {name}"):
             sample.materialize(name, folders.samples)
+    needs = memory.note(request.experiment, Path(request.experiment.data.path or folders.samples / str(name)))
+    if needs:
+        shown.note(needs)
     with shown.phase("loading TensorFlow and TFX"):
         from tfx.orchestration.pipeline import RunOptions
 

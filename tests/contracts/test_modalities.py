@@ -12,7 +12,10 @@ from data import modality, plugins
 from data.config import DataConfig
 
 MODALITIES = plugins.names(modality.PACKAGE)
-OFFERED = ("examples", "preprocess", "spec", "parse", "from_transformed", "augment", "filename", "client_config")
+OFFERED = (
+    *("examples", "preprocess", "spec", "parse", "from_transformed", "augment", "mix", "encode", "decode", "show"),
+    *("filename", "client_config"),
+)
 
 
 @pytest.mark.parametrize("name", MODALITIES)

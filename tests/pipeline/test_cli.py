@@ -54,7 +54,7 @@ def test_help_answers_at_once_and_without_tensorflow() -> None:
         done = modelmill("--help")
         seconds.append(time.monotonic() - start)
         assert done.returncode == 0
-    for word in ("run", "list", "predict", "--version"):
+    for word in ("run", "list", "predict", "preview", "--version"):
         assert word in done.stdout
     assert min(seconds) < 1.0  # half a second where nothing else is running
     code = (
@@ -182,5 +182,21 @@ def test_newer_versions_count_higher(pushed: Path) -> None:
 def test_the_static_list_of_nodes_is_the_chain(tmp_path: Path) -> None:
     from pipeline import graph
 
-    built = graph.build(experiment.load("digits-cnn"), Folders(tmp_path, "digits-cnn"))
-    assert sorted(NODES) == sorted(node.id for node in built.components)
+    def built(*overrides: str) -> dict[str, dict]:
+        loaded = experiment.load("digits-cnn", list(overrides))
+        nodes = graph.build(loaded, Folders(tmp_path, "digits-cnn")).components
+        assert sorted(loaded.nodes) == sorted(node.id for node in nodes)
+        return {node.id: node.exec_properties for node in nodes}
+
+    online, written = built(), built("augment.mode=materialized")
+    assert set(NODES) == set(written) == {"augment", *online}
+    # Each change is a property of the node that makes it, and of no other.
+    for override, changed in (
+        ("augment.rotation=1", {"augment"}),
+        ("augment.copies=7", {"augment"}),
+        ("augment.mixup=1", {"train", "compress"}),
+    ):
+        other = built("augment.mode=materialized", override)
+        assert {name for name in written if written[name] != other[name]} == changed
+    done = modelmill("run", "digits-cnn", "--from", "augment")
+    assert done.returncode == 2 and "augment.mode: materialized" in done.stderr

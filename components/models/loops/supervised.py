@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components import progress
-from components.models import store
+from components.models import labels, store
 from components.models.input import Examples
 from components.models.learning import LearningConfig
 from data.modality import Policy
@@ -114,10 +114,7 @@ def fine_tune(
 
 
 def _compile(model: tf_keras.Model, optimizer: tf_keras.optimizers.Optimizer) -> None:
-    import tf_keras
-
-    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+    model.compile(optimizer=optimizer, loss=labels.cross_entropy, metrics=[labels.accuracy])
 
 
 def _optimizer(learning: LearningConfig, steps: int) -> tf_keras.optimizers.Optimizer:

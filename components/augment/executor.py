@@ -1,0 +1,144 @@
+"""Augmented copies of a split, on Beam: the same bytes whatever the number of workers, bundles or restarts.
+
+The seed of a copy is made of the experiment's seed, the example's content and the copy's number. Examples are put into
+shards by their content, and sorted by it there; only the originals are shuffled, copies go straight into their file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+import tensorflow as tf
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_beam_executor
+from tfx.dsl.io import fileio
+from tfx.types import Artifact, artifact_utils
+from tfx.utils import io_utils
+
+from components import progress
+from data import modality
+from data.modality import Spec
+
+TRAIN = "train"
+# Copies in a file; and in one call of the augmentation, which is compiled for one size of batch.
+SHARD, BATCH = 20_000, 64
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Inputs, outputs and parameters are those of component.Augmenter."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the train split anew and copies the others."""
+        source = artifact_utils.get_single_instance(input_dict["examples"])
+        target = artifact_utils.get_single_instance(output_dict["augmented_examples"])
+        splits = artifact_utils.decode_split_names(source.split_names)
+        target.split_names = source.split_names
+        examples_utils.set_payload_format(target, examples_utils.get_payload_format(source))
+        examples_utils.set_file_format(target, examples_utils.get_file_format(source))
+        for split in splits:
+            if split != TRAIN:
+                io_utils.copy_dir(_folder(source, split), _folder(target, split))
+        files = sorted(fileio.glob(os.path.join(_folder(source, TRAIN), "*")))
+        graph = artifact_utils.get_single_uri(input_dict["transform_graph"])
+        data = json.loads(exec_properties["data"])
+        kind = modality.look_up(data["modality"])
+        spec = kind.spec(graph, files, kind.Config.model_validate(data))
+        staging = os.path.join(target.uri, "staging")
+        fileio.makedirs(_folder(target, TRAIN))
+        fileio.makedirs(staging)
+        with self._make_beam_pipeline() as pipeline:
+            copies = exec_properties["copies"]
+            writer = _WriteShard(spec, exec_properties["policy"], exec_properties["seed"], copies, staging)
+            _augment(pipeline, files, writer, _folder(target, TRAIN), copies)
+        fileio.rmtree(staging)
+        progress.note(f"the train split is written {copies} times over, each example with changes of its own")
+
+
+def _folder(artifact: Artifact, split: str) -> str:
+    return os.path.join(artifact.uri, f"Split-{split}")
+
+
+def _augment(pipeline: beam.Pipeline, files: list[str], writer: _WriteShard, folder: str, copies: int) -> None:
+    """From the files of a split to the shards of its copies."""
+    records = pipeline | "Files" >> beam.Create(files) | "Read" >> beam.io.ReadAllFromTFRecord()
+    keyed = records | "Key" >> beam.Map(_keyed)
+    count = records | "Count" >> beam.combiners.Count.Globally()
+    shards = beam.pvalue.AsSingleton(
+        count | "Shards" >> beam.Map(lambda found: max(1, math.ceil(found * copies / SHARD)))
+    )
+    _ = (
+        keyed
+        | "Place" >> beam.Map(_placed, shards)
+        | "Shuffle" >> beam.GroupByKey()
+        | "Write" >> beam.ParDo(writer, folder, shards)
+    )
+
+
+def _keyed(record: bytes) -> tuple[bytes, bytes]:
+    """With the digest of an example's content: not of its bytes, in which features may come in any order."""
+    canonical = tf.train.Example.FromString(record).SerializeToString(deterministic=True)
+    return hashlib.sha256(canonical).digest(), canonical
+
+
+def _placed(keyed: tuple[bytes, bytes], shards: int) -> tuple[int, tuple[bytes, bytes]]:
+    return int.from_bytes(keyed[0][:8], "big") % shards, keyed
+
+
+class _WriteShard(beam.DoFn):
+    """All copies of the examples of a shard to its file, copy after copy, each in the order of the digests."""
+
+    def __init__(self, spec: Spec, policy: str, seed: int, copies: int, staging: str) -> None:
+        self._spec, self._policy, self._seed, self._copies, self._staging = spec, policy, seed, copies, staging
+
+    def setup(self) -> None:
+        kind = modality.look_up(self._spec.modality)
+        policy = kind.Policy.model_validate_json(self._policy)
+
+        def change(serialized: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+            inputs, _ = kind.parse(serialized, self._spec)
+            return kind.augment(inputs, seeds, policy)
+
+        self._change = tf.function(change, autograph=False)
+
+    def process(self, shard: tuple[int, Iterable[tuple[bytes, bytes]]], folder: str, shards: int) -> Iterator[str]:
+        number, found = shard
+        examples = sorted(found)
+        # A worker that died, or two on the same shard, leave no half of a file: a whole one takes its name at the end.
+        half = os.path.join(self._staging, uuid.uuid4().hex)
+        with tf.io.TFRecordWriter(half, options="GZIP") as writer:
+            for copy in range(self._copies):
+                for start in range(0, len(examples), BATCH):
+                    for record in self._changed(examples[start : start + BATCH], copy):
+                        writer.write(record)
+        path = os.path.join(folder, f"augmented_examples-{number:05}-of-{shards:05}.gz")
+        tf.io.gfile.rename(half, path, overwrite=True)
+        yield path
+
+    def _changed(self, examples: list[tuple[bytes, bytes]], copy: int) -> Iterator[bytes]:
+        """The copies, as serialized tf.Examples; what does not hold the input is kept."""
+        kind = modality.look_up(self._spec.modality)
+        # Always as many: the augmentation is compiled for each size of batch.
+        whole = [examples[place % len(examples)] for place in range(BATCH)]
+        seeds = tf.constant([self._seeds(digest, copy) for digest, _ in whole], tf.int64)
+        changed = self._change(tf.constant([record for _, record in whole]), seeds)
+        for (_, record), one in zip(examples, changed, strict=False):
+            example = tf.train.Example.FromString(record)
+            for name, value in kind.encode(one).items():
+                example.features.feature[name].bytes_list.value[:] = [value.numpy()]
+            yield example.SerializeToString(deterministic=True)
+
+    def _seeds(self, digest: bytes, copy: int) -> tuple[int, int]:
+        made = hashlib.sha256(digest + f"{self._seed}/{copy}".encode()).digest()
+        return int.from_bytes(made[:8], "big", signed=True), int.from_bytes(made[8:16], "big", signed=True)

@@ -1,0 +1,79 @@
+"""MixUp and CutMix: each example of a batch is mixed with the one before it, and so are their labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import tensorflow as tf
+
+from data.augment import draws
+
+if TYPE_CHECKING:
+    from data.modalities.image import Policy
+
+_STEPS = 4096
+
+
+def mix(images: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mixes the examples of a batch; with both kinds in the policy each example draws one of them.
+
+    How much is an example's own draw; with what, is its neighbour in the batch (which is shuffled).
+
+    Args:
+      images: uint8 [batch, height, width, channels].
+      labels: float32 [batch, classes], one-hot.
+      seeds: int64 [batch, 2].
+      policy: mixup and cutmix are the alphas of the papers, 0 is off.
+
+    Returns:
+      Images uint8 and labels float32, of the same shapes; labels still sum to 1.
+    """
+    key = draws.keys(seeds)
+    share = tf.zeros_like(key, tf.float64)  # of the other image, in the whole picture
+    inside = tf.zeros(tf.shape(images)[:3], tf.bool)
+    cuts = draws.uniform(key, "mix kind") < (0.5 if policy.mixup else 1.0)
+    cuts &= policy.cutmix > 0
+    if policy.mixup:
+        drawn = _other(key, "mixup", policy.mixup, policy.strength)
+        share = tf.where(cuts, share, drawn)
+    weight = share
+    if policy.cutmix:
+        box = _box(key, images, _other(key, "cutmix", policy.cutmix, policy.strength))
+        inside = box & cuts[:, tf.newaxis, tf.newaxis]
+        share = tf.where(cuts, tf.reduce_mean(tf.cast(inside, tf.float64), axis=[1, 2]), share)
+    other = tf.roll(images, 1, axis=0)
+    blended = _blend(images, other, tf.cast(weight, tf.float32)[:, tf.newaxis, tf.newaxis, tf.newaxis])
+    part = tf.cast(share, tf.float32)[:, tf.newaxis]
+    mixed = labels + (tf.roll(labels, 1, axis=0) - labels) * part
+    return tf.where(inside[..., tf.newaxis], other, blended), mixed
+
+
+def _blend(images: tf.Tensor, other: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    """uint8, weight of the other in [0, 0.5 or so)."""
+    pixels = tf.cast(images, tf.float32)
+    return tf.cast(tf.round(pixels + (tf.cast(other, tf.float32) - pixels) * weight), tf.uint8)
+
+
+def _other(key: tf.Tensor, name: str, alpha: float, strength: float) -> tf.Tensor:
+    """The other example's share of each, float64 [batch]: Beta(alpha, alpha), of its two ends the smaller."""
+    import numpy as np
+    from scipy import stats
+
+    quantiles = stats.beta.ppf(np.arange(_STEPS + 1) / _STEPS, alpha, alpha)
+    table = tf.constant(np.minimum(quantiles, 1 - quantiles), tf.float64)
+    place = draws.uniform(key, name) * _STEPS
+    before = tf.cast(tf.floor(place), tf.int32)
+    low, high = tf.gather(table, before), tf.gather(table, before + 1)
+    return (low + (high - low) * (place - tf.floor(place))) * strength
+
+
+def _box(key: tf.Tensor, images: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+    """A rectangle of that share of the picture, somewhere; what lies outside is lost. bool [batch, height, width]."""
+    height, width = images.shape[1], images.shape[2]
+    side = tf.sqrt(share) / 2
+    spans = []
+    for name, size in (("cutmix y", height), ("cutmix x", width)):
+        centre = draws.uniform(key, name)[:, tf.newaxis]
+        places = (tf.range(size, dtype=tf.float64) + 0.5) / size
+        spans.append(tf.abs(places - centre) < side[:, tf.newaxis])
+    return spans[0][:, :, tf.newaxis] & spans[1][:, tf.newaxis, :]
