@@ -106,7 +106,7 @@ def _result(request: Request, folders: Folders, folder: RunFolder, shown: Displa
         result.status = "failed" if refused is None else "refused"
         result.failure = {"node": node, "reason": failure.reason(error) if refused is None else refused}
         result.code = FAILED if refused is None else REFUSED
-        if isinstance(error, (ExperimentError, failure.NothingToReuseError)):
+        if isinstance(error, (ExperimentError, failure.NothingToReuseError, sample.MissingPackageError)):
             result.code = BAD_INPUT
     for outcome in result.outcomes.values():
         _link(folder.links, outcome)  # of skipped nodes only now: the runner finds their outputs at its end

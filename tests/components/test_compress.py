@@ -24,7 +24,9 @@ PRUNE = {"prune": {"sparsity": 0.6, "epochs": 3, "learning_rate": 0.003}}
 @pytest.fixture(scope="module")
 def compressed(trained: Any, prepared: SimpleNamespace, node_runner: Any, tmp_path_factory: Any) -> dict[str, Any]:
     """The outputs of the Compressor, run on the small trained model."""
+    cluster = {"cluster": {"clusters": 8, "epochs": 2}}
     chains = [["dynamic_range"], ["int8"], [PRUNE], [PRUNE, {"pqat": {"epochs": 2}}]]
+    chains += [["float16"], [cluster, {"cqat": {"epochs": 2}}], [PRUNE, cluster, {"pcqat": {"epochs": 2}}]]
     component = Compressor(
         float_model=trained.outputs["model"],
         examples=prepared.transform.outputs["transformed_examples"],
@@ -65,6 +67,27 @@ def test_quantized_flatbuffers_are_smaller_and_pruned_ones_sparse(compressed: di
     assert trial(compressed, "prune")["gzip_bytes"] < 0.8 * whole["gzip_bytes"]
 
 
+def test_float16_halves_and_clusters_outlive_quantization_aware_training(compressed: dict[str, Any]) -> None:
+    whole = compressed["report"]["float"]
+    assert trial(compressed, "float16")["bytes"] < 0.7 * whole["bytes"]
+    assert trial(compressed, "cluster + cqat")["gzip_bytes"] < trial(compressed, "int8")["gzip_bytes"]
+    both = trial(compressed, "prune + cluster + pcqat")
+    assert both["sparsity"] >= 0.58
+    assert both["gzip_bytes"] < trial(compressed, "prune + pqat")["gzip_bytes"]
+
+
+def test_a_kernel_of_few_weights_gets_fewer_clusters() -> None:
+    from components.compress.methods import cluster
+
+    dense = np.arange(24, dtype=np.float32).reshape(4, 6) + 1
+    assert cluster.most_clusters(dense, 16, sparse=False) == 16
+    assert cluster.most_clusters(dense[:1], 16, sparse=False) == 6
+    pruned = np.array([[0, 0, 0, -1, 2, 3, 4, 4]], np.float32)
+    # One for zero; the others go to the one negative and the three different positive weights.
+    assert cluster.most_clusters(pruned, 16, sparse=True) == 5
+    assert cluster.most_clusters(pruned * 0, 16, sparse=True) == 1
+
+
 def test_layers_that_a_method_left_alone_are_named_with_the_reason(compressed: dict[str, Any]) -> None:
     skipped = trial(compressed, "prune + pqat")["skipped"]
     assert {"layer": "batch_normalization", "method": "prune", "reason": "BatchNormalization has no kernel"} in skipped
@@ -99,7 +122,7 @@ def test_the_float_flatbuffer_agrees_with_the_keras_model(
 def test_input_and_output_are_what_a_device_has(compressed: dict[str, Any]) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
-    for number in range(5):
+    for number in range(8):
         interpreter = Interpreter(model_path=str(compressed["trials"] / str(number) / artifacts.FLATBUFFER))
         (given,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
         assert given["dtype"] is np.uint8 and list(given["shape"]) == [1, 12, 12, 1]
@@ -151,6 +174,11 @@ def test_a_child_that_is_killed_says_by_what(tmp_path: Path) -> None:
         ([{"prune": {"sparsity": 1.5}}], "prune.sparsity: found 1.5"),
         ([], "a chain is a list of methods"),
         ([3], "found 3"),
+        (["prune", "qat"], "qat would undo prune; use pqat"),
+        (["cluster", "qat"], "qat would undo cluster; use cqat"),
+        (["prune", "cluster", "cqat"], "cqat would undo prune; use pcqat"),
+        (["cluster", "pcqat"], "pcqat needs prune before it, found only cluster"),
+        (["cluster", "prune"], "prune would undo cluster; use cluster after prune"),
     ],
 )
 def test_senseless_chains_are_refused_with_the_reason(chain: list[Any], message: str) -> None:
