@@ -23,7 +23,7 @@ class StrategyConfig(Strict):
     @model_validator(mode="after")
     def _devices(self) -> Self:
         if self.name != "mirrored" and self.devices not in (None, 1):
-            raise ValueError(f"devices are for name: mirrored; found {self.name} with devices: {self.devices}")
+            raise ValueError(f"{self.name} takes no devices, found devices: {self.devices}; use name: mirrored")
         return self
 
 
