@@ -37,8 +37,8 @@ format: setup ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## benchmarks
-	$(if $(wildcard tests/benchmarks),$(BIN)/python -m pytest tests/benchmarks -s $(ARGS),@echo 'no benchmarks yet')
+bench: setup ## benchmarks, each with its figures: make bench ARGS='-k overhead'
+	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -s $(ARGS)
 
 lock: setup ## renew requirements.lock from pyproject.toml; newer versions: make lock ARGS=--upgrade
 	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url -q \

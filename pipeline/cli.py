@@ -136,6 +136,42 @@ def preview(
     typer.echo(target)
 
 
+@app.command()
+def show(
+    experiment: Annotated[str, typer.Argument(help="A shipped experiment's name, or the path of a YAML file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Such as train.epochs=5; repeatable.")
+    ] = None,
+) -> None:
+    """Show an experiment, validated and with all defaults filled in, as the YAML that would do the same."""
+    import yaml
+
+    from pipeline.experiment import ExperimentError, load
+
+    try:
+        loaded = load(experiment, overrides)
+    except ExperimentError as error:
+        _stop(2, str(error))
+    typer.echo(yaml.safe_dump(loaded.model_dump(mode="json"), sort_keys=False, width=100), nl=False)
+
+
+@app.command()
+def doctor(root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT) -> None:
+    """Look whether this machine has all that a run needs; 1 if not, with what to do."""
+    from pipeline.doctor import examine
+
+    signs = {"ok": ("ok", typer.colors.GREEN), "note": ("note", typer.colors.YELLOW), "wrong": ("WRONG", "red")}
+    wrong = 0
+    for finding in examine(root):
+        sign, colour = signs[finding.state]
+        typer.echo(f"{typer.style(f'{sign:6}', fg=colour)}{finding.name:16}{finding.found}")
+        if finding.do:
+            typer.echo(f"{'':22}do: {finding.do}")
+        wrong += finding.state == "wrong"
+    if wrong:
+        _stop(1, f"{wrong} of these would break a run")
+
+
 @app.command("list")
 def list_experiments() -> None:
     """List the shipped experiments: what they do, on which data, how long, and the figure to expect."""

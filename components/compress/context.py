@@ -51,7 +51,15 @@ class Context:
         """Trains the model further, in place, by the loop that trained it and on the same augmented examples."""
         loop = plugins.load(loops.__name__, self.stored.loop, "training loop")
         loop.fine_tune(
-            model, self.examples["train"], self.policy, epochs, learning_rate, callbacks, self.seed, self.name
+            model,
+            self.examples["train"],
+            self.policy,
+            epochs,
+            learning_rate,
+            callbacks,
+            self.seed,
+            self.name,
+            self.stored.class_weights,
         )
 
     def converter(self, model: tf_keras.Model) -> tf.lite.TFLiteConverter:
@@ -64,7 +72,7 @@ class Context:
             yield inputs
 
     def skip(self, layer: str, method: str, reason: str) -> None:
-        """Records that a method left a layer as it was."""
+        """Records that a method left a layer as it was, or did less to it than was asked."""
         self.skipped.append({"layer": layer, "method": method, "reason": reason})
 
 

@@ -11,10 +11,8 @@ from typing import Any
 
 from components import child, progress
 from components.artifacts import FLATBUFFER, TRIAL_FILE, TRIALS_FILE
-from components.compress import method
+from components.compress import method, trial
 from components.compress.config import CompressConfig
-
-TRIALS = "trials"
 
 
 def compress(work: dict[str, Any], config: CompressConfig, checkpoints: Path, model: Path, report: Path) -> None:
@@ -31,25 +29,17 @@ def compress(work: dict[str, Any], config: CompressConfig, checkpoints: Path, mo
       RuntimeError: every chain failed.
     """
     chains: list[list[dict[str, Any]]] = [[], *(list(chain) for chain in config.chains)]
-    trials: list[dict[str, Any]] = []
-    folders: list[Path] = []
-    for done, chain in enumerate(chains):
-        progress.bar("trials", done, len(chains), method.label(chain))
-        folder = checkpoints / _digest([work, chain])
-        base = str(folders[0] / FLATBUFFER) if folders else None
-        trials.append(_try({**work, "chain": chain, "folder": str(folder), "float": base}))
-        folders.append(folder)
-        if not chain and trials[0]["status"] != "ok":
-            raise RuntimeError(f"the float model can't be written as a flatbuffer: {trials[0]['reason']}")
-    progress.bar("trials", len(chains), len(chains))
+    folders = [checkpoints / _digest([work, chain]) for chain in chains]
+    trials = _try(work, chains, folders)
+    progress.bar(trial.TRIALS, len(chains), len(chains))
     float32, *trials = trials
-    for trial in trials:
-        trial["over"] = _over(trial, float32, config)
-        trial["within_budget"] = trial["status"] == "ok" and not trial["over"]
+    for tried in trials:
+        tried["over"] = _over(tried, float32, config)
+        tried["within_budget"] = tried["status"] == "ok" and not tried["over"]
     chosen = _choose(trials)
     for number, folder in enumerate(folders):
         if (folder / FLATBUFFER).exists():
-            shutil.copytree(folder, report / TRIALS / str(number), dirs_exist_ok=True)
+            shutil.copytree(folder, report / trial.TRIALS / str(number), dirs_exist_ok=True)
     content = {
         "float": float32,
         "trials": trials,
@@ -64,42 +54,74 @@ def compress(work: dict[str, Any], config: CompressConfig, checkpoints: Path, mo
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _try(job: dict[str, Any]) -> dict[str, Any]:
-    """Runs a trial, or reads the one that a killed run had finished. A failed trial is a result too."""
-    finished = Path(job["folder"], TRIAL_FILE)
-    if not finished.exists():
+def _try(work: dict[str, Any], chains: list[list[dict[str, Any]]], folders: list[Path]) -> list[dict[str, Any]]:
+    """Runs the trials that a killed run had not finished, in a child; where it dies, another one does the rest.
+
+    Raises:
+      RuntimeError: the float model can't be written as a flatbuffer.
+    """
+    failed: dict[int, str] = {}
+    for folder in folders:
+        (folder / trial.FAILED_FILE).unlink(missing_ok=True)
+    while todo := [
+        place for place, folder in enumerate(folders) if place not in failed and not (folder / TRIAL_FILE).exists()
+    ]:
+        job = {
+            "work": work,
+            "trials": [{"chain": chains[place], "folder": str(folders[place])} for place in todo],
+            "float": str(folders[0]),
+            "done": len(chains) - len(todo),
+            "total": len(chains),
+        }
+        word = "the process ended without a result"
         try:
-            child.run("components.compress.trial", job)
+            child.run(trial.__name__, job)
         except child.ChildError as error:
-            label = method.label(job["chain"])
-            progress.note(f"trial {label} failed: {error}")
-            return {"chain": job["chain"], "label": label, "status": "failed", "reason": str(error), "skipped": []}
-    trial: dict[str, Any] = json.loads(finished.read_text())
-    return trial
+            word = str(error)
+        for place in todo:
+            told = folders[place] / trial.FAILED_FILE
+            if told.exists():
+                failed[place] = json.loads(told.read_text())["reason"]
+            elif not (folders[place] / TRIAL_FILE).exists():
+                failed[place] = word  # the child died of this one; it has not begun with those behind it
+                break
+        if 0 in failed:
+            raise RuntimeError(f"the float model can't be written as a flatbuffer: {failed[0]}")
+    return [_result(chains[place], folder, failed.get(place)) for place, folder in enumerate(folders)]
 
 
-def _over(trial: dict[str, Any], float32: dict[str, Any], config: CompressConfig) -> list[str]:
+def _result(chain: list[dict[str, Any]], folder: Path, reason: str | None) -> dict[str, Any]:
+    """What a trial has written; a failed trial is a result too."""
+    if reason is not None:
+        label = method.label(chain)
+        progress.note(f"trial {label} failed: {reason}")
+        return {"chain": chain, "label": label, "status": "failed", "reason": reason, "skipped": []}
+    found: dict[str, Any] = json.loads((folder / TRIAL_FILE).read_text())
+    return found
+
+
+def _over(tried: dict[str, Any], float32: dict[str, Any], config: CompressConfig) -> list[str]:
     """The limits of the budget that a trial breaks, in words."""
-    if trial["status"] != "ok":
+    if tried["status"] != "ok":
         return []
     over = []
-    for metric, value in trial["metrics"].items():
+    for metric, value in tried["metrics"].items():
         drop = float32["metrics"][metric] - value
         # A difference of shares of one split: what is less than the rounding of a float64 is no difference.
         if drop > config.max_drop + 1e-9:
             over.append(f"{metric} falls by {drop:.4f}, allowed is {config.max_drop:g} (compress.max_drop)")
-    if config.max_bytes is not None and trial["gzip_bytes"] > config.max_bytes:
-        over.append(f"{trial['gzip_bytes']:,} bytes gzipped, allowed are {config.max_bytes:,} (compress.max_bytes)")
-    if config.max_latency_ms is not None and trial["latency_ms"] > config.max_latency_ms:
-        over.append(f"{trial['latency_ms']:.3f} ms, allowed are {config.max_latency_ms:g} (compress.max_latency_ms)")
+    if config.max_bytes is not None and tried["gzip_bytes"] > config.max_bytes:
+        over.append(f"{tried['gzip_bytes']:,} bytes gzipped, allowed are {config.max_bytes:,} (compress.max_bytes)")
+    if config.max_latency_ms is not None and tried["latency_ms"] > config.max_latency_ms:
+        over.append(f"{tried['latency_ms']:.3f} ms, allowed are {config.max_latency_ms:g} (compress.max_latency_ms)")
     return over
 
 
 def _choose(trials: list[dict[str, Any]]) -> int:
     """The smallest within the budget; else the best of those that are not, for a gate to refuse."""
-    sound = [number for number, trial in enumerate(trials) if trial["status"] == "ok"]
+    sound = [number for number, tried in enumerate(trials) if tried["status"] == "ok"]
     if not sound:
-        reasons = "; ".join(f"{trial['label']}: {trial['reason']}" for trial in trials)
+        reasons = "; ".join(f"{tried['label']}: {tried['reason']}" for tried in trials)
         raise RuntimeError(f"every compression chain failed: {reasons}")
     within = [number for number in sound if trials[number]["within_budget"]]
     if within:

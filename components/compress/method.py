@@ -33,6 +33,10 @@ class Method(Protocol):
     Config: type[MethodConfig]
     # The methods of which one must stand directly before this one in a chain; empty if it can stand anywhere.
     FOLLOWS: tuple[str, ...]
+    # The methods of which each must stand somewhere before this one.
+    NEEDS: tuple[str, ...]
+    # Methods that can't stand before this one, since it would undo them; and what to use instead.
+    UNDOES: dict[str, str]
     # Whether it gives the flatbuffer, and so ends its chain. A chain that none ends is exported as float32.
     EXPORTS: bool
 
@@ -57,19 +61,29 @@ def parse_chain(chain: Any) -> list[dict[str, Any]]:
     if not isinstance(chain, (list, tuple)) or not chain:
         raise ValueError(f"a chain is a list of methods, such as [prune, int8]; found {chain!r}")
     steps = [parse_step(step, place) for place, step in enumerate(chain, start=1)]
-    for place, (before, step) in enumerate(zip([None, *steps], steps, strict=False), start=1):
-        name, previous = step["method"], before and before["method"]
-        follows = look_up(name).FOLLOWS
-        if follows and previous not in follows:
-            found = f"found {previous or 'nothing'} before it"
-            raise ValueError(f"step {place}: {name} must directly follow {' or '.join(follows)}, {found}")
-        if previous and look_up(previous).EXPORTS:
-            raise ValueError(
-                f"step {place}: {name} comes after {previous}, which gives the flatbuffer and must be the last"
-            )
-        if name in [earlier["method"] for earlier in steps[: place - 1]]:
-            raise ValueError(f"step {place}: {name} stands twice in one chain")
+    for place in range(1, len(steps) + 1):
+        _check_order([step["method"] for step in steps[:place]])
     return steps
+
+
+def _check_order(names: list[str]) -> None:
+    """Whether the last of the names may stand behind the others."""
+    *earlier, name = names
+    found, place = look_up(name), f"step {len(names)}: {name}"
+    previous = earlier[-1] if earlier else None
+    for before in earlier:
+        if before in found.UNDOES:
+            raise ValueError(f"{place} would undo {before}; use {found.UNDOES[before]}")
+    if found.FOLLOWS and previous not in found.FOLLOWS:
+        wanted = " or ".join(found.FOLLOWS)
+        raise ValueError(f"{place} must directly follow {wanted}, found {previous or 'nothing'} before it")
+    for needed in found.NEEDS:
+        if needed not in earlier:
+            raise ValueError(f"{place} needs {needed} before it, found only {', '.join(earlier)}")
+    if previous and look_up(previous).EXPORTS:
+        raise ValueError(f"{place} comes after {previous}, which gives the flatbuffer and must be the last")
+    if name in earlier:
+        raise ValueError(f"{place} stands twice in one chain")
 
 
 def parse_step(step: Any, place: int) -> dict[str, Any]:

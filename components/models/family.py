@@ -46,12 +46,12 @@ def build(config: FamilyConfig, spec: Spec) -> tf_keras.Model:
 
 
 def head(features: tf_keras.KerasTensor, config: FamilyConfig, spec: Spec) -> tf_keras.KerasTensor:
-    """Ends a predicting model: dropout, then logits [batch, len(spec.labels)]."""
+    """Ends a predicting model: dropout, then logits [batch, len(spec.labels)], in float32 whatever it computes in."""
     import tf_keras
 
     if config.dropout:
         features = tf_keras.layers.Dropout(config.dropout)(features)
-    return tf_keras.layers.Dense(len(spec.labels), name="logits")(features)
+    return tf_keras.layers.Dense(len(spec.labels), name="logits", dtype="float32")(features)
 
 
 def _regularized(model: tf_keras.Model, l1: float, l2: float) -> tf_keras.Model:

@@ -57,7 +57,11 @@ def zeros(path: Path | str) -> float:
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(Path(path).read_bytes(), 0)
-    types = {schema.TensorType.FLOAT32: np.float32, schema.TensorType.INT8: np.int8}
+    types = {
+        schema.TensorType.FLOAT32: np.float32,
+        schema.TensorType.FLOAT16: np.float16,
+        schema.TensorType.INT8: np.int8,
+    }
     zero = total = 0
     for graph in model.subgraphs:
         for tensor in graph.tensors:

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stored:
-    """A model that can be built again. `loop` and `batch` are how it was trained, so how it is fine-tuned."""
+    """A model that can be built again. What follows `data` is how it was trained, so how it is fine-tuned."""
 
     family: FamilyConfig
     spec: Spec
     data: dict[str, Any]
     loop: str
     batch: int
+    class_weights: list[float] | None = None
 
 
 def save(folder: Path, stored: Stored, model: tf_keras.Model) -> None:
@@ -38,6 +39,7 @@ def save(folder: Path, stored: Stored, model: tf_keras.Model) -> None:
         "data": stored.data,
         "loop": stored.loop,
         "batch": stored.batch,
+        "class_weights": stored.class_weights,
     }
     (folder / MODEL_FILE).write_text(json.dumps(content, indent=1, sort_keys=True))
     save_weights(folder / WEIGHTS_FILE, model)
@@ -48,7 +50,7 @@ def load(folder: Path) -> tuple[Stored, tf_keras.Model]:
     content = json.loads((folder / MODEL_FILE).read_text())
     config = family.look_up(content["family"]["family"]).Config.model_validate(content["family"])
     spec = Spec.model_validate(content["spec"])
-    stored = Stored(config, spec, content["data"], content["loop"], content["batch"])
+    stored = Stored(config, spec, content["data"], content["loop"], content["batch"], content.get("class_weights"))
     model = family.build(config, spec)
     load_weights(folder / WEIGHTS_FILE, model)
     return stored, model

@@ -13,18 +13,36 @@ if TYPE_CHECKING:
 
 
 class StrategyConfig(Strict):
-    """Where it trains. `mirrored` copies the model to each device of this machine."""
+    """Where it trains. `mirrored` copies the model to each device of this machine; `auto` chooses and says why."""
 
-    name: Literal["one_device", "mirrored"] = "one_device"
+    name: Literal["auto", "one_device", "mirrored"] = "auto"
     devices: int | None = Field(
         None, ge=1, description="For mirrored: how many; all GPUs if absent. Without a GPU, logical CPU devices."
     )
 
     @model_validator(mode="after")
     def _devices(self) -> Self:
-        if self.name == "one_device" and self.devices not in (None, 1):
-            raise ValueError(f"one_device has one device, found devices: {self.devices}; use name: mirrored")
+        if self.name != "mirrored" and self.devices not in (None, 1):
+            raise ValueError(f"{self.name} takes no devices, found devices: {self.devices}; use name: mirrored")
         return self
+
+
+def choose(config: StrategyConfig, gpus: int, xla: bool = False) -> tuple[StrategyConfig, str]:
+    """What `auto` means on a machine with `gpus` GPUs, and why; what is not `auto` stays, and needs no reason."""
+    if config.name != "auto":
+        return config, ""
+    if gpus > 1 and xla:
+        return StrategyConfig(name="one_device"), f"xla works on one device only (this machine has {gpus} GPUs)"
+    if gpus > 1:
+        return StrategyConfig(name="mirrored", devices=gpus), f"this machine has {gpus} GPUs"
+    return StrategyConfig(name="one_device"), f"this machine has {'one GPU' if gpus else 'no GPU'}"
+
+
+def gpu_count() -> int:
+    """GPUs of this machine that TensorFlow can use; makes no devices."""
+    import tensorflow as tf
+
+    return len(tf.config.list_physical_devices("GPU"))
 
 
 def make(config: StrategyConfig) -> tf.distribute.Strategy:
@@ -35,6 +53,7 @@ def make(config: StrategyConfig) -> tf.distribute.Strategy:
     """
     import tensorflow as tf
 
+    config, _ = choose(config, gpu_count())
     gpus = tf.config.list_physical_devices("GPU")
     if config.name == "one_device":
         return tf.distribute.OneDeviceStrategy("/gpu:0" if gpus else "/cpu:0")

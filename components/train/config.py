@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from components.models.learning import LearningConfig
 from components.models.strategy import StrategyConfig
@@ -13,3 +15,9 @@ class TrainConfig(LearningConfig):
 
     loop: str = Field("supervised", description="The name of a file in components/models/loops.")
     strategy: StrategyConfig = StrategyConfig()
+
+    @model_validator(mode="after")
+    def _compilable(self) -> Self:
+        if self.xla and self.strategy.name == "mirrored":
+            raise ValueError("xla works on one device only; give xla: false or strategy: {name: one_device}")
+        return self

@@ -11,7 +11,8 @@ from typing import Any
 
 from tfx import v1 as tfx
 
-from components import artifacts, child
+from components import artifacts, child, progress
+from components.models import strategy
 from components.train import job
 
 
@@ -19,7 +20,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Trains and exports; in this process on one device, else in a child.
 
     A strategy of several devices must be made before TensorFlow has run any op, and Transform has run in this
-    process.
+    process; and XLA must not meet a process in which ops were told to be deterministic.
     """
     config: dict[str, Any] = fn_args.custom_config
     work = {
@@ -31,15 +32,25 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         "rebuild": os.path.join(os.path.dirname(fn_args.serving_model_dir), artifacts.REBUILD),
         "model_run": fn_args.model_run_dir,
     }
+    _choose_devices(work["train"])
     # What makes the same model goes on from the same checkpoints, whatever the execution is called this time.
     same = {key: work[key] for key in ("data", "augment", "model", "train", "seed", "files", "transform_graph")}
     text = json.dumps([same, config["code"]], sort_keys=True)
     work["checkpoints"] = os.path.join(config["checkpoints"], hashlib.sha256(text.encode()).hexdigest()[:16])
-    if work["train"]["strategy"]["name"] == "one_device":
+    if work["train"]["strategy"]["name"] == "one_device" and not work["train"]["xla"]:
         job.run(work)
     else:
         child.run("components.train.job", work)
     shutil.rmtree(work["checkpoints"])
+
+
+def _choose_devices(train: dict[str, Any]) -> None:
+    """Puts what `auto` means here in its place, and says so."""
+    wanted = strategy.StrategyConfig.model_validate(train["strategy"])
+    chosen, why = strategy.choose(wanted, strategy.gpu_count(), train["xla"])
+    if why:
+        progress.note(f"train.strategy auto: {chosen.name}, since {why}")
+    train["strategy"] = chosen.model_dump(mode="json")
 
 
 def _files(patterns: list[str]) -> list[str]:

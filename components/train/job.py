@@ -9,14 +9,15 @@ from typing import Any
 
 from components import child
 from components.artifacts import HISTORY_FILE
-from components.models import family, loops, serving, store, strategy
+from components.models import family, loops, serving, store, strategy, weights
 from components.models.input import Examples
+from components.models.scalars import Scalars
 from components.train.config import TrainConfig
 from data import modality, plugins
 
 
 def run(work: dict[str, Any]) -> None:
-    """Trains as `work` says and writes the SavedModel, what rebuilds the model, and the history.
+    """Trains as `work` says and writes the SavedModel, what rebuilds the model, and the history (TensorBoard's too).
 
     Args:
       work: the sections data, augment, model and train; seed; files of each split; transform_graph; and the
@@ -25,15 +26,18 @@ def run(work: dict[str, Any]) -> None:
     train = TrainConfig.model_validate(work["train"])
     # First of all: a strategy of several CPU devices must come before TensorFlow makes its devices.
     made = strategy.make(train.strategy)
-    _repeatable(work["seed"])
+    _repeatable(work["seed"], train.xla)
     kind = modality.look_up(work["data"]["modality"])
     data = kind.Config.model_validate(work["data"])
     config = family.look_up(work["model"]["family"]).Config.model_validate(work["model"])
     spec = kind.spec(work["transform_graph"], work["files"]["train"], data)
-    examples = {split: Examples(files, spec, train.batch) for split, files in work["files"].items()}
+    batch = train.global_batch(made.num_replicas_in_sync)
+    examples = {split: Examples(files, spec, batch) for split, files in work["files"].items()}
     for split, found in examples.items():
         if not found.count:
             raise ValueError(f"the {split} split has no examples; give more data or change `split` in the experiment")
+    class_weights = weights.per_label(train.class_weights, examples["train"])
+    logs = Scalars(Path(work["model_run"]))
     loop = plugins.load(loops.__name__, train.loop, "training loop")
     model, history = loop.train(
         build=lambda: family.build(config, spec),
@@ -43,8 +47,11 @@ def run(work: dict[str, Any]) -> None:
         seed=work["seed"],
         strategy=made,
         checkpoints=Path(work["checkpoints"]),
+        class_weights=class_weights,
+        watch=logs.row,
     )
-    stored = store.Stored(config, spec, work["data"], train.loop, train.batch)
+    logs.close()
+    stored = store.Stored(config, spec, work["data"], train.loop, batch, class_weights)
     store.save(Path(work["rebuild"]), stored, model)
     # Rebuilt from what was stored: free of the strategy, and proof that it can be rebuilt.
     _, bare = store.load(Path(work["rebuild"]))
@@ -53,13 +60,17 @@ def run(work: dict[str, Any]) -> None:
     Path(work["model_run"], HISTORY_FILE).write_text(json.dumps(history, indent=1))
 
 
-def _repeatable(seed: int) -> None:
-    """Same seed, same model: on one device every op gives the same bits each time."""
+def _repeatable(seed: int, xla: bool) -> None:
+    """Same seed, same model: on one device every op gives the same bits each time.
+
+    XLA refuses ops of which it has no such version (the gradient of max pooling), so with it only the seeds are set.
+    """
     import tensorflow as tf
     import tf_keras
 
     tf_keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
+    if not xla:
+        tf.config.experimental.enable_op_determinism()
 
 
 if __name__ == "__main__":

@@ -106,7 +106,8 @@ def _result(request: Request, folders: Folders, folder: RunFolder, shown: Displa
         result.status = "failed" if refused is None else "refused"
         result.failure = {"node": node, "reason": refused or unusable or failure.reason(error)}
         result.code = FAILED if refused is None else REFUSED
-        if unusable or isinstance(error, (ExperimentError, failure.NothingToReuseError)):
+        expected = (ExperimentError, failure.NothingToReuseError, sample.MissingPackageError)
+        if unusable or isinstance(error, expected):
             result.code = BAD_INPUT
     for outcome in result.outcomes.values():
         _link(folder.links, outcome)  # of skipped nodes only now: the runner finds their outputs at its end

@@ -12,6 +12,7 @@ import pytest
 
 from components import artifacts, child
 from components.compress import executor, method
+from components.compress import trial as trial_module
 from components.compress.component import Compressor
 from components.compress.config import CompressConfig
 from components.models import runtime, store
@@ -24,7 +25,9 @@ PRUNE = {"prune": {"sparsity": 0.6, "epochs": 3, "learning_rate": 0.003}}
 @pytest.fixture(scope="module")
 def compressed(trained: Any, prepared: SimpleNamespace, node_runner: Any, tmp_path_factory: Any) -> dict[str, Any]:
     """The outputs of the Compressor, run on the small trained model."""
+    cluster = {"cluster": {"clusters": 8, "epochs": 2}}
     chains = [["dynamic_range"], ["int8"], [PRUNE], [PRUNE, {"pqat": {"epochs": 2}}]]
+    chains += [["float16"], [cluster, {"cqat": {"epochs": 2}}], [PRUNE, cluster, {"pcqat": {"epochs": 2}}]]
     component = Compressor(
         float_model=trained.outputs["model"],
         examples=prepared.transform.outputs["transformed_examples"],
@@ -65,6 +68,27 @@ def test_quantized_flatbuffers_are_smaller_and_pruned_ones_sparse(compressed: di
     assert trial(compressed, "prune")["gzip_bytes"] < 0.8 * whole["gzip_bytes"]
 
 
+def test_float16_halves_and_clusters_outlive_quantization_aware_training(compressed: dict[str, Any]) -> None:
+    whole = compressed["report"]["float"]
+    assert trial(compressed, "float16")["bytes"] < 0.7 * whole["bytes"]
+    assert trial(compressed, "cluster + cqat")["gzip_bytes"] < trial(compressed, "int8")["gzip_bytes"]
+    both = trial(compressed, "prune + cluster + pcqat")
+    assert both["sparsity"] >= 0.58
+    assert both["gzip_bytes"] < trial(compressed, "prune + pqat")["gzip_bytes"]
+
+
+def test_a_kernel_of_few_weights_gets_fewer_clusters() -> None:
+    from components.compress.methods import cluster
+
+    dense = np.arange(24, dtype=np.float32).reshape(4, 6) + 1
+    assert cluster.most_clusters(dense, 16, sparse=False) == 16
+    assert cluster.most_clusters(dense[:1], 16, sparse=False) == 6
+    pruned = np.array([[0, 0, 0, -1, 2, 3, 4, 4]], np.float32)
+    # One for zero; the others go to the one negative and the three different positive weights.
+    assert cluster.most_clusters(pruned, 16, sparse=True) == 5
+    assert cluster.most_clusters(pruned * 0, 16, sparse=True) == 1
+
+
 def test_layers_that_a_method_left_alone_are_named_with_the_reason(compressed: dict[str, Any]) -> None:
     skipped = trial(compressed, "prune + pqat")["skipped"]
     assert {"layer": "batch_normalization", "method": "prune", "reason": "BatchNormalization has no kernel"} in skipped
@@ -99,7 +123,7 @@ def test_the_float_flatbuffer_agrees_with_the_keras_model(
 def test_input_and_output_are_what_a_device_has(compressed: dict[str, Any]) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
-    for number in range(5):
+    for number in range(8):
         interpreter = Interpreter(model_path=str(compressed["trials"] / str(number) / artifacts.FLATBUFFER))
         (given,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
         assert given["dtype"] is np.uint8 and list(given["shape"]) == [1, 12, 12, 1]
@@ -124,12 +148,66 @@ def test_each_limit_of_the_budget_is_kept_and_named(budget: dict[str, float], wo
     assert executor._over(OK, FLOAT, CompressConfig(max_drop=0.05, max_bytes=100, max_latency_ms=1)) == []
 
 
-def test_a_trial_whose_process_dies_is_a_failed_trial(tmp_path: Path) -> None:
-    found = executor._try(
-        {"chain": [{"method": "int8"}], "folder": str(tmp_path), "seed": 0, "rebuild": str(tmp_path / "none")}
-    )
-    assert found["status"] == "failed"
-    assert "FileNotFoundError" in found["reason"]
+CHAINS: list[list[dict[str, Any]]] = [[], [{"method": "prune"}], [{"method": "int8"}], [{"method": "dynamic_range"}]]
+
+
+def test_a_float_model_that_can_not_be_tried_ends_the_node_with_the_reason(tmp_path: Path) -> None:
+    work = {"seed": 0, "rebuild": str(tmp_path / "none")}
+    with pytest.raises(RuntimeError, match="FileNotFoundError"):
+        executor._try(work, CHAINS, [tmp_path / str(number) for number in range(4)])
+
+
+def test_a_trial_that_fails_or_kills_its_process_leaves_the_others_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[list[str]] = []
+
+    def run(module: str, job: dict[str, Any]) -> None:
+        """Stands for the child: pruning raises, int8 aborts the process."""
+        calls.append([method.label(one["chain"]) for one in job["trials"]])
+        for one in job["trials"]:
+            label, folder = method.label(one["chain"]), Path(one["folder"])
+            folder.mkdir(exist_ok=True)
+            if label == "int8":
+                raise child.ChildError("the process was ended by SIGABRT")
+            name = trial_module.FAILED_FILE if label == "prune" else artifacts.TRIAL_FILE
+            (folder / name).write_text(json.dumps({"label": label, "status": "ok", "reason": "ValueError: no"}))
+
+    monkeypatch.setattr(child, "run", run)
+    folders = [tmp_path / str(number) for number in range(4)]
+    found = executor._try({}, CHAINS, folders)
+    assert calls == [["float32", "prune", "int8", "dynamic_range"], ["dynamic_range"]]
+    assert [one["status"] for one in found] == ["ok", "failed", "failed", "ok"]
+    assert found[1]["reason"] == "ValueError: no" and "SIGABRT" in found[2]["reason"]
+    # Once more, as after a kill: what has succeeded stays, what has failed is tried again.
+    executor._try({}, CHAINS, folders)
+    assert calls[2] == ["prune", "int8"]
+
+
+def test_steps_that_chains_share_are_made_once_and_change_no_result(
+    trained: Any, prepared: SimpleNamespace, tmp_path: Path
+) -> None:
+    (model,) = trained.outputs["model"].get()
+    (examples,) = prepared.transform.outputs["transformed_examples"].get()
+    files = {
+        split: [str(path) for path in Path(examples.uri, f"Split-{split}").iterdir()] for split in ("train", "eval")
+    }
+    work = {"rebuild": artifacts.rebuild(model.uri), "files": files, "augment": {}, "seed": 0}
+    pruned = method.parse_chain([{"prune": {"epochs": 1}}])
+    both = method.parse_chain([{"prune": {"epochs": 1}}, "dynamic_range"])
+    made = {}
+    for name, chains in (("shared", [pruned, both]), ("alone", [both])):
+        bench = trial_module.Bench(work, chains)
+        for number, chain in enumerate(chains):
+            folder = tmp_path / name / str(number)
+            folder.mkdir(parents=True)
+            bench.run(chain, folder, folder / artifacts.FLATBUFFER)
+        assert len(bench._tuned) == len(chains)
+        inputs = [one for one, _ in Examples(files["eval"], bench._stored.spec, 16).raw().as_numpy_iterator()]
+        made[name] = runtime.Flatbuffer(folder / artifacts.FLATBUFFER).predict_all(inputs)
+        seconds = json.loads((folder / artifacts.TRIAL_FILE).read_text())["seconds"]
+        assert seconds > 0.5
+    np.testing.assert_allclose(made["shared"], made["alone"], atol=1e-6)
 
 
 def test_a_child_that_is_killed_says_by_what(tmp_path: Path) -> None:
@@ -151,6 +229,11 @@ def test_a_child_that_is_killed_says_by_what(tmp_path: Path) -> None:
         ([{"prune": {"sparsity": 1.5}}], "prune.sparsity: found 1.5"),
         ([], "a chain is a list of methods"),
         ([3], "found 3"),
+        (["prune", "qat"], "qat would undo prune; use pqat"),
+        (["cluster", "qat"], "qat would undo cluster; use cqat"),
+        (["prune", "cluster", "cqat"], "cqat would undo prune; use pcqat"),
+        (["cluster", "pcqat"], "pcqat needs prune before it, found only cluster"),
+        (["cluster", "prune"], "prune would undo cluster; use cluster after prune"),
     ],
 )
 def test_senseless_chains_are_refused_with_the_reason(chain: list[Any], message: str) -> None:

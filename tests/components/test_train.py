@@ -17,7 +17,7 @@ import pytest
 import tensorflow as tf
 
 from components import artifacts, child
-from components.models import store
+from components.models import store, strategy
 from components.models.families import cnn
 from components.models.input import Examples, normalise
 from components.train import job
@@ -180,11 +180,30 @@ def test_a_loss_that_is_no_number_says_what_to_do(work: dict[str, Any]) -> None:
 def test_mirrored_trains_on_two_logical_devices_in_a_child(work: dict[str, Any]) -> None:
     work["train"]["epochs"] = 6
     work["train"]["optimizer"] = {"name": "adam", "learning_rate": 0.01}
+    work["train"].update(batch=None, batch_per_replica=8, precision="mixed_bfloat16", class_weights="balanced")
     work["train"]["strategy"] = {"name": "mirrored", "devices": 2}
     child.run("components.train.job", work)
     rows = history(work)
     assert rows[-1]["loss"] < rows[0]["loss"]
     assert rows[-1]["val_accuracy"] > 0.6
+    assert store.load(Path(work["rebuild"]))[0].batch == 16
+
+
+def test_xla_trains_in_mixed_precision_and_with_class_weights(work: dict[str, Any]) -> None:
+    work["train"].update(epochs=4, optimizer={"name": "adam", "learning_rate": 0.01})
+    work["train"].update(xla=True, precision="mixed_bfloat16", class_weights="balanced")
+    child.run("components.train.job", work)
+    rows = history(work)
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    stored, _ = store.load(Path(work["rebuild"]))
+    assert stored.class_weights is not None and min(stored.class_weights) > 0.8
+
+
+def test_xla_on_several_devices_is_refused() -> None:
+    with pytest.raises(ValueError, match="xla works on one device only"):
+        TrainConfig.model_validate({"xla": True, "strategy": {"name": "mirrored"}})
+    auto = strategy.StrategyConfig()
+    assert strategy.choose(auto, 2, xla=True)[0].name == "one_device"
 
 
 @pytest.mark.parametrize("penalty", ["l1", "l2"])

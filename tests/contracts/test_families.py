@@ -81,6 +81,19 @@ def test_its_flatbuffer_takes_what_a_device_has_and_answers_alike(config: family
     )
 
 
+def test_it_computes_in_mixed_precision_and_answers_in_float32(config: family.FamilyConfig) -> None:
+    before = tf_keras.mixed_precision.global_policy()
+    tf_keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        model = family.build(config, SPEC)
+    finally:
+        tf_keras.mixed_precision.set_global_policy(before)
+    logits = model(problem()[0][:5])
+    assert logits.dtype == tf.float32
+    assert any(layer.compute_dtype == "bfloat16" for layer in model.layers)
+    np.testing.assert_array_equal([weight.dtype for weight in model.get_weights()], np.float32)
+
+
 def test_penalties_and_dropout_are_of_every_family(config: family.FamilyConfig) -> None:
     model = family.build(config.model_copy(update={"l2": 0.1, "dropout": 0.5}), SPEC)
     assert model.losses

@@ -24,9 +24,10 @@ METHODS = plugins.names(method.PACKAGE)
 
 def chain(name: str) -> list[dict[str, Any]]:
     """The shortest chain that ends with a method."""
-    follows = method.look_up(name).FOLLOWS
-    before = chain(follows[0]) if follows else []
-    fields = method.look_up(name).Config.model_fields
+    found = method.look_up(name)
+    before = chain(found.FOLLOWS[0]) if found.FOLLOWS else []
+    before = [step for needed in found.NEEDS for step in chain(needed)] + before
+    fields = found.Config.model_fields
     return [*before, {"method": name, **({"epochs": 1} if "epochs" in fields else {})}]
 
 
@@ -72,6 +73,16 @@ def test_it_leaves_the_model_it_was_given_alone_and_what_it_makes_runs(
         inputs for inputs, _ in context.examples["eval"].raw().as_numpy_iterator()
     )
     np.testing.assert_allclose(answers.sum(axis=1), 1, atol=0.05)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_its_shortest_chain_is_allowed_and_its_rules_name_methods(name: str) -> None:
+    assert [step["method"] for step in method.parse_chain(chain(name))][-1] == name
+    found = method.look_up(name)
+    assert set(found.FOLLOWS) | set(found.NEEDS) | set(found.UNDOES) <= set(METHODS)
+    for before, instead in found.UNDOES.items():
+        with pytest.raises(ValueError, match=f"would undo {before}; use {instead}"):
+            method._check_order([before, name])
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -54,7 +54,7 @@ def test_help_answers_at_once_and_without_tensorflow() -> None:
         done = modelmill("--help")
         seconds.append(time.monotonic() - start)
         assert done.returncode == 0
-    for word in ("run", "list", "predict", "preview", "--version"):
+    for word in ("run", "list", "predict", "preview", "show", "doctor", "--version"):
         assert word in done.stdout
     assert min(seconds) < 1.0  # half a second where nothing else is running
     code = (
@@ -73,6 +73,19 @@ def test_version_and_list() -> None:
     lines = modelmill("list").stdout.splitlines()
     assert [line.split("\t")[0] for line in lines] == [head["name"] for head in experiment.shipped()]
     assert all(len(line.split("\t")) == 6 for line in lines)
+
+
+@pytest.mark.parametrize("name", [head["name"] for head in experiment.shipped()])
+def test_show_fills_in_all_defaults_and_means_the_same(tmp_path: Path, name: str) -> None:
+    done = modelmill("show", name, "--set", "train.epochs=61")
+    assert done.returncode == 0
+    (tmp_path / f"{name}.yaml").write_text(done.stdout)
+    again = experiment.load(str(tmp_path / f"{name}.yaml"))
+    assert again == experiment.load(name, ["train.epochs=61"])
+    for line in ("  epochs: 61", "  xla: false", "    warmup: ", "  max_bytes: null", "    name: auto"):
+        assert line in done.stdout
+    wrong = modelmill("show", name, "--set", "train.epocs=1")
+    assert (wrong.returncode, wrong.stdout) == (2, "") and "did you mean 'epochs'" in wrong.stderr
 
 
 def test_wrong_input_is_exit_2_before_anything_is_imported(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from components.compress.context import Context
 
 FOLLOWS: tuple[str, ...] = ()
+NEEDS: tuple[str, ...] = ()
+UNDOES: dict[str, str] = {}
 EXPORTS = True
 
 

@@ -19,6 +19,7 @@ class Config(family.FamilyConfig):
     family: Literal["cnn"] = "cnn"
     filters: tuple[int, ...] = Field((32, 64), min_length=1, description="Of each block's convolution.")
     kernel: int = Field(3, ge=1, le=11, description="Side of the convolutions' kernels, in pixels.")
+    padding: Literal["same", "valid"] = Field("same", description="Valid convolutions shrink the image by kernel - 1.")
     pool: tuple[bool, ...] | None = Field(None, description="Which blocks end with 2 x 2 max pooling; all of them.")
     dense: tuple[int, ...] = Field((64,), description="Widths of the dense layers after the blocks.")
     batch_norm: bool = True
@@ -45,14 +46,17 @@ def build(config: Config, spec: Spec) -> tf_keras.Model:
     from tf_keras import layers
 
     pools = config.pool or (True,) * len(config.filters)
-    if min(spec.shape[:2]) < 2 ** sum(pools):
+    least = _least_side(config, pools)
+    if min(spec.shape[:2]) < least:
         raise ValueError(
-            f"model.pool: {sum(pools)} poolings need images of at least {2 ** sum(pools)} pixels a side, "
+            f"model.pool: {sum(pools)} poolings need images of at least {least} pixels a side, "
             f"found {spec.shape[0]} x {spec.shape[1]} (data.height, data.width); give fewer filters or set pool"
         )
     inputs = features = tf_keras.Input(spec.shape)
     for filters, pool in zip(config.filters, pools, strict=True):
-        features = layers.Conv2D(filters, config.kernel, padding="same", use_bias=not config.batch_norm)(features)
+        features = layers.Conv2D(filters, config.kernel, padding=config.padding, use_bias=not config.batch_norm)(
+            features
+        )
         if config.batch_norm:
             features = layers.BatchNormalization(momentum=config.batch_norm_momentum)(features)
         features = layers.ReLU()(features)
@@ -62,3 +66,11 @@ def build(config: Config, spec: Spec) -> tf_keras.Model:
     for width in config.dense:
         features = layers.Dense(width, activation="relu")(features)
     return tf_keras.Model(inputs, family.head(features, config, spec), name="cnn")
+
+
+def _least_side(config: Config, pools: tuple[bool, ...]) -> int:
+    """Pixels of the smallest image of which one is left behind the blocks."""
+    side = 1
+    for pool in reversed(pools):
+        side = side * (2 if pool else 1) + (config.kernel - 1 if config.padding == "valid" else 0)
+    return side

@@ -1,0 +1,67 @@
+"""What the methods of quantization-aware training share: annotate, apply a scheme of TF-MOT, fine-tune, convert."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from components.compress import method
+
+if TYPE_CHECKING:
+    import tf_keras
+
+    from components.compress.context import Context
+
+
+class AwareConfig(method.MethodConfig):
+    """How long it is fine-tuned with quantization simulated."""
+
+    epochs: int = Field(5, ge=1, description="Of fine-tuning.")
+    learning_rate: float = Field(3e-4, gt=0, description="Of Adam at the start; it falls to zero by a cosine.")
+
+
+def tune(model: tf_keras.Model, config: AwareConfig, context: Context, scheme: Any) -> tf_keras.Model:
+    """Simulates int8 in every layer that TF-MOT's 8-bit scheme knows; the others stay float and are reported.
+
+    Args: scheme: TF-MOT's; it says what quantization has to keep as it is.
+    """
+    import tensorflow_model_optimization as tfmot
+    import tf_keras
+    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+        default_8bit_quantize_registry,
+    )
+
+    registry = default_8bit_quantize_registry.Default8BitQuantizeRegistry()
+
+    def annotate(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
+        if isinstance(layer, tf_keras.layers.InputLayer):
+            return layer
+        if isinstance(layer, tf_keras.layers.BatchNormalization) and _is_folded(layer):
+            return tfmot.quantization.keras.quantize_annotate_layer(layer)
+        if not registry.supports(layer):
+            context.skip(layer.name, config.method, f"TF-MOT's 8-bit scheme does not know {type(layer).__name__}")
+            return layer
+        return tfmot.quantization.keras.quantize_annotate_layer(layer)
+
+    annotated = tf_keras.models.clone_model(context.copy(model), clone_function=annotate)
+    aware = tfmot.quantization.keras.quantize_apply(annotated, scheme)
+    context.fine_tune(aware, config.epochs, config.learning_rate, [])
+    return aware
+
+
+def _is_folded(layer: tf_keras.layers.Layer) -> bool:
+    """Whether TF-MOT folds this batch normalisation into the layer before it; anywhere else it rejects one."""
+    from tf_keras import layers
+
+    before = layer.inbound_nodes[0].inbound_layers
+    return isinstance(before, (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense))
+
+
+def export(model: tf_keras.Model, context: Context) -> bytes:
+    """Converts the simulated ranges to int8 kernels; the ranges are in the model, so there is no calibration."""
+    import tensorflow as tf
+
+    converter = context.converter(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    return bytes(converter.convert())

@@ -1,0 +1,39 @@
+"""Quantization-aware training that keeps the values of clustering (TF-MOT's CQAT).
+
+As many different weights as before, each now an int8; after pruning use pcqat, which keeps the zeros too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from components.compress import aware
+
+if TYPE_CHECKING:
+    import tf_keras
+
+    from components.compress.context import Context
+
+FOLLOWS: tuple[str, ...] = ("cluster",)
+NEEDS: tuple[str, ...] = ()
+UNDOES: dict[str, str] = {"prune": "pcqat"}
+EXPORTS = True
+
+
+class Config(aware.AwareConfig):
+    """How long it is fine-tuned with quantization simulated."""
+
+    method: Literal["cqat"] = "cqat"
+
+
+def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
+    """Simulates int8, weights of one value keep one value."""
+    import tensorflow_model_optimization as tfmot
+
+    scheme = tfmot.experimental.combine.Default8BitClusterPreserveQuantizeScheme(preserve_sparsity=False)
+    return aware.tune(model, config, context, scheme)
+
+
+def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
+    """Converts to int8 kernels; the input stays uint8, the output float32."""
+    return aware.export(model, context)

@@ -1,0 +1,38 @@
+"""Fine-tuning alone: the float model trained on, which makes it no smaller.
+
+The control of the methods that fine-tune: what a compressed model loses is told honestly only against a float model
+that has had as many steps.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from components.compress import method
+
+if TYPE_CHECKING:
+    import tf_keras
+
+    from components.compress.context import Context
+
+FOLLOWS: tuple[str, ...] = ()
+NEEDS: tuple[str, ...] = ()
+UNDOES: dict[str, str] = {"prune": "prune with more epochs", "cluster": "cluster with more epochs"}
+EXPORTS = False
+
+
+class Config(method.MethodConfig):
+    """How long."""
+
+    method: Literal["finetune"] = "finetune"
+    epochs: int = Field(10, ge=1)
+    learning_rate: float = Field(1e-3, gt=0, description="Of Adam at the start; it falls to zero by a cosine.")
+
+
+def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
+    """Trains a copy further, as the methods do that change it meanwhile."""
+    copied = context.copy(model)
+    context.fine_tune(copied, config.epochs, config.learning_rate, [])
+    return copied

@@ -1,0 +1,33 @@
+"""Post-training float16 quantization: weights of half the bytes, nearly the same answers; needs no data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from components.compress import method
+
+if TYPE_CHECKING:
+    import tf_keras
+
+    from components.compress.context import Context
+
+FOLLOWS: tuple[str, ...] = ()
+NEEDS: tuple[str, ...] = ()
+UNDOES: dict[str, str] = {}
+EXPORTS = True
+
+
+class Config(method.MethodConfig):
+    """It has no settings."""
+
+    method: Literal["float16"] = "float16"
+
+
+def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
+    """Converts with weights rounded to float16; a device without float16 kernels widens them when it loads them."""
+    import tensorflow as tf
+
+    converter = context.converter(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+    return bytes(converter.convert())

@@ -1,0 +1,39 @@
+"""Quantization-aware training that keeps the zeros of pruning and the values of clustering (TF-MOT's PCQAT).
+
+The last of three: prune, cluster (which keeps the zeros by itself), pcqat.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from components.compress import aware
+
+if TYPE_CHECKING:
+    import tf_keras
+
+    from components.compress.context import Context
+
+FOLLOWS: tuple[str, ...] = ("cluster",)
+NEEDS: tuple[str, ...] = ("prune",)
+UNDOES: dict[str, str] = {}
+EXPORTS = True
+
+
+class Config(aware.AwareConfig):
+    """How long it is fine-tuned with quantization simulated."""
+
+    method: Literal["pcqat"] = "pcqat"
+
+
+def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
+    """Simulates int8, zeros stay zero and weights of one value keep one value."""
+    import tensorflow_model_optimization as tfmot
+
+    scheme = tfmot.experimental.combine.Default8BitClusterPreserveQuantizeScheme(preserve_sparsity=True)
+    return aware.tune(model, config, context, scheme)
+
+
+def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
+    """Converts to int8 kernels; the input stays uint8, the output float32."""
+    return aware.export(model, context)

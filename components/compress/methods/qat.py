@@ -1,0 +1,40 @@
+"""Quantization-aware training: fine-tuning with int8 simulated (Jacob et al., 2018; TF-MOT).
+
+It keeps neither the zeros of pruning nor the values of clustering: after those stand pqat, cqat and pcqat.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from components.compress import aware
+
+if TYPE_CHECKING:
+    import tf_keras
+
+    from components.compress.context import Context
+
+FOLLOWS: tuple[str, ...] = ()
+NEEDS: tuple[str, ...] = ()
+UNDOES: dict[str, str] = {"prune": "pqat", "cluster": "cqat"}
+EXPORTS = True
+
+
+class Config(aware.AwareConfig):
+    """How long it is fine-tuned with quantization simulated."""
+
+    method: Literal["qat"] = "qat"
+
+
+def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
+    """Simulates int8 in every layer that TF-MOT's 8-bit scheme knows."""
+    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+        default_8bit_quantize_scheme,
+    )
+
+    return aware.tune(model, config, context, default_8bit_quantize_scheme.Default8BitQuantizeScheme())
+
+
+def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
+    """Converts to int8 kernels; the input stays uint8, the output float32."""
+    return aware.export(model, context)

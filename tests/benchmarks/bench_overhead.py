@@ -1,0 +1,65 @@
+"""What the pipeline costs: CPU seconds of `modelmill run digits-cnn` less those of a script that does it by hand.
+
+make bench ARGS='-k overhead'
+OVERHEAD_FACTORS=1,4,16 make bench ARGS='-k overhead'    # also with 4 and 16 times the training steps
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from data import sample
+from pipeline import experiment
+
+FACTORS = [int(factor) for factor in os.environ.get("OVERHEAD_FACTORS", "1").split(",")]
+LIMIT = 25.0
+
+
+def cpu_seconds(command: list[str], folder: Path) -> tuple[float, str]:
+    """User and system time of a process and of all its children, and what it printed."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode in (0, 3), done.stdout + done.stderr[-3000:]
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
+
+
+def settings(factor: int) -> list[str]:
+    """digits-cnn with fixed steps: no early stopping, and all epochs times `factor`."""
+    loaded = experiment.load("digits-cnn")
+    chains = [
+        [{**step, **({"epochs": step["epochs"] * factor} if "epochs" in step else {})} for step in chain]
+        for chain in loaded.compress.chains
+    ]
+    changed = {
+        "train.early_stopping": "null",
+        "train.epochs": loaded.train.epochs * factor,
+        "compress.chains": json.dumps(chains),
+    }
+    return [part for key, value in changed.items() for part in ("--set", f"{key}={value}")]
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+@pytest.mark.timeout(7200)
+def test_overhead(factor: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = sample.materialize("digits", tmp_path / "runs" / "samples")
+    script = Path(__file__).with_name("plain_digits.py")
+    epochs = str(experiment.load("digits-cnn").train.epochs)
+    plain, told = cpu_seconds([sys.executable, str(script), str(files), epochs, str(factor)], tmp_path)
+    command = [sys.executable, "-m", "pipeline", "run", "digits-cnn", *settings(factor)]
+    whole, _ = cpu_seconds(command, tmp_path)
+    summary = json.loads((tmp_path / "runs" / "digits-cnn" / "latest" / "summary.json").read_text())
+    with capsys.disabled():
+        print(f"\nby hand {told}")
+        nodes = ", ".join(f"{node['id']} {node['seconds']:.1f}" for node in summary["nodes"])
+        print(f"pipeline {summary['float']['metrics']}, wall seconds: {nodes}")
+        print("| training steps | by hand, CPU-s | modelmill, CPU-s | overhead, CPU-s | ratio |\n|---|---|---|---|---|")
+        print(f"| {factor} × | {plain:.1f} | {whole:.1f} | {whole - plain:.1f} | {whole / plain:.2f} |")
+    assert whole - plain <= LIMIT
