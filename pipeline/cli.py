@@ -99,6 +99,40 @@ def run(
     raise typer.Exit(code)
 
 
+@app.command()
+def report(
+    runs: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN]...", help="A run's folder or id, or an experiment: its newest.")
+    ] = None,
+    latest: Annotated[bool, typer.Option("--latest", help="The newest run of all; so is none given.")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="Two or more runs side by side.")] = False,
+    saliency: Annotated[
+        bool, typer.Option("--saliency", help="Also show what decided in the worst mistakes (loads the model).")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Where the page goes, if not into the run.")
+    ] = None,
+    root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
+) -> None:
+    """Make the page that tells what a run came to, or that sets runs side by side; prints its path."""
+    from pipeline.report import find
+
+    if compare != (len(runs or []) > 1):
+        _stop(2, "give two or more runs with --compare" if compare else "several runs: give --compare, or only one")
+    if latest and runs:
+        _stop(2, f"--latest and {', '.join(runs)}: give either")
+    try:
+        folders = [find.run(root, name) for name in runs] if runs else [find.run(root)]
+    except find.NoRunError as error:
+        _stop(2, str(error))
+
+    from pipeline.report import page
+    from pipeline.report.compare import write
+
+    made = write(folders, output) if compare else page.write(folders[0], output, saliency)
+    typer.echo(str(made))
+
+
 @app.command("list")
 def list_experiments() -> None:
     """List the shipped experiments: what they do, on which data, how long, and the figure to expect."""

@@ -21,6 +21,7 @@ from pydantic import (
     field_validator,
 )
 
+from components.check.config import CardConfig
 from components.compress.config import CompressConfig
 from components.evaluate.config import EvaluateConfig
 from components.models import family, loops
@@ -67,6 +68,7 @@ class Experiment(Strict):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     compress: CompressConfig = CompressConfig()
+    card: CardConfig = CardConfig()
     push: PushConfig = PushConfig()
     run: RunConfig = RunConfig()
 
