@@ -200,6 +200,8 @@ def _owner(model: type[BaseModel], loc: list[str]) -> type[BaseModel]:
 def _path(source: str) -> Path:
     """The file of a shipped name or of a path."""
     path = Path(source)
+    if (path / "experiment.yaml").is_file():  # a project, as `modelmill new` makes it
+        return (path / "experiment.yaml").resolve()
     if path.suffix in (".yaml", ".yml") or path.is_file():
         if not path.is_file():
             raise ExperimentError(source, ["there is no such file"])

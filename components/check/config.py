@@ -6,7 +6,7 @@ from pydantic import Field
 
 from data.config import Strict
 
-UNSAID = "Not stated (see the section `card` of the experiment)."
+UNSAID = "Not stated; the experiment has a section for it, card."
 
 
 class CardConfig(Strict):
