@@ -65,7 +65,7 @@ def _main(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command()
 def run(
-    experiment: Annotated[str, typer.Argument(help="A shipped experiment's name, or the path of a YAML file.")],
+    experiment: Annotated[str, typer.Argument(help="A shipped experiment's name, a YAML file, or a project's folder.")],
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Such as train.epochs=5; repeatable."),
@@ -87,7 +87,7 @@ def run(
     for option, node in (("--from", first), ("--to", last)):
         if node and node not in loaded.nodes:
             _stop(2, f"{option} {node}: not a node of this experiment; it is there with augment.mode: materialized")
-    command = [_program(), "run", experiment]
+    command = [*_program(), "run", experiment]
     for override in overrides or []:
         command += ["--set", override]
     for option, value in (("--root", None if root == ROOT else str(root)), ("--from", first), ("--to", last)):
@@ -170,6 +170,85 @@ def doctor(root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROO
         wrong += finding.state == "wrong"
     if wrong:
         _stop(1, f"{wrong} of these would break a run")
+
+
+@app.command()
+def check(
+    experiment: Annotated[str, typer.Argument(help="A shipped experiment's name, a YAML file, or a project's folder.")],
+    root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Look at an experiment and all of its data before anything is trained: 0 if it can be run, else 2."""
+    from pipeline.check import check as look
+    from pipeline.experiment import ExperimentError, load
+
+    try:
+        lines = look(load(experiment), root)
+    except ExperimentError as error:
+        _stop(2, str(error))
+    colours = {"ok": typer.colors.GREEN, "mind": typer.colors.YELLOW, "wrong": typer.colors.RED}
+    for line in lines:
+        if as_json:
+            typer.echo(json.dumps({"kind": line.kind, "name": line.name, "text": line.text}))
+        else:
+            typer.echo(f"{typer.style(f'{line.kind:<6}', fg=colours[line.kind])}{line.name:<14}{line.text}")
+    raise typer.Exit(2 if any(line.kind == "wrong" for line in lines) else 0)
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Of the project; it is made.")],
+    data: Annotated[Path, typer.Option(help="A folder with a folder of examples for each class.")],
+    modality: Annotated[str, typer.Option(help="What an example is.")] = "image",
+    family: Annotated[str, typer.Option(help="Of the model.")] = "cnn",
+    budget_bytes: Annotated[int | None, typer.Option(help="Of the model, gzipped.", min=1)] = None,
+    max_drop: Annotated[float, typer.Option(help="Of accuracy, by compression.", min=0, max=1)] = 0.01,
+) -> None:
+    """Look at data, and write an experiment and a schema that suit it; `modelmill run DIR` works at once."""
+    from data.plugins import UnknownNameError
+    from pipeline import new as project
+
+    try:
+        path, found = project.write(folder, modality, data, family, budget_bytes, max_drop)
+    except (project.NoProjectError, UnknownNameError) as error:
+        _stop(2, str(error))
+    skipped = f"; {len(found.unreadable)} files can't be read, `check` names them" if found.unreadable else ""
+    typer.echo(f"{path}: {found.examples:,} examples of {len(found.classes)} classes{skipped}")
+    typer.echo(f"next: modelmill check {folder}; modelmill run {folder}")
+
+
+@app.command()
+def report(
+    runs: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN]...", help="A run's folder or id, or an experiment: its newest.")
+    ] = None,
+    latest: Annotated[bool, typer.Option("--latest", help="The newest run of all; so is none given.")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="Two or more runs side by side.")] = False,
+    saliency: Annotated[
+        bool, typer.Option("--saliency", help="Also show what decided in the worst mistakes (loads the model).")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Where the page goes, if not into the run.")
+    ] = None,
+    root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
+) -> None:
+    """Make the page that tells what a run came to, or that sets runs side by side; prints its path."""
+    from pipeline.report import find
+
+    if compare != (len(runs or []) > 1):
+        _stop(2, "give two or more runs with --compare" if compare else "several runs: give --compare, or only one")
+    if latest and runs:
+        _stop(2, f"--latest and {', '.join(runs)}: give either")
+    try:
+        folders = [find.run(root, name) for name in runs] if runs else [find.run(root)]
+    except find.NoRunError as error:
+        _stop(2, str(error))
+
+    from pipeline.report import page
+    from pipeline.report.compare import write
+
+    made = write(folders, output) if compare else page.write(folders[0], output, saliency)
+    typer.echo(str(made))
 
 
 @app.command("list")
@@ -278,13 +357,13 @@ def _check_nodes(first: str | None, last: str | None) -> None:
         _stop(2, f"--from {first} comes after --to {last}; the chain is {', '.join(NODES)}")
 
 
-def _program() -> str:
+def _program() -> list[str]:
     """How a person would call this again."""
     called = Path(sys.argv[0])
     if called.name == "__main__.py":
-        return "python -m pipeline"
+        return ["python", "-m", "pipeline"]
     found = shutil.which(called.name)
-    return called.name if found and Path(found).resolve() == called.resolve() else sys.argv[0]
+    return [called.name if found and Path(found).resolve() == called.resolve() else sys.argv[0]]
 
 
 def _stop(code: int, message: str) -> NoReturn:

@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from components.check.config import CardConfig
 from components.compress.config import CompressConfig
 from components.evaluate.config import EvaluateConfig
 from components.models import family, loops
@@ -76,6 +77,7 @@ class Experiment(Strict):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     compress: CompressConfig = CompressConfig()
+    card: CardConfig = CardConfig()
     push: PushConfig = PushConfig()
     run: RunConfig = RunConfig()
 
@@ -227,6 +229,8 @@ def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
 def _path(source: str) -> Path:
     """The file of a shipped name or of a path."""
     path = Path(source)
+    if (path / "experiment.yaml").is_file():  # a project, as `modelmill new` makes it
+        return (path / "experiment.yaml").resolve()
     if path.suffix in (".yaml", ".yml") or path.is_file():
         if not path.is_file():
             raise ExperimentError(source, ["there is no such file"])

@@ -68,6 +68,11 @@ class Folders:
         return self.experiment / "latest"
 
     @property
+    def cache(self) -> Path:
+        """Parts of reports; may be deleted at any time."""
+        return self.experiment / ".report"
+
+    @property
     def lock(self) -> Path:
         """Held while a run is going on."""
         return self.experiment / ".lock"
@@ -108,6 +113,16 @@ class RunFolder:
     def summary(self) -> Path:
         """What came out, as JSON."""
         return self.path / "summary.json"
+
+    @property
+    def origin(self) -> Path:
+        """Command, versions and commit, as JSON."""
+        return self.path / "run.json"
+
+    @property
+    def report(self) -> Path:
+        """The page for people."""
+        return self.path / "report.html"
 
     @property
     def progress(self) -> Path:

@@ -150,9 +150,11 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         model=model,
         compressed=small.outputs["model"],
         predictions=evaluate_small.outputs["predictions"],
+        evaluation=evaluate_small.outputs["evaluation"],
         data=data,
         experiment=experiment.name,
         code=code(*sources(data)),
+        card=experiment.card,
     )
     push = Pusher(
         bundle=check.outputs["bundle"],

@@ -4,6 +4,7 @@
     model.tflite                               the chosen flatbuffer
     labels.txt                                 a label a line, in the order of the outputs
     client.py                                  the reference client, in one file
+    model_card.md                              what it is for, on which data it is how good, and its limits
     manifest.json                              what all of this is, and what stands before the flatbuffer
 
 The same model gives the same bytes: nothing in it tells the time or the place.
@@ -21,6 +22,8 @@ from types import ModuleType
 from typing import Any
 
 from components import artifacts
+from components.check import card
+from components.check.config import CardConfig
 from data import modality
 from data.config import DataConfig
 from data.modality import Spec
@@ -29,21 +32,33 @@ FORMAT = 1
 LABELS = "labels.txt"
 CLIENT = "client.py"
 SAVED_MODEL = "saved_model.pb"
+# Of the node evaluate-compressed.
+FIGURES = "metrics.json"
 
 
 class IncompleteError(Exception):
     """What is to be pushed lacks a file; the message says which, and whose it is."""
 
 
-def assemble(folder: Path, model: str, compressed: str, data: DataConfig, experiment: str) -> None:
+def assemble(
+    folder: Path,
+    model: str,
+    compressed: str,
+    evaluation: str,
+    data: DataConfig,
+    experiment: str,
+    said: CardConfig,
+) -> None:
     """Writes the bundle into `folder`.
 
     Args:
       folder: exists and is empty.
       model: uri of the Model artifact.
       compressed: uri of the CompressedModel artifact.
+      evaluation: uri of the ModelEvaluation of `evaluate-compressed`, whose figures the model card tells.
       data: of the experiment; its modality names the client.
       experiment: its name.
+      said: the experiment's section `card`.
 
     Raises:
       IncompleteError: a part is missing.
@@ -53,6 +68,7 @@ def assemble(folder: Path, model: str, compressed: str, data: DataConfig, experi
     _require(Path(compressed, artifacts.FLATBUFFER), "the Compressor's flatbuffer")
     _require(Path(compressed, artifacts.TRIAL_FILE), "the Compressor's report of it")
     _require(Path(artifacts.rebuild(model), artifacts.MODEL_FILE), "the Trainer's description of the model")
+    _require(Path(evaluation, FIGURES), "the evaluation of the flatbuffer")
     spec = read_spec(model)
     if any(len(label.splitlines()) != 1 for label in spec.labels):
         raise IncompleteError(f"a label must be one line of {LABELS}; found {spec.labels}")
@@ -60,7 +76,11 @@ def assemble(folder: Path, model: str, compressed: str, data: DataConfig, experi
     shutil.copyfile(Path(compressed, artifacts.FLATBUFFER), folder / artifacts.FLATBUFFER)
     (folder / LABELS).write_text("".join(f"{label}\n" for label in spec.labels), encoding="utf-8")
     shutil.copyfile(str(_client(data).__file__), folder / CLIENT)
-    manifest = _manifest(spec, data, experiment, json.loads(Path(compressed, artifacts.TRIAL_FILE).read_text()))
+    trial = json.loads(Path(compressed, artifacts.TRIAL_FILE).read_text())
+    description = card.read(Path(artifacts.rebuild(model), artifacts.MODEL_FILE))
+    sections = card.make(experiment, said, description, trial, card.read(Path(evaluation, FIGURES)))
+    (folder / card.FILE).write_text(card.markdown(experiment, sections), encoding="utf-8")
+    manifest = _manifest(spec, data, experiment, trial)
     manifest["files"] = {
         str(path.relative_to(folder)): {
             "bytes": path.stat().st_size,
@@ -98,6 +118,7 @@ def _manifest(spec: Spec, data: DataConfig, experiment: str, trial: dict[str, An
         "experiment": experiment,
         "labels": LABELS,
         "client": CLIENT,
+        "model_card": card.FILE,
         "preprocessing": {
             "modality": data.modality,
             **kind.client_config(data),

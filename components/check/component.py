@@ -8,6 +8,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 
 from components import artifacts
 from components.check import clean, executor
+from components.check.config import CardConfig
 from data import modality
 from data.config import DataConfig
 
@@ -24,6 +25,7 @@ class LoadCheckSpec(ComponentSpec):
     """Inputs, outputs and parameters."""
 
     PARAMETERS = {
+        "card": ExecutionParameter(type=str),
         "data": ExecutionParameter(type=str),
         "experiment": ExecutionParameter(type=str),
         "files": ExecutionParameter(type=int),
@@ -37,6 +39,7 @@ class LoadCheckSpec(ComponentSpec):
         "model": ChannelParameter(type=standard_artifacts.Model),
         "compressed": ChannelParameter(type=artifacts.CompressedModel),
         "predictions": ChannelParameter(type=artifacts.Predictions),
+        "evaluation": ChannelParameter(type=standard_artifacts.ModelEvaluation),
     }
     OUTPUTS = {
         "bundle": ChannelParameter(type=artifacts.ServingBundle),
@@ -63,9 +66,11 @@ class LoadCheck(base_component.BaseComponent):
         model: BaseChannel,
         compressed: BaseChannel,
         predictions: BaseChannel,
+        evaluation: BaseChannel,
         data: DataConfig,
         experiment: str,
         code: str,
+        card: CardConfig | None = None,
         files: int = 16,
         tolerance: float = 0.02,
         saved_model_tolerance: float = 1e-4,
@@ -78,9 +83,11 @@ class LoadCheck(base_component.BaseComponent):
           model: the float Model.
           compressed: the CompressedModel made of it.
           predictions: what both answered to the split `test`, from `evaluate-compressed`.
+          evaluation: what came of that, from the same node; the model card tells it.
           data: of the experiment.
           experiment: its name, for the manifest.
           code: digest of the source, components.digest.code(*sources(data)).
+          card: what a person says of the model.
           files: how many are tried, taken in turn from the classes.
           tolerance: of a probability of the flatbuffer. A device's decoder and kernels may differ in the last bits.
           saved_model_tolerance: of a probability of the SavedModel.
@@ -92,6 +99,8 @@ class LoadCheck(base_component.BaseComponent):
             model=model,
             compressed=compressed,
             predictions=predictions,
+            evaluation=evaluation,
+            card=(card or CardConfig()).model_dump_json(),
             data=data.canonical(),
             experiment=experiment,
             files=files,

@@ -11,6 +11,7 @@ from tfx.types import Artifact, artifact_utils
 
 from components import artifacts, gates, progress
 from components.check import bundle, cases
+from components.check.config import CardConfig
 from components.check.verify import GATE, Limits, verify
 from components.gates import Gate
 from data import modality
@@ -52,8 +53,10 @@ def _check(inputs: dict[str, Artifact], folder: Path, properties: dict[str, Any]
             folder,
             inputs["model"].uri,
             inputs["compressed"].uri,
+            inputs["evaluation"].uri,
             kind.Config.model_validate_json(properties["data"]),
             properties["experiment"],
+            CardConfig.model_validate_json(properties["card"]),
         )
     except bundle.IncompleteError as error:
         return [Gate(gate=GATE, metric="bundle", passed=False, reason=str(error))]

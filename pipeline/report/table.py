@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -12,14 +14,17 @@ from rich.text import Text
 WORDS = ("", "chain", "made by", "result", "gate", "metric")
 
 
-def show(console: Console, summary: dict[str, Any]) -> None:
-    """Prints data, models, trials and gates, as far as there are any."""
+def show(console: Console, summary: dict[str, Any], report: Path | None = None) -> None:
+    """Prints data, models, trials and gates, as far as there are any, and where the page for people lies."""
     for table in (_models(summary), _trials(summary), _gates(summary)):
         if table is not None:
             console.print()
             console.print(table)
     console.print()
-    for line in _facts(summary):
+    lines = _facts(summary)
+    if report:
+        lines.append(_fact("report", min(str(report), os.path.relpath(report), key=len)))
+    for line in lines:
         console.print(line, soft_wrap=True)
 
 

@@ -21,7 +21,7 @@ from components import progress
 from data import sample
 from pipeline.experiment import Experiment, ExperimentError
 from pipeline.folders import Folders, RunFolder
-from pipeline.report import ending, memory, summary, table
+from pipeline.report import ending, memory, origin, page, summary, table
 from pipeline.report.outcome import Outcome
 from pipeline.runners import failure, lock, logs
 from pipeline.runners.console import Display, Follower, display
@@ -75,6 +75,7 @@ def run(request: Request) -> int:
         folder.publish(folders)
         settings = yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False)
         folder.copy.write_text(settings, encoding="utf-8")
+        origin.write(folder.origin, request.command)
         with _surroundings(folder), logs.redirected(folder.log) as out:
             # A pipe has no width; that of an old terminal would only break the tables' lines.
             console = Console(file=out, highlight=False, width=None if out.isatty() else WIDTH)
@@ -82,7 +83,7 @@ def run(request: Request) -> int:
             with display(console) as shown, Follower(folder.progress, shown) as follower:
                 result = _result(request, folders, folder, shown, follower)
             found = _summarise(request, folder, result, time.monotonic() - start, follower.gates)
-            table.show(console, found)
+            table.show(console, found, _report(folder))
             ending.end(console, found, folder.log, request.command)
     return REFUSED if result.status is None and found["status"] == "refused" else result.code
 
@@ -141,6 +142,15 @@ def _summarise(
             result.failure = {"node": None, "reason": f"{folder.summary.name} can't be written: {error.strerror}"}
             found |= {"status": result.status, "failure": result.failure}
     return found
+
+
+def _report(folder: RunFolder) -> Path | None:
+    """The page; without it the run is none the worse, so what hinders it only goes to the log."""
+    try:
+        return page.write(folder.path)
+    except Exception:
+        logging.exception("the report can't be made; `modelmill report` tries again")
+        return None
 
 
 def _run_nodes(

@@ -20,14 +20,22 @@ from tfx.types import standard_artifacts
 
 from components import artifacts, gates
 from components.check import bundle as bundles
-from components.check import cases, verify
+from components.check import card, cases, verify
 from components.check.component import LoadCheck, sources
+from components.check.config import CardConfig
 from components.testing import NodeRunner, example_proto
 from data.modalities import image as modality
 
 LABELS = ("one", "two", "früh")
 DATA = modality.Config(path=".", height=4, width=4, channels=1)
 CODE = "digest"
+SAID = CardConfig(intended_use="Tests")
+FIGURES = {
+    "float": {"accuracy": 0.9},
+    "compressed": {"accuracy": 0.875},
+    "difference": {"accuracy": -0.025, "lower": -0.05, "upper": 0.0},
+    "examples": 40,
+}
 
 
 @dataclass
@@ -36,6 +44,7 @@ class Made:
 
     model: Path
     compressed: Path
+    evaluation: Path
     examples: list[dict[str, Any]]
     recorded: list[dict[str, Any]]
 
@@ -56,7 +65,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         pixels = modality._decode(example["image"], DATA)
         answer = probabilities(pixels[tf.newaxis], kernel)[0].numpy().tolist()
         recorded.append({"sha256": example["sha256"], "label": example["class"], "float": answer, "compressed": answer})
-    return Made(folder / "model", folder / "compressed", examples, recorded)
+    (folder / "evaluation").mkdir()
+    (folder / "evaluation" / bundles.FIGURES).write_text(json.dumps({**FIGURES, "slices": {"label=two": FIGURES}}))
+    return Made(folder / "model", folder / "compressed", folder / "evaluation", examples, recorded)
 
 
 def raw_example(random: np.random.Generator, number: int) -> dict[str, Any]:
@@ -113,9 +124,10 @@ def check(run_node: NodeRunner, made: Made, **changes: Any) -> tuple[Path, Any, 
         "model": run_node.artifact(standard_artifacts.Model, changes.get("model", made.model)),
         "compressed": run_node.artifact(artifacts.CompressedModel, changes.get("compressed", made.compressed)),
         "predictions": recorded,
+        "evaluation": run_node.artifact(standard_artifacts.ModelEvaluation, changes.get("evaluation", made.evaluation)),
     }
     channels = {key: run_node.channel(artifact) for key, artifact in inputs.items()}
-    outputs = run_node(LoadCheck(**channels, data=DATA, experiment="tiny", code=CODE, files=6))
+    outputs = run_node(LoadCheck(**channels, data=DATA, experiment="tiny", code=CODE, card=SAID, files=6))
     (blessing,), (bundle,) = outputs["blessing"], outputs["bundle"]
     rows = gates.read(Path(blessing.uri) / artifacts.GATES_FILE)
     blessed = blessing.get_int_custom_property("blessed")
@@ -129,7 +141,8 @@ def check(run_node: NodeRunner, made: Made, **changes: Any) -> tuple[Path, Any, 
 def bundle(made: Made, tmp_path: Path) -> Path:
     folder = tmp_path / "bundle"
     folder.mkdir()
-    bundles.assemble(folder, str(made.model), str(made.compressed), DATA, "tiny")
+    places = (str(made.model), str(made.compressed), str(made.evaluation))
+    bundles.assemble(folder, *places, DATA, "tiny", SAID)
     return folder
 
 
@@ -260,3 +273,26 @@ def test_the_command_line_of_the_client(bundle: Path, made: Made, tmp_path: Path
 
 def test_the_digest_covers_what_is_run_by_its_path() -> None:
     assert {"components.check.clean", "data.clients.image", "data.modalities.image"} <= set(sources(DATA))
+
+
+def test_the_model_card_tells_what_was_measured_and_what_a_person_said(bundle: Path) -> None:
+    text = (bundle / card.FILE).read_text(encoding="utf-8")
+    assert "# Model card: tiny" in text and "**For:** Tests" in text
+    assert "| all | 40 | 0.9000 | 0.8750 | -0.0250 (-0.0500 to +0.0000) |" in text
+    assert "| label=two |" in text and "one, two, früh" in text
+    assert "**Not for:** Not stated" in text
+    assert card.FILE in json.loads((bundle / artifacts.MANIFEST).read_text())["files"]
+
+
+def test_a_model_card_is_markdown_whatever_the_names_are() -> None:
+    spec = {"modality": "image", "shape": [4, 4, 1], "dtype": "uint8", "labels": ["<script>", "[a](b)", "a|b", "*"]}
+    figures = {**FIGURES, "slices": {"label=a|b\n# head": FIGURES}}
+    sections = card.make("tiny", CardConfig(limits="# loud <b>"), {"spec": spec}, {"label": "int8"}, figures)
+    text = card.markdown("tiny", sections)
+    assert "<" not in text and "\n# loud" not in text and "\n# head" not in text
+    assert "\\[a\\](b), a\\|b, \\*" in text
+
+
+def test_without_an_evaluation_there_is_nothing_to_push(run_node: NodeRunner, made: Made, tmp_path: Path) -> None:
+    _, _, (row,) = check(run_node, made, evaluation=tmp_path)
+    assert not row.passed and "metrics.json" in row.reason

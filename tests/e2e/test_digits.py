@@ -71,6 +71,9 @@ def test_it_is_pushed_with_every_step_recorded(first: tuple[int, str, dict[str, 
     pushed = Path(summary["pushed"])
     assert pushed == root / "digits-cnn" / "pushed" / "1"
     assert {"saved_model.pb", "model.tflite", "labels.txt", "manifest.json", "client.py"} <= set(os.listdir(pushed))
+    assert (pushed / "model_card.md").is_file()
+    page = root / "digits-cnn" / "latest" / "report.html"
+    assert "report " in text and "All 6 epochs were done" in page.read_text()
 
 
 def test_predict_answers_raw_files_right(first: tuple[int, str, dict[str, Any]], root: Path) -> None:

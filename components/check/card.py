@@ -1,0 +1,152 @@
+"""The model card, in the sections of Mitchell et al. 2019 (Model Cards for Model Reporting).
+
+It is a part of the bundle: like all there, it tells neither the time nor the place nor anything that was timed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any
+
+from components.check.config import UNSAID, CardConfig
+
+FILE = "model_card.md"
+# What Markdown or HTML would take for markup, in names that come from data.
+_MARKUP = re.compile(r"([\\`*_\[\]<>|~$&])")
+_HEAD = re.compile(r"^([#+=-])")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of words below their columns."""
+
+    columns: list[str]
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, paragraphs (or points, of a term and what it is), and perhaps a table."""
+
+    title: str
+    paragraphs: list[str] = field(default_factory=list)
+    points: list[tuple[str, str]] = field(default_factory=list)
+    table: Table | None = None
+
+
+def make(
+    experiment: str, config: CardConfig, model: dict[str, Any], trial: dict[str, Any], figures: dict[str, Any]
+) -> list[Section]:
+    """The sections of a card.
+
+    Args:
+      experiment: its name.
+      config: what a person has said.
+      model: model.json of the Trainer: family, spec, data.
+      trial: trial.json of the Compressor.
+      figures: metrics.json of `evaluate-compressed`.
+    """
+    said = config.model_dump()
+    spec, family, data = model["spec"], model.get("family", {}), model.get("data", {})
+    labels = [str(label) for label in spec["labels"]]
+    source = data.get("sample") or PurePath(str(data.get("path") or "")).name or "not recorded"
+    examples = figures.get("examples")
+    return [
+        Section(
+            "Model details",
+            points=[
+                ("Name", experiment),
+                ("Kind", f"classifier of {spec['modality']}s, family {family.get('family', 'not recorded')}"),
+                ("Input", f"{spec['dtype']} {' x '.join(map(str, spec['shape']))}"),
+                ("Output", f"probabilities of {len(labels)} classes: {', '.join(labels)}"),
+                ("Compression", str(trial.get("label") or "none")),
+                ("Flatbuffer", _bytes(trial)),
+                ("Owner", said["owner"] or UNSAID),
+                ("Licence", said["licence"] or UNSAID),
+            ],
+        ),
+        Section(
+            "Intended use",
+            points=[
+                ("For", said["intended_use"] or UNSAID),
+                ("By", said["users"] or UNSAID),
+                ("Not for", said["out_of_scope"] or UNSAID),
+            ],
+        ),
+        Section("Factors", ["Figures are given for each class. Nothing else is known of the examples."]),
+        Section(
+            "Metrics",
+            ["Accuracy: the share of examples whose most probable class is the right one. Differences are paired."],
+        ),
+        Section("Training data", [f"The train split of {source}.", *([said["data"]] if said["data"] else [])]),
+        Section("Evaluation data", [f"The test split of {source}: {examples} examples that training never saw."]),
+        Section(
+            "Quantitative analyses",
+            ["Of the float model and of the flatbuffer, on the test split."],
+            table=_table(figures),
+        ),
+        Section("Ethical considerations", [said["ethics"] or UNSAID]),
+        Section("Caveats and recommendations", [said["limits"] or UNSAID, *_caveats(figures)]),
+    ]
+
+
+def markdown(title: str, sections: list[Section]) -> str:
+    """The card as a Markdown file; whatever comes from data is escaped."""
+    lines = [f"# Model card: {escape(title)}"]
+    for section in sections:
+        lines += ["", f"## {section.title}"]
+        for paragraph in section.paragraphs:
+            lines += ["", _HEAD.sub(r"\\\1", escape(paragraph))]
+        if section.points:
+            lines += ["", *(f"- **{term}:** {escape(text)}" for term, text in section.points)]
+        if section.table:
+            lines += ["", _row(section.table.columns), _row(["---"] * len(section.table.columns), raw=True)]
+            lines += [_row(row) for row in section.table.rows]
+    return "\n".join(lines) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return _MARKUP.sub(r"\\\1", " ".join(text.split())).replace("\\<", "&lt;").replace("\\>", "&gt;")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A JSON file; {} if it is not there."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found
+
+
+def _row(cells: list[str], raw: bool = False) -> str:
+    return f"| {' | '.join(cell if raw else escape(cell) for cell in cells)} |"
+
+
+def _bytes(trial: dict[str, Any]) -> str:
+    if trial.get("bytes") is None:
+        return "not measured"
+    return f"{trial['bytes']:,} bytes, {trial.get('gzip_bytes', 0):,} gzipped, {trial.get('sparsity') or 0:.0%} zeros"
+
+
+def _table(figures: dict[str, Any]) -> Table | None:
+    """A row for all examples and for each slice."""
+    if not figures:
+        return None
+    slices = [("all", figures), *sorted(figures.get("slices", {}).items())]
+    rows = []
+    for name, one in slices:
+        change = one["difference"]
+        reach = "" if change.get("lower") is None else f" ({change['lower']:+.4f} to {change['upper']:+.4f})"
+        values = [f"{one[key]['accuracy']:.4f}" for key in ("float", "compressed")]
+        rows.append([name, str(one["examples"]), *values, f"{change['accuracy']:+.4f}{reach}"])
+    return Table(["slice", "examples", "float", "compressed", "difference (95 % interval)"], rows)
+
+
+def _caveats(figures: dict[str, Any]) -> list[str]:
+    few = sorted(name for name, one in figures.get("slices", {}).items() if one["examples"] < 100)
+    if not few:
+        return []
+    return [
+        f"{len(few)} of {len(figures['slices'])} slices have fewer than 100 test examples: their figures are rough."
+    ]

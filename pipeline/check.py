@@ -1,0 +1,110 @@
+"""`modelmill check`: what is wrong with an experiment's data, and what a run will take, before anything is trained."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from data import inspect, sample
+from data.inspect import Found
+from pipeline.experiment import Experiment
+from pipeline.folders import Folders
+
+SHOWN = 5
+FEW, UNEQUAL = 20, 10
+# What TensorFlow and TFX take before there is any data, and the metadata and models that a run leaves.
+BASE_MEMORY, BASE_DISK = 1_500_000_000, 5_000_000
+
+
+@dataclass(frozen=True)
+class Line:
+    """One finding. `kind` is "ok", "mind" (it may be meant) or "wrong" (the run would fail or mislead)."""
+
+    kind: str
+    name: str
+    text: str
+
+
+def check(experiment: Experiment, root: Path) -> list[Line]:
+    """Looks at all of the experiment's data.
+
+    Args:
+      experiment: validated.
+      root: of all runs: samples lie there, and earlier runs tell how long it takes.
+    """
+    folders = Folders(root, experiment.name)
+    folder = Path(experiment.data.path or folders.samples / str(experiment.data.sample))
+    if experiment.data.sample and not folder.exists():
+        sample.materialize(experiment.data.sample, folders.samples)
+    found = inspect.look(folder, experiment.data)
+    return [*_data(found, folder, experiment), *_costs(found, experiment, folders)]
+
+
+def _data(found: Found, folder: Path, experiment: Experiment) -> list[Line]:
+    smallest = min(found.classes, key=lambda one: found.classes[one], default="")
+    parts = experiment.split.train + experiment.split.eval + experiment.split.test
+    tested = found.examples * experiment.split.test / parts
+    few = found.classes[smallest] < FEW if smallest else False
+    lines = [
+        Line("ok" if found.examples else "wrong", "examples", f"{found.examples:,} in {folder}, {found.bytes:,} bytes"),
+        Line("ok" if len(found.classes) > 1 else "wrong", "classes", _classes(found)),
+        _pairs("unreadable", found.unreadable, "wrong", "can't be read", ": "),
+        _pairs("contradictory", found.contradictory, "wrong", "with the same content and different labels"),
+        _pairs("suspects", found.alike, "mind", "that look the same and have different labels"),
+        _pairs("equal", found.equal, "mind", "twice in a class (both go to the same split)"),
+    ]
+    if few:
+        text = f"only {found.classes[smallest]} of {smallest}; give at least {FEW}, or figures mean little"
+        lines.append(Line("mind", "few", text))
+    if found.imbalance > UNEQUAL:
+        text = f"the largest class is {found.imbalance:.0f} times the smallest: accuracy hides how the small ones do"
+        lines.append(Line("mind", "balance", text))
+    if found.examples:
+        # Of a share of 0.9, where it is hardest to be certain about, roughly.
+        reach = 1.96 * (0.9 * 0.1 / max(1.0, tested)) ** 0.5
+        text = f"about {tested:.0f}: an accuracy of 0.9 will be known to within {reach:.3f}"
+        lines.append(Line("ok" if reach < 0.05 else "mind", "test split", text))
+    return lines
+
+
+def _classes(found: Found) -> str:
+    if len(found.classes) < 2:
+        return f"found {len(found.classes)}; there must be a folder for each of two or more classes"
+    shown = ", ".join(f"{label} {count:,}" for label, count in sorted(found.classes.items())[:12])
+    return shown + (f" and {len(found.classes) - 12} more" if len(found.classes) > 12 else "")
+
+
+def _pairs(name: str, pairs: list[tuple[str, str]], kind: str, what: str, between: str = " and ") -> Line:
+    if not pairs:
+        return Line("ok", name, "none")
+    shown = "; ".join(between.join(pair) for pair in pairs[:SHOWN])
+    more = f"; and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
+    return Line(kind, name, f"{len(pairs)} {what}: {shown}{more}")
+
+
+def _costs(found: Found, experiment: Experiment, folders: Folders) -> list[Line]:
+    """Rough: Beam keeps a split in memory, the Trainer its pixels; artifacts hold raw and preprocessed examples."""
+    data = experiment.data.model_dump()
+    pixels = found.examples * data.get("height", 0) * data.get("width", 0) * data.get("channels", 0)
+    memory = BASE_MEMORY + 3 * found.bytes + 2 * pixels
+    disk = BASE_DISK + found.bytes + pixels
+    return [
+        Line("ok", "memory", f"about {memory / 1e9:.1f} GB"),
+        Line("ok", "disk", f"about {disk / 1e6:,.0f} MB, until old runs are deleted"),
+        Line("ok", "time", _time(folders)),
+    ]
+
+
+def _time(folders: Folders) -> str:
+    """From earlier runs in which something was trained."""
+    took = []
+    for path in folders.experiment.glob("*/summary.json"):
+        told = json.loads(path.read_text(encoding="utf-8"))
+        trained = any(node["id"] == "train" and node["state"] == "done" for node in told.get("nodes", []))
+        if trained and not path.parent.is_symlink():
+            took.append(float(told["seconds"]))
+    if not took:
+        return "not known: there is no earlier run of this experiment to judge by"
+    return f"about {median(took) / 60:.1f} minutes, as {len(took)} earlier run{'s' if len(took) > 1 else ''} took"

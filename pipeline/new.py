@@ -1,0 +1,156 @@
+"""`modelmill new`: looks at data and writes an experiment that suits it, with the reasons as comments."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from pathlib import Path
+from statistics import median
+
+from components.models import family as families
+from data import inspect, modality
+from data.inspect import Found
+from pipeline.experiment import NAME
+
+FILE, SCHEMA = "experiment.yaml", "schema.pbtxt"
+# Sides that pool well; more pixels than the last rarely pay on a small device.
+SIDES = (8, 16, 24, 32, 48, 64, 96)
+
+
+class NoProjectError(ValueError):
+    """A project can't be made of this; the message says why and what to do."""
+
+
+def write(
+    folder: Path, kind: str, data: Path, family: str, max_bytes: int | None, max_drop: float
+) -> tuple[Path, Found]:
+    """Writes experiment.yaml and schema.pbtxt.
+
+    Args:
+      folder: of the new project; made if it is not there.
+      kind: the modality.
+      data: folder of the examples.
+      family: of the model.
+      max_bytes: of the gzipped flatbuffer; no limit if absent.
+      max_drop: of the metric.
+
+    Returns:
+      The experiment file, and what was found in the data.
+
+    Raises:
+      NoProjectError: there is one already, or the data is of no use.
+      UnknownNameError: there is no such modality or family.
+    """
+    if kind != "image":
+        modality.look_up(kind)
+        raise NoProjectError(f"--modality {kind}: new knows image only; copy an experiment that `modelmill list` shows")
+    families.look_up(family)
+    if (folder / FILE).exists():
+        raise NoProjectError(f"{folder / FILE} is there already; give another folder, or delete it")
+    if not data.is_dir():
+        raise NoProjectError(f"--data {data}: there is no such folder")
+    config = modality.look_up(kind).Config.model_validate({"path": str(data), "height": 1, "width": 1})
+    found = inspect.look(data, config)
+    if len(found.classes) < 2:
+        raise NoProjectError(
+            f"--data {data}: found {found.examples} images in {len(found.classes)} folders; "
+            "put the PNG or JPEG files of each class into a folder of its own"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SCHEMA).write_text(_schema(found), encoding="utf-8")
+    text = _experiment(folder, data, found, family, max_bytes, max_drop)
+    (folder / FILE).write_text(text, encoding="utf-8")
+    return folder / FILE, found
+
+
+def _experiment(folder: Path, data: Path, found: Found, family: str, max_bytes: int | None, max_drop: float) -> str:
+    name = re.sub(r"[^a-z0-9-]+", "-", folder.resolve().name.lower()).strip("-")[:63]
+    name = name if NAME.fullmatch(name) and name != "samples" else "project"
+    tall, wide = int(median(found.heights)), int(median(found.widths))
+    side = max((one for one in SIDES if one <= max(tall, wide)), default=SIDES[0])
+    channels = 1 if set(found.channels) <= {1, 2} else 3
+    blocks = max(1, min(4, int(math.log2(side)) - 2))
+    filters = [min(32 * 2**block, 128) for block in range(blocks)]
+    chance = max(found.classes.values()) / found.examples
+    epochs = max(15, min(80, round(60_000 / found.examples)))
+    model = (
+        f"\n  filters: {filters}          # of each block; every block halves the {side} pixels"
+        if family == "cnn"
+        else ""
+    )
+    limit = (
+        f"max_bytes: {max_bytes}" if max_bytes else "# max_bytes: 50000        # gzipped: what your device has room for"
+    )
+    # Above what is had for nothing: always answering the largest class.
+    threshold = min(0.99, round(chance + (1 - chance) / 4, 2))
+    margin = max(0.02, round(1.5 / math.sqrt(max(1.0, found.examples * 0.15)), 2))
+    path = json.dumps(os.path.relpath(data.resolve(), folder.resolve()), ensure_ascii=False)
+    return f"""\
+# Written by `modelmill new` for {found.examples:,} images of {len(found.classes)} classes. To run it:
+#   modelmill run {folder.name}
+name: {name}
+
+data:
+  modality: image
+  path: {path}
+  schema_file: {SCHEMA}    # what a run accepts: the classes of today
+  height: {side}                # the middle image is {tall} x {wide}
+  width: {side}
+  channels: {channels}               # {"all images are grey" if channels == 1 else "there are colours"}
+
+augment:                    # careful ranges; mirrored digits and letters would be others, so nothing is mirrored
+  rotation: 10
+  scale: 0.1
+  crop: 0.1
+  brightness: 0.1
+  contrast: 0.2
+
+model:
+  family: {family}{model}
+  dropout: 0.3
+
+train:
+  epochs: {epochs}                # fewer for much data; early stopping ends it before
+  batch: 32
+  optimizer: {{name: adam, learning_rate: 0.001}}
+  schedule: {{name: cosine}}
+  early_stopping: {{patience: {max(5, epochs // 4)}}}
+
+evaluate:
+  threshold: {threshold}           # always answering the largest class reaches {chance:.2f}; raise it to what you need
+  max_regression: 0.02
+
+compress:
+  max_drop: {max_drop:g}
+  margin: {margin:g}              # wider for few examples: the interval on the test split is
+  {limit}
+  chains:
+    - [dynamic_range]
+    - [int8]
+    - [{{prune: {{sparsity: 0.5}}}}, int8]
+
+card:                       # of the model card: what only you can say
+  intended_use: ""
+  limits: ""
+
+run: {{seed: 0}}
+"""
+
+
+def _schema(found: Found) -> str:
+    """A TFDV schema: one value of each feature in every example, and no class but those of today."""
+    from google.protobuf import text_format
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    schema = schema_pb2.Schema()
+    kinds = {"image": schema_pb2.BYTES, "label": schema_pb2.BYTES, "height": schema_pb2.INT, "width": schema_pb2.INT}
+    for name, kind in kinds.items():
+        feature = schema.feature.add(name=name, type=kind)
+        feature.presence.min_fraction, feature.presence.min_count = 1.0, 1
+        feature.shape.dim.add(size=1)
+        if name == modality.LABEL:
+            feature.string_domain.name = "labels"
+            feature.string_domain.value.extend(sorted(found.classes))
+    return str(text_format.MessageToString(schema, as_utf8=True))

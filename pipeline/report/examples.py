@@ -1,0 +1,124 @@
+"""Reads the examples of a run: what the models answered, and the raw files behind the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data import modality
+
+# Of a split at most so many raw examples are looked at for a picture sheet.
+LOOKED_AT = 3000
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Recorded predictions of a split.
+
+    Attributes:
+      content: hex digest of each example's raw content.
+      truth: int64 [examples], numbers of classes.
+      labels: of the classes, in the order of the models' outputs.
+      models: probabilities float64 [examples, classes] of "float" and "compressed".
+    """
+
+    content: list[str]
+    truth: NDArray[np.int64]
+    labels: list[str]
+    models: dict[str, NDArray[np.float64]]
+
+    def answer(self, model: str) -> NDArray[np.int64]:
+        """The most probable class of each example, int64 [examples]."""
+        return np.asarray(self.models[model].argmax(axis=1), np.int64)
+
+    def correct(self, model: str) -> NDArray[np.bool_]:
+        """Whether the answer is right, bool [examples]."""
+        return np.asarray(self.answer(model) == self.truth)
+
+
+def answers(predictions: Path, labels: list[str] | None = None) -> Answers | None:
+    """Reads a Predictions artifact; None if it holds nothing. `labels` are those of the model, if they are known."""
+    content, truth, exact, compressed = [], [], [], []
+    named: dict[int, str] = {}
+    for features in _records(sorted(predictions.glob("*.gz"))):
+        content.append(_text(features, modality.CONTENT))
+        truth.append(int(features[modality.LABEL].int64_list.value[0]))
+        named[truth[-1]] = _text(features, "class")
+        exact.append(list(features["float"].float_list.value))
+        compressed.append(list(features["compressed"].float_list.value))
+    if not content:
+        return None
+    if labels is None or len(labels) != len(exact[0]):
+        labels = [named.get(number, f"class {number}") for number in range(len(exact[0]))]
+    models = {"float": np.array(exact, np.float64), "compressed": np.array(compressed, np.float64)}
+    return Answers(content, np.array(truth, np.int64), labels, models)
+
+
+def raw(split: Path, wanted: set[str]) -> dict[str, dict[str, Any]]:
+    """Raw examples of a split by the digest of their content: {"label", "path", and the bytes of each feature}."""
+    found: dict[str, dict[str, Any]] = {}
+    for features in _records(_files(split)):
+        digest = _text(features, modality.CONTENT)
+        if digest in wanted and digest not in found:
+            found[digest] = _raw(features)
+            if len(found) == len(wanted):
+                break
+    return found
+
+
+def sheet(split: Path, per_class: int, classes: int) -> dict[str, list[dict[str, Any]]]:
+    """The first raw examples of each class that a split holds, by label; of at most so many classes."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for number, features in enumerate(_records(_files(split))):
+        if number >= LOOKED_AT or (len(found) >= classes and all(len(one) >= per_class for one in found.values())):
+            break
+        label = _text(features, modality.LABEL)
+        if label not in found and len(found) >= classes:
+            continue
+        if len(found.setdefault(label, [])) < per_class:
+            found[label].append(_raw(features))
+    return dict(sorted(found.items()))
+
+
+def one_of_each(split: Path, classes: int) -> list[bytes]:
+    """Transformed examples as they are stored: the first of each class, of at most so many classes."""
+    import tensorflow as tf
+
+    files = [str(path) for path in _files(split)]
+    found: dict[int, bytes] = {}
+    for record in tf.data.TFRecordDataset(files, compression_type="GZIP").take(LOOKED_AT).as_numpy_iterator():
+        labels = tf.train.Example.FromString(record).features.feature[modality.LABEL].int64_list.value
+        found.setdefault(int(labels[0]) if labels else 0, record)
+        if len(found) >= classes:
+            break
+    return list(found.values())
+
+
+def _files(split: Path) -> list[Path]:
+    return sorted(path for path in split.glob("*") if path.is_file() and not path.name.startswith("."))
+
+
+def _records(files: list[Path]) -> Iterator[Any]:
+    """The features of each tf.Example."""
+    import tensorflow as tf
+
+    if not files:
+        return
+    for record in tf.data.TFRecordDataset([str(path) for path in files], compression_type="GZIP").as_numpy_iterator():
+        yield tf.train.Example.FromString(record).features.feature
+
+
+def _raw(features: Any) -> dict[str, Any]:
+    values = {name: one.bytes_list.value[0] for name, one in features.items() if one.bytes_list.value}
+    for name in (modality.LABEL, modality.PATH, modality.CONTENT):
+        values[name] = values.get(name, b"").decode(errors="replace")
+    return values
+
+
+def _text(features: Any, name: str) -> str:
+    return bytes(features[name].bytes_list.value[0]).decode(errors="replace")

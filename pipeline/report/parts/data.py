@@ -1,0 +1,175 @@
+"""The data: how much there is of what, what is odd about it, and what it looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.report import charts, words
+from pipeline.report.parts import sheets
+from pipeline.report.recorded import Recorded, artifacts_before
+
+SPLITS = ("train", "eval", "test")
+MANY = 60  # classes in a chart
+
+
+def make(run: Recorded) -> dict[str, Any]:
+    """Counts, features, anomalies, distances, pictures; each empty if the run did not get so far."""
+    folder = run.path("statistics", "statistics")
+    statistics = _statistics(folder) if folder else {}
+    counts = {split: _histogram(one) for split, one in statistics.items()}
+    return {
+        "figure": _counts(counts),
+        "features": _features(statistics),
+        "anomalies": _anomalies(run),
+        "distances": _distances(run, counts),
+        "sheet": sheets.plain(run),
+        "augmented": sheets.augmented(run),
+    }
+
+
+def _statistics(folder: Path) -> dict[str, Any]:
+    """TFDV's statistics of each split."""
+    from tensorflow_metadata.proto.v0 import statistics_pb2
+
+    found = {}
+    for path in folder.glob("Split-*/FeatureStats.pb"):
+        read = statistics_pb2.DatasetFeatureStatisticsList.FromString(path.read_bytes())
+        if read.datasets:
+            found[path.parent.name.removeprefix("Split-")] = read.datasets[0]
+    order = [*SPLITS, *found]
+    return {split: found[split] for split in sorted(found, key=order.index)}
+
+
+def _name(feature: Any) -> str:
+    return str(feature.name or ".".join(feature.path.step))
+
+
+def _histogram(dataset: Any, wanted: str = "label") -> dict[str, int]:
+    """Examples per value of a feature of words."""
+    for feature in dataset.features:
+        if _name(feature) == wanted:
+            buckets = feature.string_stats.rank_histogram.buckets
+            return {one.label: int(one.sample_count) for one in buckets}
+    return {}
+
+
+def _counts(counts: dict[str, dict[str, int]]) -> dict[str, Any] | None:
+    """Examples per class, stacked by split."""
+    totals: dict[str, int] = {}
+    for histogram in counts.values():
+        for label, count in histogram.items():
+            totals[label] = totals.get(label, 0) + count
+    if not totals:
+        return None
+    shown = sorted(sorted(totals, key=lambda one: -totals[one])[:MANY], key=words.natural)
+    rows: charts.Rows = [
+        {"class": label, "split": split, "count": histogram.get(label, 0), "order": place}
+        for place, (split, histogram) in enumerate(counts.items())
+        for label in shown
+    ]
+    most, least = max(totals, key=lambda one: totals[one]), min(totals, key=lambda one: totals[one])
+    ratio = totals[most] / max(1, totals[least])
+    balance = "balanced" if ratio < 1.5 else "somewhat unequal" if ratio < 4 else "unequal"
+    says = (
+        f"{words.plural(sum(totals.values()), 'example')} of {words.plural(len(totals), 'class', 'classes')}, "
+        f"{balance}: "
+        f"{totals[most]:,} of {most} at most, {totals[least]:,} of {least} at least."
+    )
+    if len(totals) > len(shown):
+        says += f" The {MANY} largest classes are shown."
+    table = {
+        "columns": ["class", *counts, "all"],
+        "rows": [
+            [label, *(f"{one.get(label, 0):,}" for one in counts.values()), f"{totals[label]:,}"] for label in shown
+        ],
+    }
+    figure = charts.figure("counts", "Examples per class", says, charts.bars(rows, "class", "split", "class"))
+    return {**figure, "table": table}
+
+
+def _features(statistics: dict[str, Any]) -> dict[str, Any] | None:
+    """A row per feature and split."""
+    rows = []
+    for split, dataset in statistics.items():
+        for feature in dataset.features:
+            kind = feature.WhichOneof("stats")
+            stats = getattr(feature, kind) if kind else None
+            if stats is None:
+                continue
+            common = stats.common_stats
+            told = ""
+            if kind == "num_stats":
+                low, high, mean, middle = (
+                    words.number(one, 2) for one in (stats.min, stats.max, stats.mean, stats.median)
+                )
+                told = f"{low} to {high}, mean {mean}, median {middle}"
+            elif kind == "string_stats":
+                told = f"{words.plural(int(stats.unique), 'value')}" if stats.unique else ""
+            elif kind == "bytes_stats":
+                told = f"{words.size(stats.avg_num_bytes)} on average, {words.size(stats.max_num_bytes)} at most"
+            rows.append([_name(feature), split, f"{common.num_non_missing:,}", f"{common.num_missing:,}", told])
+    rows.sort(key=lambda row: row[0])
+    return {"columns": ["feature", "split", "present", "missing", "values"], "rows": rows} if rows else None
+
+
+def _anomalies(run: Recorded) -> dict[str, Any]:
+    """What TFDV found to be at odds with the schema."""
+    from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+    folder = run.path("validator", "anomalies")
+    if folder is None:
+        return {"says": "", "rows": []}
+    rows = []
+    for path in sorted(folder.glob("Split-*/SchemaDiff.pb")):
+        split = path.parent.name.removeprefix("Split-")
+        found = anomalies_pb2.Anomalies.FromString(path.read_bytes())
+        rows += [[split, name, one.description] for name, one in sorted(found.anomaly_info.items())]
+        if found.HasField("dataset_anomaly_info"):
+            rows.append([split, "all examples", found.dataset_anomaly_info.description])
+    says = (
+        f"{words.plural(len(rows), 'anomaly', 'anomalies')} against the schema."
+        if rows
+        else "Every split fits the schema: no anomalies."
+    )
+    return {"says": says, "columns": ["split", "feature", "what"], "rows": rows}
+
+
+def _distances(run: Recorded, counts: dict[str, dict[str, int]]) -> dict[str, Any] | None:
+    """How far the classes' shares are from those of train, and of the last run on other data (L-infinity)."""
+    train = counts.get("train")
+    if not train:
+        return None
+    rows = []
+    for split, histogram in counts.items():
+        if split != "train" and histogram:
+            rows.append([f"skew: train and {split}", *_worst(train, histogram)])
+    mine = run.artifact("statistics", "statistics")
+    older = artifacts_before(run.folders, mine.type, mine) if mine and mine.type else []
+    for one in older:
+        before = _statistics(one.path).get("train")
+        if before is not None and (histogram := _histogram(before)):
+            rows.append(["drift: this train split and the last run's on other data", *_worst(histogram, train)])
+            break
+    if not rows:
+        return None
+    largest = max(float(row[1]) for row in rows)
+    word = (
+        "The splits hold the classes in nearly the same shares"
+        if largest < 0.05
+        else "The shares of the classes differ"
+    )
+    end = "" if len(rows) > 2 else " There is no earlier run on other data to compare with."
+    return {
+        "says": f"{word}: by {largest:.3f} at most.{end}",
+        "columns": ["of", "largest difference of a share", "class"],
+        "rows": rows,
+    }
+
+
+def _worst(one: Mapping[str, int], other: Mapping[str, int]) -> list[str]:
+    totals = max(1, sum(one.values())), max(1, sum(other.values()))
+    differences = {key: abs(one.get(key, 0) / totals[0] - other.get(key, 0) / totals[1]) for key in {*one, *other}}
+    label = max(sorted(differences), key=lambda key: differences[key])
+    return [f"{differences[label]:.4f}", label]

@@ -1,0 +1,48 @@
+"""The examples that the compressed model gets wrong, with the example itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.report import examples, pictures, words
+from pipeline.report.examples import Answers
+from pipeline.report.recorded import Recorded
+
+MISTAKES = 24
+
+
+def make(run: Recorded, found: Answers) -> dict[str, Any]:
+    """The examples on which the compressed model is surest of a wrong answer; else those it is least sure of."""
+    given, answer = found.models["compressed"], found.answer("compressed")
+    wrong = np.flatnonzero(answer != found.truth)
+    if len(wrong):
+        order = wrong[np.argsort(-given[wrong, answer[wrong]], kind="stable")][:MISTAKES]
+        count = f"{words.plural(len(wrong), 'mistake')} in {words.plural(len(given), 'example')}"
+        says = f"{count}; the surest first. Look for wrong labels, too."
+        if len(wrong) > len(order):
+            says = f"The {len(order)} surest of {says[0].lower() + says[1:]}"
+    else:
+        order = np.argsort(given.max(axis=1), kind="stable")[: MISTAKES // 2]
+        says = f"No mistakes in {words.plural(len(given), 'example')}; these are the ones of which it is least sure."
+    split, kind = run.path("ingest", "examples", "Split-test"), str(run.setting("data", "modality"))
+    raw = examples.raw(split, {found.content[one] for one in order}) if split else {}
+    rows = []
+    for one in order:
+        example = raw.get(found.content[one], {})
+        rows.append(
+            {
+                "digest": found.content[one],
+                "path": example.get("path", found.content[one]),
+                "src": pictures.picture(kind, example),
+                "truth": found.labels[found.truth[one]],
+                "answer": found.labels[answer[one]],
+                "wrong": bool(answer[one] != found.truth[one]),
+                "probability": f"{given[one, answer[one]]:.2f}",
+                "right_probability": f"{given[one, found.truth[one]]:.2f}",
+                "float": found.labels[found.answer("float")[one]],
+                "saliency": None,
+            }
+        )
+    return {"title": "Worst mistakes" if len(wrong) else "Least sure", "says": says, "rows": rows}

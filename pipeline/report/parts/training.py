@@ -1,0 +1,122 @@
+"""How the training went, from history.json: a row of figures for each epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.report import charts, words
+from pipeline.report.recorded import Recorded
+
+VALIDATION = "val_"
+RATE, SECONDS = "learning_rate", "seconds"
+
+
+def make(run: Recorded) -> dict[str, Any]:
+    """Curves, speed, and why it stopped; empty if nothing was trained."""
+    history = run.json("train", "model_run", "history.json")
+    if not history:
+        return {}
+    score = f"{VALIDATION}accuracy"
+    best = max(range(len(history)), key=lambda place: (history[place].get(score, 0.0), place)) + 1
+    early = bool(run.setting("train", "early_stopping"))
+    figures = [_curve(history, name, best if early else None) for name in _metrics(history)]
+    if any(RATE in row for row in history):
+        figures.append(_rate(history))
+    if any(SECONDS in row for row in history):
+        figures.append(_speed(run, history))
+    return {"says": _why(run, history, best), "figures": figures, "facts": _facts(run, history)}
+
+
+def _metrics(history: list[dict[str, float]]) -> list[str]:
+    """What is measured on both splits."""
+    names = [name for name in history[0] if not name.startswith(VALIDATION) and name not in (RATE, SECONDS)]
+    return [name for name in names if VALIDATION + name in history[0]] or names
+
+
+def _curve(history: list[dict[str, float]], name: str, best: int | None) -> charts.Figure:
+    series = {"train": name, "eval": VALIDATION + name}
+    rows: charts.Rows = [
+        {"epoch": epoch, "series": split, "value": row[key]}
+        for split, key in series.items()
+        for epoch, row in enumerate(history, start=1)
+        if key in row
+    ]
+    last = history[(best or len(history)) - 1]
+    figures = [f"{words.number(last[key])} on {split}" for split, key in series.items() if key in last]
+    at = "of the epoch that was kept" if best else "at the end"
+    says = f"{name.capitalize()} {at}: {words.several(figures)}."
+    if name == "loss" and VALIDATION + name in last:
+        gap = last[VALIDATION + name] - last[name]
+        says += (
+            " Eval is above train by more than half of it: a sign of overfitting."
+            if gap > 0.5 * last[VALIDATION + name] and gap > 0.05
+            else " The two stay close: no sign of overfitting."
+        )
+    chart = charts.curves(rows, name, best, log=name == "loss" and min(row["value"] for row in rows) > 0)
+    return charts.figure(f"curve-{name}", name.capitalize(), says, chart)
+
+
+def _rate(history: list[dict[str, float]]) -> charts.Figure:
+    rows: charts.Rows = [
+        {"epoch": epoch, "series": "learning rate", "value": row[RATE]}
+        for epoch, row in enumerate(history, start=1)
+        if RATE in row
+    ]
+    says = f"From {rows[0]['value']:.2g} to {rows[-1]['value']:.2g}."
+    return charts.figure("rate", "Learning rate", says, charts.curves(rows, "learning rate", zero=True))
+
+
+def _speed(run: Recorded, history: list[dict[str, float]]) -> charts.Figure:
+    rows: charts.Rows = [
+        {"epoch": epoch, "series": "seconds", "value": row[SECONDS]}
+        for epoch, row in enumerate(history, start=1)
+        if SECONDS in row
+    ]
+    later = sorted(row["value"] for row in rows[1:]) or [rows[0]["value"]]
+    middle = later[len(later) // 2]
+    count = ((run.summary.get("data") or {}).get("splits") or {}).get("train")
+    rate = f", {count / middle:,.0f} examples a second" if count and middle else ""
+    steps = _steps(run, count)
+    step = f", {middle / steps * 1000:.1f} ms a step" if steps else ""
+    says = (
+        f"An epoch takes {middle:.2f} s{step}{rate} (median; the first, which compiles, took {rows[0]['value']:.1f} s)."
+    )
+    return charts.figure("speed", "Time per epoch", says, charts.curves(rows, "seconds", zero=True))
+
+
+def _steps(run: Recorded, count: int | None) -> int | None:
+    batch = run.setting("train", "batch")
+    return -(-count // batch) if count and isinstance(batch, int) else None
+
+
+def _why(run: Recorded, history: list[dict[str, float]], best: int) -> str:
+    asked, done = run.setting("train", "epochs") or len(history), len(history)
+    stopping = run.setting("train", "early_stopping")
+    if done < asked:
+        patience = (stopping or {}).get("patience")
+        stopped = f"Stopped after epoch {done} of {asked}: no better on the eval split for {patience} epochs."
+        return f"{stopped} The weights of epoch {best} were kept."
+    kept = (
+        f" The weights of epoch {best}, the best on the eval split, were kept."
+        if stopping
+        else " The last weights were kept."
+    )
+    return f"All {words.plural(asked, 'epoch')} were done.{kept}"
+
+
+def _facts(run: Recorded, history: list[dict[str, float]]) -> list[list[str]]:
+    train = run.setting("train") or {}
+    optimizer, schedule = train.get("optimizer") or {}, train.get("schedule") or {}
+    node = run.nodes.get("train")
+    rows = [
+        ["family", str(run.setting("model", "family") or "–")],
+        ["epochs", f"{len(history)} of {train.get('epochs', '–')}"],
+        ["batch", str(train.get("batch") or train.get("batch_per_replica") or "–")],
+        ["optimizer", f"{optimizer.get('name', '–')}, learning rate {optimizer.get('learning_rate', '–')}"],
+        ["schedule", str(schedule.get("name", "–"))],
+        ["devices", str((train.get("strategy") or {}).get("name", "–")).replace("_", " ")],
+    ]
+    seconds = node and (node.made_in if node.made_in is not None else node.seconds)
+    if seconds:
+        rows.append(["time of the node", words.duration(seconds)])
+    return rows

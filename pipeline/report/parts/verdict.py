@@ -1,0 +1,170 @@
+"""What came out, and what was given up for what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.report import words
+from pipeline.report.recorded import Recorded
+from pipeline.report.statistics import wilson
+
+HEADS = {
+    "pushed": ("Pushed", "good"),
+    "refused": ("Refused", "bad"),
+    "failed": ("Failed", "bad"),
+    "partial": ("A part of the chain", "plain"),
+    "unfinished": ("Not finished", "plain"),
+}
+
+
+def make(run: Recorded) -> dict[str, Any]:
+    """Head line, tiles, the two models side by side, and the gates."""
+    found = run.summary
+    head, tone = HEADS.get(found["status"], (found["status"], "plain"))
+    gates = found.get("gates", [])
+    refused = [gate for gate in gates if not gate["passed"]]
+    return {
+        "head": head,
+        "tone": tone,
+        "says": _sentence(run, refused),
+        "reason": _reason(found, refused),
+        "tiles": _tiles(run),
+        "models": _models(run),
+        "gates": {
+            "shown": [_gate(gate) for gate in gates if not gate["passed"] or gate["slice"] == "overall"],
+            "hidden": [_gate(gate) for gate in gates if gate["passed"] and gate["slice"] != "overall"],
+            "says": _gates_sentence(gates, refused),
+        },
+        "pushed": found.get("pushed"),
+    }
+
+
+def tested(run: Recorded) -> int | None:
+    """Number of examples of the test split that were judged."""
+    metrics = run.json("evaluate-compressed", "evaluation", "metrics.json") or {}
+    count = metrics.get("examples")
+    return int(count) if count is not None else None
+
+
+def metric(run: Recorded) -> str:
+    """The metric by which the gates judge."""
+    return str(run.setting("evaluate", "metric") or "accuracy")
+
+
+def quality(model: dict[str, Any] | None, name: str) -> float | None:
+    """The metric of a model in the summary."""
+    return (model or {}).get("metrics", {}).get(name)
+
+
+def _sentence(run: Recorded, refused: list[dict[str, Any]]) -> str:
+    found, name = run.summary, metric(run)
+    exact, small = found.get("float"), found.get("compressed")
+    told = ""
+    before, after = quality(exact, name), quality(small, name)
+    if exact and small and before is not None and after is not None:
+        gains = [words.times(exact["gzip_bytes"], small["gzip_bytes"]) + " gzipped"]
+        if exact.get("latency_ms") and small.get("latency_ms"):
+            gains.append(words.speed(exact["latency_ms"], small["latency_ms"]))
+        given = (before - after) * 100
+        price = "no " + name if abs(given) < 1e-9 else f"{given:.2f} points of {name}"
+        if given < -1e-9:
+            price = f"no {name} ({-given:.2f} points more)"
+        judged = tested(run)
+        over = f" on {words.plural(judged, 'test example')}" if judged else ""
+        told = f"The compressed model ({small.get('label')}) is {' and '.join(gains)}, and gives up {price}{over}."
+    if found["status"] == "refused":
+        names = list(dict.fromkeys(gate["gate"] for gate in refused))
+        by = f"the gate {names[0]}" if len(names) == 1 else f"the gates {words.several(names)}"
+        return f"Nothing was pushed: {by if names else 'a gate'} refused. {told}".strip()
+    if found["status"] == "unfinished":
+        return "The run was stopped before its end; what it left is below."
+    if found["status"] == "failed":
+        node = (found.get("failure") or {}).get("node")
+        return f"The run ended in {node}; what it left is below." if node else "The run ended early."
+    return told or "The nodes that were asked for have done their work; no model was pushed."
+
+
+def _reason(found: dict[str, Any], refused: list[dict[str, Any]]) -> str:
+    """Why it ended early."""
+    if found.get("failure"):
+        return str(found["failure"]["reason"])
+    return "\n".join(gate["reason"] for gate in refused if gate["reason"])
+
+
+def _tiles(run: Recorded) -> list[dict[str, str]]:
+    """The three figures that people ask for first."""
+    exact, small, name = run.summary.get("float"), run.summary.get("compressed"), metric(run)
+    rows: list[tuple[str, Any, Any, Any]] = [
+        (name, quality(exact, name), quality(small, name), words.number),
+        ("size, gzipped", (exact or {}).get("gzip_bytes"), (small or {}).get("gzip_bytes"), words.size),
+        ("latency", (exact or {}).get("latency_ms"), (small or {}).get("latency_ms"), words.latency),
+    ]
+    return [
+        {"name": title, "float": show(before), "value": show(after if after is not None else before)}
+        for title, before, after, show in rows
+        if before is not None or after is not None
+    ]
+
+
+def _models(run: Recorded) -> dict[str, Any] | None:
+    """A row for each figure: [name, float, compressed, change]."""
+    exact, small = run.summary.get("float"), run.summary.get("compressed")
+    if not exact:
+        return None
+    name, judged, both = metric(run), tested(run), (exact, small or {})
+    level = run.setting("evaluate", "confidence") or 0.95
+    before, after = (quality(one, name) for one in both)
+    change = "" if before is None or after is None else f"{(after - before) * 100:+.2f} points"
+    rows = [[f"{name} (test split)", *(_with_interval(one, judged, level) for one in (before, after)), change]]
+    for key, title in (("bytes", "flatbuffer"), ("gzip_bytes", "flatbuffer, gzipped")):
+        rows.append([title, *(_bytes(one.get(key)) for one in both), words.times(*(one.get(key) for one in both))])
+    latencies = [one.get("latency_ms") for one in both]
+    measured = [words.latency(one) for one in latencies]
+    rows.append(["latency of one example, one thread", *measured, words.speed(*latencies)])
+    trials = run.json("compress", "report", "trials.json") or {}
+    chosen = trials["trials"][trials["chosen"]] if trials.get("trials") else {}
+    for key, title in (("macs", "multiply-accumulates"), ("sparsity", "zeros among the weights")):
+        values = [one.get(key) for one in (trials.get("float", {}), chosen)]
+        if any(value is not None for value in values):
+            shown = [words.number(one) if key == "macs" else _percent(one) for one in values]
+            rows.append([title, *shown, ""])
+    made = (small or {}).get("label") or "–"
+    return {"columns": ["", "float", f"compressed: {made}", "change"], "rows": rows, "level": f"{level:.0%}"}
+
+
+def _with_interval(value: float | None, examples: int | None, level: float) -> str:
+    """Wilson's interval: unlike the jackknife's it also says something where nothing was wrong."""
+    if value is None or not examples:
+        return words.number(value)
+    lower, upper = wilson(round(value * examples), examples, level)
+    return f"{value:.4f} ({lower:.3f} to {upper:.3f})"
+
+
+def _bytes(value: int | None) -> str:
+    return "–" if value is None else f"{value:,} bytes"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
+
+
+def _gate(gate: dict[str, Any]) -> dict[str, Any]:
+    lower, upper = gate["lower"], gate["upper"]
+    return {
+        "gate": gate["gate"],
+        "metric": gate["metric"],
+        "slice": gate["slice"],
+        "value": words.number(gate["value"]),
+        "interval": "" if lower is None else f"{words.number(lower, 3)} to {words.number(upper, 3)}",
+        "bound": words.number(gate["bound"]),
+        "passed": gate["passed"],
+        "reason": gate["reason"],
+    }
+
+
+def _gates_sentence(gates: list[dict[str, Any]], refused: list[dict[str, Any]]) -> str:
+    if not gates:
+        return "The run ended before a gate could decide."
+    if not refused:
+        return f"All {words.plural(len(gates), 'condition')} of the gates held, those of single slices among them."
+    return f"{len(refused)} of {words.plural(len(gates), 'condition')} did not hold."

@@ -1,0 +1,115 @@
+"""`new` and `check`, on pictures made for the purpose."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from pipeline import cli, new
+from pipeline.check import Line, check
+from pipeline.experiment import load
+
+
+def picture(path: Path, seed: int, size: tuple[int, int] = (40, 50)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize(size).save(path)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Two classes, 30 and 25 colour pictures of 40 x 50."""
+    for number in range(55):
+        picture(tmp_path / "pictures" / ("cat" if number < 30 else "dog & co") / f"{number}.png", number)
+    return tmp_path / "pictures"
+
+
+def make(folder: Path, pictures: Path, **more: object) -> Path:
+    settings = {"kind": "image", "data": pictures, "family": "cnn", "max_bytes": None, "max_drop": 0.01, **more}
+    return new.write(folder, **settings)[0]  # type: ignore[arg-type]
+
+
+def found(project: Path, root: Path) -> dict[str, Line]:
+    return {line.name: line for line in check(load(str(project)), root)}
+
+
+def test_a_new_project_suits_its_data_and_can_be_loaded(tmp_path: Path, pictures: Path) -> None:
+    path = make(tmp_path / "My Pets", pictures, max_bytes=70_000)
+    experiment = load(str(path.parent))
+    assert experiment.name == "my-pets"
+    data = experiment.data.model_dump()
+    assert (data["height"], data["width"], data["channels"]) == (48, 48, 3)
+    assert Path(data["path"]) == pictures
+    assert experiment.compress.max_bytes == 70_000
+    assert experiment.evaluate.threshold > 30 / 55
+    assert "# " in path.read_text() and "the middle image is 50 x 40" in path.read_text()
+
+
+def test_its_schema_knows_the_classes(tmp_path: Path, pictures: Path) -> None:
+    from google.protobuf import text_format
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    make(tmp_path / "pets", pictures)
+    schema = text_format.Parse((tmp_path / "pets" / new.SCHEMA).read_text(), schema_pb2.Schema())
+    features = {feature.name: feature for feature in schema.feature}
+    assert set(features) == {"image", "label", "height", "width"}
+    assert list(features["label"].string_domain.value) == ["cat", "dog & co"]
+
+
+def test_what_is_no_use_is_refused(tmp_path: Path, pictures: Path) -> None:
+    make(tmp_path / "pets", pictures)
+    with pytest.raises(new.NoProjectError, match="is there already"):
+        make(tmp_path / "pets", pictures)
+    with pytest.raises(new.NoProjectError, match="no such folder"):
+        make(tmp_path / "other", tmp_path / "nowhere")
+    with pytest.raises(new.NoProjectError, match="folder of its own"):
+        make(tmp_path / "other", pictures / "cat")
+    assert not (tmp_path / "other").exists()
+
+
+def test_check_finds_what_is_odd(tmp_path: Path, pictures: Path) -> None:
+    project = make(tmp_path / "pets", pictures).parent
+    lines = found(project, tmp_path / "runs")
+    assert {line.kind for line in lines.values()} <= {"ok", "mind"}
+    assert "55 in" in lines["examples"].text and "cat 30, dog & co 25" in lines["classes"].text
+    (pictures / "cat" / "broken.png").write_bytes(b"no image")
+    (pictures / "cat" / "again.png").write_bytes((pictures / "cat" / "3.png").read_bytes())
+    (pictures / "cat" / "wrong.png").write_bytes((pictures / "dog & co" / "40.png").read_bytes())
+    Image.open(pictures / "dog & co" / "41.png").save(pictures / "cat" / "alike.jpg", quality=95)
+    lines = found(project, tmp_path / "runs")
+    assert lines["unreadable"].kind == "wrong" and "cat/broken.png: no PNG" in lines["unreadable"].text
+    assert lines["contradictory"].kind == "wrong" and "dog & co/40.png" in lines["contradictory"].text
+    assert lines["suspects"].kind == "mind" and "cat/alike.jpg" in lines["suspects"].text
+    assert lines["equal"].kind == "mind" and "cat/again.png" in lines["equal"].text
+
+
+def test_check_tells_of_few_unequal_and_how_long_it_took(tmp_path: Path, pictures: Path) -> None:
+    picture(pictures / "emu" / "1.png", 99)
+    project = make(tmp_path / "pets", pictures).parent
+    told = {"seconds": 120, "nodes": [{"id": "train", "state": "done"}]}
+    (tmp_path / "runs" / "pets" / "1").mkdir(parents=True)
+    (tmp_path / "runs" / "pets" / "1" / "summary.json").write_text(json.dumps(told))
+    lines = found(project, tmp_path / "runs")
+    assert "only 1 of emu" in lines["few"].text
+    assert "30 times" in lines["balance"].text
+    assert "about 2.0 minutes" in lines["time"].text
+
+
+def test_the_commands(tmp_path: Path, pictures: Path) -> None:
+    def call(*words: object) -> tuple[int, str]:
+        done = CliRunner().invoke(cli.app, [str(word) for word in words])
+        return done.exit_code, done.output
+
+    code, said = call("new", tmp_path / "pets", "--data", pictures)
+    assert code == 0 and "55 examples of 2 classes" in said
+    code, said = call("check", tmp_path / "pets", "--json", "--root", tmp_path)
+    assert code == 0 and json.loads(said.splitlines()[0])["name"] == "examples"
+    assert call("new", tmp_path / "pets", "--data", pictures)[0] == 2
+    assert call("new", tmp_path / "x", "--data", pictures, "--family", "cnnn")[0] == 2
+    assert call("new", tmp_path / "x", "--data", pictures, "--modality", "imagee")[0] == 2
+    assert call("check", "no-such")[0] == 2
