@@ -65,7 +65,8 @@ def test_kfp_itself_reads_it(compiled: SimpleNamespace) -> None:
     spec = json_format.ParseDict(first, pipeline_spec_pb2.PipelineSpec())
     json_format.ParseDict(second, pipeline_spec_pb2.PlatformSpec())
     assert spec.schema_version == "2.1.0"
-    assert set(spec.root.dag.tasks) == set(NODES)
+    # There is no drift without resolvers, and no augment node where examples are augmented online.
+    assert set(spec.root.dag.tasks) == set(NODES) - {"last-statistics", "augment"}
     deployment = pipeline_spec_pb2.PipelineDeploymentConfig()
     json_format.ParseDict(json_format.MessageToDict(spec.deployment_spec), deployment)
     assert deployment.executors["exec-train"].container.resources.accelerator.type == "nvidia.com/gpu"

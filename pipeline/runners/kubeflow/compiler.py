@@ -77,7 +77,7 @@ def compile_experiment(
     parameters.attach(spec, located.experiment)
     mends.mend(spec, located.experiment, target, root)
     job["runtimeConfig"] = {"gcsOutputDirectory": root}
-    document = platform.document(experiment, list(NODES)) if target is Target.KUBEFLOW else None
+    document = platform.document(experiment, [node for node in NODES if node in spec["root"]["dag"]["tasks"]]) if target is Target.KUBEFLOW else None
     notes = [*located.notes]
     if target is Target.VERTEX and experiment.run.kubernetes:
         notes.append("run.kubernetes is not used: Vertex shows nobody its pods")
@@ -97,7 +97,8 @@ def _emit(located: Located, image: str, root: str) -> dict[str, Any]:
             candidate=candidate, destination=located.destination, code=code(lookup.__name__)
         ).with_id(lookup.NODE)
 
-    places = graph.Places(located.data, located.checkpoints, located.destination, baseline)
+    # No resolvers on open-source Kubeflow: drift from earlier runs is measured on one machine only.
+    places = graph.Places(located.data, located.checkpoints, located.destination, baseline, last_statistics=None)
     pipeline = tfx.dsl.Pipeline(
         pipeline_name=experiment.name,
         pipeline_root=root,

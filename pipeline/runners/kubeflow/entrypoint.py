@@ -96,10 +96,10 @@ def _handed(options: argparse.Namespace, executor_input: dict[str, Any]) -> argp
 
 def _sample(properties: dict[str, Any]) -> None:
     """Writes a data set that comes with modelmill, if that is what is to be read."""
-    from components.ingest.executor import data_config
+    from components.ingest.config import settings
     from data import sample
 
-    name, folder = data_config(properties).sample, Path(properties["input_base"])
+    name, folder = settings(properties)[0].sample, Path(properties["input_base"])
     if name is None or folder.name != name or folder.exists():
         return
     sample.materialize(name, folder.parent)
