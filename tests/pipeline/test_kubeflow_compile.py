@@ -28,6 +28,7 @@ SETTINGS = [
     "secrets: [{name: keys, env: {token: TOKEN}}, {name: files, path: /mnt/secret}]}}",
     "run.cluster={destination: /mnt/models/digits, checkpoints: /mnt/models/checkpoints}",
     "run.seed=7",
+    "augment.mode=materialized",  # every node there is
 ]
 
 
@@ -177,12 +178,13 @@ def test_a_remote_beam_runner_is_for_the_nodes_that_can_use_it() -> None:
     from pipeline.runners.kubeflow.compiler import compile_experiment
 
     options = "--runner=DataflowRunner"
-    experiment = load("digits-cnn", [f"run.beam=['{options}', '--project=p']"])
+    experiment = load("digits-cnn", [f"run.beam=['{options}', '--project=p']", "augment.mode=materialized"])
     package = compile_experiment(experiment, Target.VERTEX, IMAGE, "gs://bucket/root")
     assert {node for node in NODES if options in container(package, node)["args"]} == {
         "ingest",
         "statistics",
         "transform",
+        "augment",
         "evaluate",
     }
     assert "--runner=FnApiRunner" in container(package, "evaluate-compressed")["args"]

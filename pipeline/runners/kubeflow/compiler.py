@@ -15,7 +15,6 @@ from components.digest import code
 from components.evaluate import lookup
 from pipeline import graph
 from pipeline.experiment import Experiment
-from pipeline.folders import NODES
 from pipeline.runners.kubeflow import mends, parameters, platform, rules, targets
 from pipeline.runners.kubeflow.cluster import Located, locate
 from pipeline.runners.kubeflow.targets import Target
@@ -77,7 +76,8 @@ def compile_experiment(
     parameters.attach(spec, located.experiment)
     mends.mend(spec, located.experiment, target, root)
     job["runtimeConfig"] = {"gcsOutputDirectory": root}
-    document = platform.document(experiment, [node for node in NODES if node in spec["root"]["dag"]["tasks"]]) if target is Target.KUBEFLOW else None
+    there = [node for node in NODES if node in spec["root"]["dag"]["tasks"]]
+    document = platform.document(experiment, there) if target is Target.KUBEFLOW else None
     notes = [*located.notes]
     if target is Target.VERTEX and experiment.run.kubernetes:
         notes.append("run.kubernetes is not used: Vertex shows nobody its pods")

@@ -25,7 +25,7 @@ DATA = "data"
 # Beam runners that work in the container itself; what others are given must be readable from outside.
 IN_PROCESS = ("FnApiRunner", "DirectRunner", "BundleBasedDirectRunner")
 # Nodes whose Beam work may go to a remote runner: they read and write by Beam and TensorFlow alone.
-REMOTE = ("ingest", "statistics", "transform", "evaluate")
+REMOTE = ("ingest", "statistics", "transform", "augment", "evaluate")
 LOCAL_BEAM = ("--runner=FnApiRunner", "--sdk_container_image=unused", "--direct_running_mode=in_memory")
 
 

@@ -56,7 +56,9 @@ PARAMETERS = (
         "folder that takes a sub-folder per version",
         (("push", "destination"), ("baseline", "destination")),
     ),
-    Parameter("seed", INTEGER, "of everything random", (("compress", "seed"), ("train", f"{EXTRA}seed"))),
+    Parameter(
+        "seed", INTEGER, "of everything random", (("compress", "seed"), ("train", f"{EXTRA}seed"), ("augment", "seed"))
+    ),
     Parameter("train_epochs", INTEGER, "epochs of the training", (("train", f"{EXTRA}epochs"),)),
     Parameter(LABEL, STRING, "stands in the metadata of what is pushed", (("push", f"{EXTRA}{LABEL}"),)),
 )
@@ -74,6 +76,8 @@ def attach(spec: dict[str, Any], experiment: Experiment) -> None:
             "description": parameter.what,
         }
         for node, key in parameter.fills:
+            if node not in experiment.nodes:
+                continue
             wanted = spec["components"][node]["inputDefinitions"]["parameters"]
             wanted.setdefault(key, {"parameterType": parameter.type})
             filled = spec["root"]["dag"]["tasks"][node]["inputs"]["parameters"]
