@@ -15,6 +15,7 @@ from components.digest import code
 from components.evaluate import lookup
 from pipeline import graph
 from pipeline.experiment import Experiment
+from pipeline.folders import NODES
 from pipeline.runners.kubeflow import mends, parameters, platform, rules, targets
 from pipeline.runners.kubeflow.cluster import Located, locate
 from pipeline.runners.kubeflow.targets import Target
