@@ -15,6 +15,8 @@ from data.inspect import Found
 from pipeline.experiment import NAME
 
 FILE, SCHEMA = "experiment.yaml", "schema.pbtxt"
+# The dense layer of the family cnn, and what a weight takes as int8 with half of them zero, gzipped.
+DENSE, BYTES_A_WEIGHT = 64, 0.75
 # Sides that pool well; more pixels than the last rarely pay on a small device.
 SIDES = (8, 16, 24, 32, 48, 64, 96)
 
@@ -71,8 +73,7 @@ def _experiment(folder: Path, data: Path, found: Found, family: str, max_bytes: 
     tall, wide = int(median(found.heights)), int(median(found.widths))
     side = max((one for one in SIDES if one <= max(tall, wide)), default=SIDES[0])
     channels = 1 if set(found.channels) <= {1, 2} else 3
-    blocks = max(1, min(4, int(math.log2(side)) - 2))
-    filters = [min(32 * 2**block, 128) for block in range(blocks)]
+    filters = _filters(side, channels, max_bytes)
     chance = max(found.classes.values()) / found.examples
     epochs = max(15, min(80, round(60_000 / found.examples)))
     model = (
@@ -85,12 +86,13 @@ def _experiment(folder: Path, data: Path, found: Found, family: str, max_bytes: 
     )
     # Above what is had for nothing: always answering the largest class.
     threshold = min(0.99, round(chance + (1 - chance) / 4, 2))
-    margin = max(0.02, round(1.5 / math.sqrt(max(1.0, found.examples * 0.15)), 2))
+    # Two standard errors of the difference, if the models differ on three of a hundred test examples.
+    margin = max(0.02, round(2 * math.sqrt(0.03 / max(1.0, found.examples * 0.15)), 2))
     path = json.dumps(os.path.relpath(data.resolve(), folder.resolve()), ensure_ascii=False)
     return f"""\
 # Written by `modelmill new` for {found.examples:,} images of {len(found.classes)} classes. To run it:
 #   modelmill run {folder.name}
-name: {name}
+name: {json.dumps(name)}
 
 data:
   modality: image
@@ -137,6 +139,20 @@ card:                       # of the model card: what only you can say
 
 run: {{seed: 0}}
 """
+
+
+def _filters(side: int, channels: int, max_bytes: int | None) -> list[int]:
+    """Of each block of a CNN: the widest whose pruned int8 weights fit into the budget, roughly."""
+    blocks = max(1, min(4, int(math.log2(side)) - 2))
+    filters: list[int] = []
+    for width in (32, 24, 16, 12, 8, 6, 4):
+        filters = [min(width * 2**block, 4 * width) for block in range(blocks)]
+        inputs = [channels, *filters]
+        kernels = sum(9 * before * after for before, after in zip(inputs, filters, strict=False))
+        weights = kernels + (side // 2**blocks) ** 2 * filters[-1] * DENSE
+        if max_bytes is None or weights * BYTES_A_WEIGHT < max_bytes:
+            break
+    return filters
 
 
 def _schema(found: Found) -> str:

@@ -190,6 +190,7 @@ def plane(rows: Rows, front: Rows, x: str, x_title: str, y_title: str, limits: R
     import altair as alt
 
     pick = alt.selection_point(fields=["role"], bind="legend")
+    roles = list(dict.fromkeys(row["role"] for row in rows))
     y = alt.Y("quality:Q", title=y_title, scale=alt.Scale(zero=False, padding=12))
     horizontal = alt.X(f"{x}:Q", title=x_title, scale=alt.Scale(zero=True, nice=True))
     steps = (
@@ -198,13 +199,13 @@ def plane(rows: Rows, front: Rows, x: str, x_title: str, y_title: str, limits: R
         .encode(x=horizontal, y=y)
     )
     points = (
-        alt.Chart(data(rows))
+        alt.Chart(data(rows[::-1]))  # the first roles are drawn last, above the others
         .mark_point(filled=True, size=130)
         .encode(
             x=horizontal,
             y=y,
-            color=alt.Color("role:N", title=None, sort=None),
-            shape=alt.Shape("role:N", title=None, sort=None),
+            color=alt.Color("role:N", title=None, scale=alt.Scale(domain=roles)),
+            shape=alt.Shape("role:N", title=None, scale=alt.Scale(domain=roles)),
             opacity=alt.condition(pick, alt.value(1), alt.value(0.12)),
             tooltip=[
                 "label:N",

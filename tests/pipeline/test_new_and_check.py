@@ -50,6 +50,11 @@ def test_a_new_project_suits_its_data_and_can_be_loaded(tmp_path: Path, pictures
     assert "# " in path.read_text() and "the middle image is 50 x 40" in path.read_text()
 
 
+def test_a_budget_makes_the_model_narrower(tmp_path: Path, pictures: Path) -> None:
+    wide, narrow = (load(str(make(tmp_path / str(size), pictures, max_bytes=size))) for size in (10**7, 60_000))
+    assert max(narrow.model.model_dump()["filters"]) < max(wide.model.model_dump()["filters"])
+
+
 def test_its_schema_knows_the_classes(tmp_path: Path, pictures: Path) -> None:
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2

@@ -83,7 +83,7 @@ def _role(trial: dict[str, Any], chosen: dict[str, Any]) -> str:
 def _picks(
     sound: list[dict[str, Any]], chosen: dict[str, Any], name: str, exact: dict[str, Any]
 ) -> list[dict[str, str]]:
-    """The chosen one and two alternatives: the best, the smallest, and what lies between."""
+    """The best, the smallest, what lies between, and the chosen one, which may be any of them."""
     if not sound:
         return []
     best = max(sound, key=lambda one: (one["metrics"][name], -one["gzip_bytes"]))
@@ -96,10 +96,15 @@ def _picks(
         worse, larger = max(ranges[0]) - one["metrics"][name], one["gzip_bytes"] - min(ranges[1])
         return float(worse / spans[0] + larger / spans[1])
 
-    found = {"quality": best, "balanced": min(sound, key=away), "compact": small}
+    found = [("quality", best), ("balanced", min(sound, key=away)), ("compact", small)]
+    if any(one is chosen for one in sound) and not any(one is chosen for _, one in found):
+        found.insert(0, ("", chosen))
+    roles: dict[int, list[str]] = {}
+    for role, one in found:
+        roles.setdefault(id(one), []).extend([role] if role else [])
     return [
         {
-            "role": role,
+            "role": ", ".join([*roles[id(one)], *(["chosen"] if one is chosen else [])]),
             "label": one["label"],
             "chosen": "chosen" if one is chosen else "",
             "quality": words.number(one["metrics"][name]),
@@ -108,7 +113,7 @@ def _picks(
             "latency": words.latency(one.get("latency_ms")),
             "over": "; ".join(one.get("over", [])),
         }
-        for role, one in found.items()
+        for one in {id(one): one for _, one in found}.values()
     ]
 
 

@@ -72,10 +72,12 @@ def _counts(counts: dict[str, dict[str, int]]) -> dict[str, Any] | None:
     most, least = max(totals, key=lambda one: totals[one]), min(totals, key=lambda one: totals[one])
     ratio = totals[most] / max(1, totals[least])
     balance = "balanced" if ratio < 1.5 else "somewhat unequal" if ratio < 4 else "unequal"
+    span = f"{totals[most]:,} of {most} at most, {totals[least]:,} of {least} at least"
+    if totals[most] == totals[least]:
+        span = f"{totals[most]:,} of each"
     says = (
         f"{words.plural(sum(totals.values()), 'example')} of {words.plural(len(totals), 'class', 'classes')}, "
-        f"{balance}: "
-        f"{totals[most]:,} of {most} at most, {totals[least]:,} of {least} at least."
+        f"{balance}: {span}."
     )
     if len(totals) > len(shown):
         says += f" The {MANY} largest classes are shown."

@@ -88,7 +88,11 @@ def _reason(found: dict[str, Any], refused: list[dict[str, Any]]) -> str:
     """Why it ended early."""
     if found.get("failure"):
         return str(found["failure"]["reason"])
-    return "\n".join(gate["reason"] for gate in refused if gate["reason"])
+    return "\n".join(f"{gate['gate']}, {gate['slice']}: {gate['reason'] or _figures(gate)}" for gate in refused)
+
+
+def _figures(gate: dict[str, Any]) -> str:
+    return f"{gate['metric']} is {words.number(gate['value'])}, the bound is {words.number(gate['bound'])}"
 
 
 def _tiles(run: Recorded) -> list[dict[str, str]]:
