@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations`: TFX's decorator reads the annotations themselves.
 import json
+from pathlib import Path
 
 import tensorflow_data_validation as tfdv
 from tfx import v1 as tfx
@@ -43,6 +44,8 @@ def CuratedSchema(
 
 def schema_gen(statistics: BaseChannel, curated: str | None) -> base_component.BaseComponent:
     """The curated schema, or one inferred from the train split alone: else a label unseen in train would pass."""
+    if curated and not Path(curated).is_file():  # a cluster's: nobody here can read it
+        return tfx.components.ImportSchemaGen(schema_file=curated).with_id("schema")
     if curated:
         return CuratedSchema(text=executor.read_schema(curated)).with_id("schema")
     return tfx.components.SchemaGen(statistics=statistics, exclude_splits=["eval", "test"]).with_id("schema")

@@ -82,6 +82,8 @@ def compile_experiment(
     notes = [*located.notes]
     if target is Target.VERTEX and experiment.run.kubernetes:
         notes.append("run.kubernetes is not used: Vertex shows nobody its pods")
+    if experiment.validation.drift is not None:
+        notes.append("validate.drift is not measured: there are no resolvers, which find the last run's statistics")
     broken = rules.broken(spec, document, target)
     assert not broken, f"the compiled pipeline would be refused: {broken}"
     return Package(target, spec, document, job if target is Target.VERTEX else None, tuple(notes))
