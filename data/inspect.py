@@ -7,8 +7,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data import modality
-from data.config import DataConfig
+from data import listing, modality, raw
+from data.config import DataConfig, SplitConfig
+from data.listing import shown
 from data.modality import BadExampleError
 
 Pair = tuple[str, str]
@@ -49,29 +50,29 @@ class Found:
         return max(self.classes.values(), default=1) / min(self.classes.values(), default=1)
 
 
-def look(folder: Path, config: DataConfig) -> Found:
+def look(folder: Path, config: DataConfig, split: SplitConfig) -> Found:
     """Reads every file that the run would read.
 
     Args:
       folder: of the data.
-      config: names the modality.
+      config: names the modality, and a CSV if there is one.
+      split: how splits are made.
 
     Raises:
       UnknownNameError: there is no such modality.
+      BadDataError: the CSV or the folders are of no use.
     """
     kind, found = modality.look_up(config.modality), Found()
     contents: dict[str, Pair] = {}
     shapes: dict[int, list[Pair]] = defaultdict(list)
-    for path in sorted(folder.glob(kind.PATTERN)):
-        name = str(path.relative_to(folder))
-        if path.name.startswith(".") or not path.is_file():
-            continue
-        content = path.read_bytes()
+    for row in listing.list_files(str(folder), kind.PATTERN, config, split).rows:
+        name = shown(row.path)
         try:
-            examples = list(kind.examples(name, content, config))
+            examples = list(raw.examples(str(folder), row, config))
         except BadExampleError as error:
             found.unreadable.append((name, str(error).removeprefix(f"{name}: ")))
             continue
+        content = (folder / row.path).read_bytes()
         found.bytes += len(content)
         for example in examples:
             label = str(example[modality.LABEL])

@@ -38,7 +38,7 @@ def check(experiment: Experiment, root: Path) -> list[Line]:
     folder = Path(experiment.data.path or folders.samples / str(experiment.data.sample))
     if experiment.data.sample and not folder.exists():
         sample.materialize(experiment.data.sample, folders.samples)
-    found = inspect.look(folder, experiment.data)
+    found = inspect.look(folder, experiment.data, experiment.split)
     return [*_data(found, folder, experiment), *_costs(found, experiment, folders)]
 
 

@@ -120,6 +120,7 @@ def preview(
     root: Annotated[Path, typer.Option(help="Where all runs lie, and the samples.")] = ROOT,
 ) -> None:
     """Show examples before and after augmentation on one page; nothing is run."""
+    from data.table import BadDataError
     from pipeline.experiment import ExperimentError, load
     from pipeline.report import preview as page
     from pipeline.runners import logs
@@ -129,7 +130,7 @@ def preview(
         target = output or Path(f"{loaded.name}-preview.html")
         with logs.redirected(Path(os.devnull)):  # TensorFlow tells what it found of GPUs; nobody has asked
             page.write(target, loaded, root, count)
-    except (ExperimentError, page.NothingToShowError) as error:
+    except (ExperimentError, BadDataError, page.NothingToShowError) as error:
         _stop(2, str(error))
     except OSError as error:
         _stop(2, f"{error.filename or output}: {error.strerror}")
@@ -179,12 +180,13 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Look at an experiment and all of its data before anything is trained: 0 if it can be run, else 2."""
+    from data.table import BadDataError
     from pipeline.check import check as look
     from pipeline.experiment import ExperimentError, load
 
     try:
         lines = look(load(experiment), root)
-    except ExperimentError as error:
+    except (ExperimentError, BadDataError) as error:
         _stop(2, str(error))
     colours = {"ok": typer.colors.GREEN, "mind": typer.colors.YELLOW, "wrong": typer.colors.RED}
     for line in lines:
@@ -206,11 +208,12 @@ def new(
 ) -> None:
     """Look at data, and write an experiment and a schema that suit it; `modelmill run DIR` works at once."""
     from data.plugins import UnknownNameError
+    from data.table import BadDataError
     from pipeline import new as project
 
     try:
         path, found = project.write(folder, modality, data, family, budget_bytes, max_drop)
-    except (project.NoProjectError, UnknownNameError) as error:
+    except (project.NoProjectError, BadDataError, UnknownNameError) as error:
         _stop(2, str(error))
     skipped = f"; {len(found.unreadable)} files can't be read, `check` names them" if found.unreadable else ""
     typer.echo(f"{path}: {found.examples:,} examples of {len(found.classes)} classes{skipped}")

@@ -11,7 +11,9 @@ from statistics import median
 
 from components.models import family as families
 from data import inspect, modality
+from data.config import SplitConfig
 from data.inspect import Found
+from data.table import BadDataError
 from pipeline.experiment import NAME
 
 FILE, SCHEMA = "experiment.yaml", "schema.pbtxt"
@@ -54,12 +56,14 @@ def write(
     if not data.is_dir():
         raise NoProjectError(f"--data {data}: there is no such folder")
     config = modality.look_up(kind).Config.model_validate({"path": str(data), "height": 1, "width": 1})
-    found = inspect.look(data, config)
+    what = "put the PNG or JPEG files of each class into a folder of its own"
+    try:
+        found = inspect.look(data, config, SplitConfig())
+    except BadDataError as error:
+        raise NoProjectError(f"--data {data}: {error}; {what}") from error
     if len(found.classes) < 2:
-        raise NoProjectError(
-            f"--data {data}: found {found.examples} images in {len(found.classes)} folders; "
-            "put the PNG or JPEG files of each class into a folder of its own"
-        )
+        told = f"found {found.examples} images in {len(found.classes)} folders"
+        raise NoProjectError(f"--data {data}: {told}; {what}")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SCHEMA).write_text(_schema(found), encoding="utf-8")
     text = _experiment(folder, data, found, family, max_bytes, max_drop)

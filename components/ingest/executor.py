@@ -20,11 +20,10 @@ from components import progress
 from components.artifacts import COLUMNS, INGEST_FILE
 from components.ingest.config import settings
 from components.ingest.judge import Copy, Verdict, conflict, judge
-from data import files, listing, modality
+from data import listing, modality, raw
 from data.config import SPLITS, DataConfig, SplitConfig
 from data.listing import Listing, Row, shown
 from data.modality import BadExampleError
-from data.table import BadDataError
 
 
 class Executor(BaseExampleGenExecutor):
@@ -96,26 +95,11 @@ class _Parse(beam.DoFn):
 
     def process(self, row: Row) -> Iterator[Any]:
         try:
-            if row.problem:
-                raise BadExampleError(f"{shown(row.path)}: {row.problem}")
-            contents = files.read(os.path.join(self._root, row.path))
-            for features in modality.look_up(self._data.modality).examples(row.path, contents, self._data):
-                yield self._example(row, contents, features)
+            for features in raw.examples(self._root, row, self._data):
+                decides = row.group or str(features[modality.CONTENT])
+                yield row.split or self._hashed(decides), to_example(features)
         except BadExampleError as error:
             yield beam.pvalue.TaggedOutput("bad", (shown(row.path), str(error)))
-        except OSError as error:
-            reason = f"{shown(row.path)}: can't be read ({error.strerror or error})"
-            yield beam.pvalue.TaggedOutput("bad", (shown(row.path), reason))
-
-    def _example(self, row: Row, contents: bytes, features: modality.Features) -> tuple[str, tf.train.Example]:
-        known = {modality.PATH: row.path, modality.CONTENT: hashlib.sha256(contents).hexdigest()}
-        if row.label:
-            known[modality.LABEL] = row.label
-        taken = sorted(row.columns.keys() & (known.keys() | features.keys()))
-        if taken:
-            raise BadDataError(f"{self._data.csv}: the column {taken[0]!r} has the name of a feature; rename it")
-        found = {**known, **features, **row.columns}
-        return row.split or self._hashed(row.group or str(found[modality.CONTENT])), to_example(found)
 
     def _hashed(self, key: str) -> str:
         """The split of a content or a group, by the hash that TFX itself takes of a feature."""

@@ -9,7 +9,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data import modality, sample
+from data import listing, modality, raw, sample
 from data.modality import BadExampleError, Policy
 from pipeline.experiment import Experiment
 from pipeline.folders import Folders
@@ -88,19 +88,18 @@ def _folder(experiment: Experiment, root: Path) -> Path:
 def _examples(experiment: Experiment, folder: Path, count: int) -> list[dict[str, Any]]:
     """Raw examples, of all classes in turn as far as folders tell them; files that hold none are passed over."""
     kind = modality.look_up(experiment.data.modality)
-    folders: dict[Path, list[Path]] = {}
-    for path in sorted(folder.glob(kind.PATTERN)):
-        if path.is_file() and not path.name.startswith("."):
-            folders.setdefault(path.parent, []).append(path)
-    for files in folders.values():
-        random.Random(experiment.run.seed).shuffle(files)
+    classes: dict[str, list[listing.Row]] = {}
+    for row in listing.list_files(str(folder), kind.PATTERN, experiment.data, experiment.split).rows:
+        classes.setdefault(row.label, []).append(row)
+    for rows in classes.values():
+        random.Random(experiment.run.seed).shuffle(rows)
     found: list[dict[str, Any]] = []
     wrong = ""
-    for path in filter(None, chain.from_iterable(zip_longest(*folders.values()))):
+    for row in filter(None, chain.from_iterable(zip_longest(*classes.values()))):
         if len(found) >= count:
             break
         try:
-            found += map(dict, kind.examples(str(path.relative_to(folder)), path.read_bytes(), experiment.data))
+            found += raw.examples(str(folder), row, experiment.data)
         except BadExampleError as error:
             wrong = wrong or f"; the first file that holds none: {error}"
     if not found:

@@ -1,0 +1,43 @@
+"""Raw examples of a file: what its modality finds in it, with what its place or the CSV says of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from data import files, modality
+from data.config import DataConfig
+from data.listing import Row, shown
+from data.modality import BadExampleError
+from data.table import BadDataError
+
+
+def examples(root: str, row: Row, data: DataConfig) -> Iterator[dict[str, Any]]:
+    """Features of each example in a file: path, sha256 of the content, label, the modality's, and further columns.
+
+    Args:
+      root: the data folder.
+      row: the file.
+      data: names the modality.
+
+    Raises:
+      BadExampleError: the file holds no example, or can't be read.
+      BadDataError: a column of the CSV has the name of a feature.
+    """
+    name = shown(row.path)
+    if row.problem:
+        raise BadExampleError(f"{name}: {row.problem}")
+    try:
+        contents = files.read(os.path.join(root, row.path))
+    except OSError as error:
+        raise BadExampleError(f"{name}: can't be read ({error.strerror or error})") from error
+    known: dict[str, Any] = {modality.PATH: row.path, modality.CONTENT: hashlib.sha256(contents).hexdigest()}
+    if row.label:
+        known[modality.LABEL] = row.label
+    for features in modality.look_up(data.modality).examples(row.path, contents, data):
+        taken = sorted(row.columns.keys() & (known.keys() | features.keys()))
+        if taken:
+            raise BadDataError(f"{data.csv}: the column {taken[0]!r} has the name of a feature; rename it")
+        yield {**known, **features, **row.columns}
