@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from pipeline import cli_kubeflow
+from pipeline import cli_kubeflow, cli_tools
 
 app = typer.Typer(
     name="modelmill",
@@ -106,154 +106,6 @@ def run(
     raise typer.Exit(code)
 
 
-@app.command()
-def preview(
-    experiment: Annotated[str, typer.Argument(help="A shipped experiment's name, or the path of a YAML file.")],
-    count: Annotated[int, typer.Option("-n", min=1, max=200, help="How many examples are shown.")] = 8,
-    output: Annotated[
-        Path | None, typer.Option("-o", metavar="FILE", help="The page; EXPERIMENT-preview.html if absent.")
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Such as augment.strength=0.5; repeatable."),
-    ] = None,
-    root: Annotated[Path, typer.Option(help="Where all runs lie, and the samples.")] = ROOT,
-) -> None:
-    """Show examples before and after augmentation on one page; nothing is run."""
-    from data.table import BadDataError
-    from pipeline.experiment import ExperimentError, load
-    from pipeline.report import preview as page
-    from pipeline.runners import logs
-
-    try:
-        loaded = load(experiment, overrides)
-        target = output or Path(f"{loaded.name}-preview.html")
-        with logs.redirected(Path(os.devnull)):  # TensorFlow tells what it found of GPUs; nobody has asked
-            page.write(target, loaded, root, count)
-    except (ExperimentError, BadDataError, page.NothingToShowError) as error:
-        _stop(2, str(error))
-    except OSError as error:
-        _stop(2, f"{error.filename or output}: {error.strerror}")
-    typer.echo(target)
-
-
-@app.command()
-def show(
-    experiment: Annotated[str, typer.Argument(help="A shipped experiment's name, or the path of a YAML file.")],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Such as train.epochs=5; repeatable.")
-    ] = None,
-) -> None:
-    """Show an experiment, validated and with all defaults filled in, as the YAML that would do the same."""
-    import yaml
-
-    from pipeline.experiment import ExperimentError, load
-
-    try:
-        loaded = load(experiment, overrides)
-    except ExperimentError as error:
-        _stop(2, str(error))
-    typer.echo(yaml.safe_dump(loaded.model_dump(mode="json"), sort_keys=False, width=100), nl=False)
-
-
-@app.command()
-def doctor(root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT) -> None:
-    """Look whether this machine has all that a run needs; 1 if not, with what to do."""
-    from pipeline.doctor import examine
-
-    signs = {"ok": ("ok", typer.colors.GREEN), "note": ("note", typer.colors.YELLOW), "wrong": ("WRONG", "red")}
-    wrong = 0
-    for finding in examine(root):
-        sign, colour = signs[finding.state]
-        typer.echo(f"{typer.style(f'{sign:6}', fg=colour)}{finding.name:16}{finding.found}")
-        if finding.do:
-            typer.echo(f"{'':22}do: {finding.do}")
-        wrong += finding.state == "wrong"
-    if wrong:
-        _stop(1, f"{wrong} of these would break a run")
-
-
-@app.command()
-def check(
-    experiment: Annotated[str, typer.Argument(help="A shipped experiment's name, a YAML file, or a project's folder.")],
-    root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-) -> None:
-    """Look at an experiment and all of its data before anything is trained: 0 if it can be run, else 2."""
-    from data.table import BadDataError
-    from pipeline.check import check as look
-    from pipeline.experiment import ExperimentError, load
-
-    try:
-        lines = look(load(experiment), root)
-    except (ExperimentError, BadDataError) as error:
-        _stop(2, str(error))
-    colours = {"ok": typer.colors.GREEN, "mind": typer.colors.YELLOW, "wrong": typer.colors.RED}
-    for line in lines:
-        if as_json:
-            typer.echo(json.dumps({"kind": line.kind, "name": line.name, "text": line.text}))
-        else:
-            typer.echo(f"{typer.style(f'{line.kind:<6}', fg=colours[line.kind])}{line.name:<14}{line.text}")
-    raise typer.Exit(2 if any(line.kind == "wrong" for line in lines) else 0)
-
-
-@app.command()
-def new(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Of the project; it is made.")],
-    data: Annotated[Path, typer.Option(help="A folder with a folder of examples for each class.")],
-    modality: Annotated[str, typer.Option(help="What an example is.")] = "image",
-    family: Annotated[str, typer.Option(help="Of the model.")] = "cnn",
-    budget_bytes: Annotated[int | None, typer.Option(help="Of the model, gzipped.", min=1)] = None,
-    max_drop: Annotated[float, typer.Option(help="Of accuracy, by compression.", min=0, max=1)] = 0.01,
-) -> None:
-    """Look at data, and write an experiment and a schema that suit it; `modelmill run DIR` works at once."""
-    from data.plugins import UnknownNameError
-    from data.table import BadDataError
-    from pipeline import new as project
-
-    try:
-        path, found = project.write(folder, modality, data, family, budget_bytes, max_drop)
-    except (project.NoProjectError, BadDataError, UnknownNameError) as error:
-        _stop(2, str(error))
-    skipped = f"; {len(found.unreadable)} files can't be read, `check` names them" if found.unreadable else ""
-    typer.echo(f"{path}: {found.examples:,} examples of {len(found.classes)} classes{skipped}")
-    typer.echo(f"next: modelmill check {folder}; modelmill run {folder}")
-
-
-@app.command()
-def report(
-    runs: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN]...", help="A run's folder or id, or an experiment: its newest.")
-    ] = None,
-    latest: Annotated[bool, typer.Option("--latest", help="The newest run of all; so is none given.")] = False,
-    compare: Annotated[bool, typer.Option("--compare", help="Two or more runs side by side.")] = False,
-    saliency: Annotated[
-        bool, typer.Option("--saliency", help="Also show what decided in the worst mistakes (loads the model).")
-    ] = False,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Where the page goes, if not into the run.")
-    ] = None,
-    root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
-) -> None:
-    """Make the page that tells what a run came to, or that sets runs side by side; prints its path."""
-    from pipeline.report import find
-
-    if compare != (len(runs or []) > 1):
-        _stop(2, "give two or more runs with --compare" if compare else "several runs: give --compare, or only one")
-    if latest and runs:
-        _stop(2, f"--latest and {', '.join(runs)}: give either")
-    try:
-        folders = [find.run(root, name) for name in runs] if runs else [find.run(root)]
-    except find.NoRunError as error:
-        _stop(2, str(error))
-
-    from pipeline.report import page
-    from pipeline.report.compare import write
-
-    made = write(folders, output) if compare else page.write(folders[0], output, saliency)
-    typer.echo(str(made))
-
-
 @app.command("list")
 def list_experiments() -> None:
     """List the shipped experiments: what they do, on which data, how long, and the figure to expect."""
@@ -300,36 +152,6 @@ def predict(
         typer.echo(done.stdout, nl=False)
 
 
-@app.command()
-def schema(
-    data: Annotated[
-        str | None,
-        typer.Option(metavar="EXPERIMENT|FOLDER", help="Write the schema of its data, to be curated and kept."),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="The file; else schema.pbtxt beside the experiment, or in the folder."),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if there is one.")] = False,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Such as data.csv=labels.csv; repeatable.")
-    ] = None,
-    modality: Annotated[str, typer.Option(help="What a FOLDER holds.")] = "image",
-    root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
-) -> None:
-    """Print the JSON Schema of experiments, for editors; with --data, write a TFDV schema of the data."""
-    from pipeline import schemas
-    from pipeline.experiment import ExperimentError
-
-    if data is None:
-        typer.echo(json.dumps(schemas.experiment_schema(), indent=1))
-        return
-    try:
-        raise typer.Exit(schemas.write_data_schema(data, out, force, overrides or [], modality, root))
-    except (ExperimentError, FileExistsError) as error:
-        _stop(2, str(error))
-
-
 def _versions(folder: Path) -> str:
     """A hint for who gives the folder of all versions."""
     found = [path.parent for path in folder.glob("*/client.py")]
@@ -374,4 +196,5 @@ def _stop(code: int, message: str) -> NoReturn:
     raise SystemExit(code)
 
 
+cli_tools.register(app)
 cli_kubeflow.register(app)
