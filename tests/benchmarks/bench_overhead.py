@@ -12,6 +12,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from pipeline import experiment
 
 FACTORS = [int(factor) for factor in os.environ.get("OVERHEAD_FACTORS", "1").split(",")]
 LIMIT = 25.0
+CHAINS = [["dynamic_range"], ["int8"], ["prune", "dynamic_range"], ["prune", "pqat"]]
 
 
 def cpu_seconds(command: list[str], folder: Path) -> tuple[float, str]:
@@ -31,19 +33,19 @@ def cpu_seconds(command: list[str], folder: Path) -> tuple[float, str]:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
 
 
-def settings(factor: int) -> list[str]:
-    """digits-cnn with fixed steps: no early stopping, and all epochs times `factor`."""
+def settings(factor: int) -> tuple[dict[str, Any], list[str]]:
+    """digits-cnn with fixed steps, no early stopping, all epochs times `factor`: for script and pipeline."""
     loaded = experiment.load("digits-cnn")
     chains = [
         [{**step, **({"epochs": step["epochs"] * factor} if "epochs" in step else {})} for step in chain]
         for chain in loaded.compress.chains
     ]
-    changed = {
-        "train.early_stopping": "null",
-        "train.epochs": loaded.train.epochs * factor,
-        "compress.chains": json.dumps(chains),
-    }
-    return [part for key, value in changed.items() for part in ("--set", f"{key}={value}")]
+    assert [[step["method"] for step in chain] for chain in chains] == CHAINS, "the script does other chains"
+    epochs = loaded.train.epochs * factor
+    by_hand = {step["method"]: step for step in chains[-1]}
+    by_hand |= {"epochs": epochs, "learning_rate": loaded.train.optimizer.learning_rate}
+    changed = {"train.early_stopping": "null", "train.epochs": epochs, "compress.chains": json.dumps(chains)}
+    return by_hand, [part for key, value in changed.items() for part in ("--set", f"{key}={value}")]
 
 
 @pytest.mark.parametrize("factor", FACTORS)
@@ -51,9 +53,9 @@ def settings(factor: int) -> list[str]:
 def test_overhead(factor: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = sample.materialize("digits", tmp_path / "runs" / "samples")
     script = Path(__file__).with_name("plain_digits.py")
-    epochs = str(experiment.load("digits-cnn").train.epochs)
-    plain, told = cpu_seconds([sys.executable, str(script), str(files), epochs, str(factor)], tmp_path)
-    command = [sys.executable, "-m", "pipeline", "run", "digits-cnn", *settings(factor)]
+    by_hand, overrides = settings(factor)
+    plain, told = cpu_seconds([sys.executable, str(script), str(files), json.dumps(by_hand)], tmp_path)
+    command = [sys.executable, "-m", "pipeline", "run", "digits-cnn", *overrides]
     whole, _ = cpu_seconds(command, tmp_path)
     summary = json.loads((tmp_path / "runs" / "digits-cnn" / "latest" / "summary.json").read_text())
     with capsys.disabled():

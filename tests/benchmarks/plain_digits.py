@@ -1,4 +1,4 @@
-"""What the experiment digits-cnn does, by hand. A program: `plain_digits.py FOLDER EPOCHS FACTOR`, no pipeline.
+"""What the experiment digits-cnn does, by hand. A program: `plain_digits.py FOLDER SETTINGS`, no pipeline.
 
 It reads the same files, splits them by content, lets TFDV describe and check the splits, trains the same network on
 equally augmented examples, evaluates it, compresses it by the same chains, and evaluates the flatbuffers. It keeps no
@@ -126,44 +126,46 @@ class Work:
         return right / len(labels)
 
 
-def prune(work: Work, model: tf_keras.Model, epochs: int) -> tf_keras.Model:
-    """75 % zeros."""
-    steps = -(-len(work.splits["train"][0]) // BATCH) * epochs
-    schedule = tfmot.sparsity.keras.PolynomialDecay(0.3, 0.75, 0, int(steps * 0.6), frequency=min(100, steps // 50))
+def prune(work: Work, model: tf_keras.Model, settings: dict) -> tf_keras.Model:
+    """Most weights zero."""
+    steps = -(-len(work.splits["train"][0]) // BATCH) * settings["epochs"]
+    end, often = int(steps * settings["ramp"]), min(100, steps // 50)
+    schedule = tfmot.sparsity.keras.PolynomialDecay(settings["initial"], settings["sparsity"], 0, end, frequency=often)
     copied = tf_keras.models.clone_model(model)
     copied.set_weights(model.get_weights())
     wrapped = tfmot.sparsity.keras.prune_low_magnitude(copied, pruning_schedule=schedule)
-    work.fit(wrapped, epochs, 1e-3, False, (tfmot.sparsity.keras.UpdatePruningStep(),))
+    work.fit(wrapped, settings["epochs"], settings["learning_rate"], False, (tfmot.sparsity.keras.UpdatePruningStep(),))
     return tfmot.sparsity.keras.strip_pruning(wrapped)
 
 
-def aware(work: Work, model: tf_keras.Model, epochs: int) -> tf_keras.Model:
+def aware(work: Work, model: tf_keras.Model, settings: dict) -> tf_keras.Model:
     """Quantization-aware, keeping the zeros."""
     copied = tf_keras.models.clone_model(model)
     copied.set_weights(model.get_weights())
     annotated = tfmot.quantization.keras.quantize_annotate_model(copied)
     scheme = tfmot.experimental.combine.Default8BitPrunePreserveQuantizeScheme()
     made = tfmot.quantization.keras.quantize_apply(annotated, scheme)
-    work.fit(made, epochs, 3e-4, False)
+    work.fit(made, settings["epochs"], settings["learning_rate"], False)
     return made
 
 
-def main(folder: Path, epochs: int, factor: int) -> None:
+def main(folder: Path, settings: dict) -> None:
+    """Args: settings: epochs, learning_rate; and those of the methods prune and pqat."""
     tf_keras.utils.set_random_seed(0)
     splits = read(folder)
     check(splits)
     work = Work(splits)
     model = network()
-    work.fit(model, epochs * factor, 2e-3, True)
+    work.fit(model, settings["epochs"], settings["learning_rate"], True)
     _, found = model.evaluate(*work.plain("test"), verbose=0)
     tf.saved_model.save(model, "plain_model")
-    pruned = prune(work, model, 20 * factor)
+    pruned = prune(work, model, settings["prune"])
     contents = {
         "float32": work.convert(model, optimize=False),
         "dynamic_range": work.convert(model),
         "int8": work.convert(model, calibrated=True),
         "prune + dynamic_range": work.convert(pruned),
-        "prune + pqat": work.convert(aware(work, pruned, 8 * factor)),
+        "prune + pqat": work.convert(aware(work, pruned, settings["pqat"])),
     }
     kept = {name: work.accuracy(content, "eval") for name, content in contents.items()}
     chosen = min(contents, key=lambda name: (kept[name] < kept["float32"] - 0.01, len(contents[name])))
@@ -171,4 +173,4 @@ def main(folder: Path, epochs: int, factor: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), json.loads(sys.argv[2]))
