@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from data import modality
+from data import listing, modality
+from data.table import BadDataError
 from pipeline.experiment import Experiment
 
 # Measured, see docs/benchmarks.md: above the memory of the imports, which is BASE.
@@ -24,7 +25,12 @@ def note(experiment: Experiment, folder: Path) -> str | None:
     runner = next((one.partition("=")[2] for one in experiment.run.beam if one.startswith("--runner=")), "DirectRunner")
     if runner not in _IN_PROCESS:
         return None
-    files = [path for path in folder.glob(modality.look_up(experiment.data.modality).PATTERN) if path.is_file()]
+    pattern = modality.look_up(experiment.data.modality).PATTERN
+    try:
+        rows = listing.list_files(str(folder), pattern, experiment.data, experiment.split).rows
+    except (BadDataError, OSError):
+        return None  # ingest is the one to say what is wrong with the data
+    files = [path for path in (folder / row.path for row in rows) if path.is_file()]
     size = sum(path.stat().st_size for path in files)
     need, there = BASE + len(files) * PER_EXAMPLE + size * PER_BYTE, available()
     text = f"memory: about {_gb(need)} at most, for {len(files):,} files of {_gb(size)} in all"
