@@ -55,13 +55,15 @@ def metadata(tasks: dict[str, launcher.Task], node: str, key: str) -> dict[str, 
     return found
 
 
+@pytest.mark.kubeflow
 def test_a_small_chain_twice_on_open_source_kfp(tmp_path: Path) -> None:
     settings = [*SMALL, "run.cluster.data=s3://lake/digits"]
     file = compiled(tmp_path, placed(tmp_path, *settings), Target.KUBEFLOW)
     runs = launcher.LocalLauncher(command.read(file), Target.KUBEFLOW, tmp_path, show)
     sample.materialize("digits", runs.path("s3://lake"))
     tasks = runs.run("run-1")
-    assert set(tasks) == {*NODES, "data"}
+    # No resolvers there, and examples are augmented online.
+    assert set(tasks) == {*NODES, "data"} - {"last-statistics", "augment"}
     assert metadata(tasks, "push", "pushed_model")["pushed"] == 1
     assert metadata(tasks, "baseline", "model")["found"] == 0
     examples = metadata(tasks, "ingest", "examples")
