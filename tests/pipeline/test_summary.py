@@ -145,7 +145,7 @@ def chain(tmp_path: Path, evaluation: str) -> Chain:
 
 @pytest.fixture(scope="module")
 def digits() -> Experiment:
-    return load("digits-cnn", ["evaluate.threshold=0.9"])
+    return load("digits-cnn", ["evaluate.threshold=0.9", "compress.max_drop=0.01"])
 
 
 def made(experiment: Experiment, chain: Chain, **more: object) -> dict:
