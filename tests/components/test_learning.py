@@ -44,7 +44,7 @@ def learn(examples: dict[str, Examples], folder: Path, learning: LearningConfig,
         learning=learning,
         policy=image.Policy(brightness=0.1),
         seed=1,
-        strategy=tf.distribute.OneDeviceStrategy("/cpu:0"),
+        strategy=tf.distribute.get_strategy(),
         checkpoints=folder,
         **more,
     )

@@ -73,24 +73,10 @@ def train(
     history: list[dict[str, float]] = state["history"]
     for epoch, row in enumerate(history):
         watch(epoch, row)
-    # A pass of a dataset is compiled anew each time; the eval split's stays the same.
-    eval_batches = examples["eval"].plain()
     rate = optimizer.Rate(learning, steps)
-    for epoch in range(len(history), learning.epochs):
-        if _exhausted(history, state["best"], learning):
-            progress.note(f"training stopped after epoch {epoch}: no better since epoch {state['best'] + 1}")
-            break
-        start = time.perf_counter()
-        batches = _weighted(train.training(policy, seed, epoch, whole=whole), class_weights)
-        # Of a pass whose length it does not know, Keras makes a last step without examples when it has a strategy.
-        batches = batches.apply(tf.data.experimental.assert_cardinality(steps))
-        fitted = model.fit(batches, verbose=0)
-        row = {name: float(values[-1]) for name, values in fitted.history.items()}
-        row |= {
-            f"val_{name}": value for name, value in model.evaluate(eval_batches, verbose=0, return_dict=True).items()
-        }
+
+    def ended(epoch: int, row: dict[str, float]) -> None:
         row["learning_rate"] = float(rate(model.optimizer.iterations - 1))
-        row["seconds"] = time.perf_counter() - start
         if not math.isfinite(row["loss"]):
             raise FloatingPointError(
                 f"the loss became {row['loss']} in epoch {epoch + 1}; "
@@ -105,6 +91,14 @@ def train(
         info = f"loss {row['loss']:.3f}  accuracy {row['accuracy']:.3f}  eval {row['val_accuracy']:.3f}"
         progress.bar("train", epoch + 1, learning.epochs, info)
         watch(epoch, row)
+        model.stop_training = _exhausted(history, state["best"], learning)
+
+    if len(history) < learning.epochs and not _exhausted(history, state["best"], learning):
+        epochs = range(len(history), learning.epochs)
+        batches = _passes(train, policy, seed, epochs, steps, class_weights, whole)
+        _fit(model, batches, epochs, steps, ended, [], examples["eval"].plain())
+    if len(history) < learning.epochs:
+        progress.note(f"training stopped after epoch {len(history)}: no better since epoch {state['best'] + 1}")
     if learning.early_stopping:
         store.load_weights(checkpoints / f"best-{state['best']}.npz", model)
     return model, history
@@ -124,17 +118,73 @@ def fine_tune(
     """Trains a model a little further, in place: Adam, its rate falling to zero by a cosine."""
     import tf_keras
 
-    rate = tf_keras.optimizers.schedules.CosineDecay(learning_rate, epochs * examples.steps)
-    _compile(model, tf_keras.optimizers.Adam(rate))
-    for epoch in range(epochs):
-        batches = _weighted(examples.training(policy, seed, epoch), class_weights)
-        fitted = model.fit(batches, verbose=0, callbacks=callbacks)
-        row = {key: values[-1] for key, values in fitted.history.items()}
+    def ended(epoch: int, row: dict[str, float]) -> None:
         if not math.isfinite(row["loss"]):
             raise FloatingPointError(
                 f"the loss became {row['loss']} while fine-tuning; lower the method's learning_rate"
             )
         progress.bar(name, epoch + 1, epochs, f"loss {row['loss']:.3f}  accuracy {row['accuracy']:.3f}")
+
+    steps = examples.steps
+    rate = tf_keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
+    _compile(model, tf_keras.optimizers.Adam(rate))
+    batches = _passes(examples, policy, seed, range(epochs), steps, class_weights)
+    _fit(model, batches, range(epochs), steps, ended, callbacks)
+
+
+def _passes(
+    examples: Examples,
+    policy: Policy,
+    seed: int,
+    epochs: range,
+    steps: int,
+    class_weights: list[float] | None,
+    whole: bool = False,
+) -> tf.data.Dataset:
+    """The passes of several epochs as one dataset: its functions are traced once, not once an epoch."""
+    import tensorflow as tf
+
+    examples.raw()  # made here, not while the next function is traced: all passes share what it keeps in memory
+
+    @tf.autograph.experimental.do_not_convert
+    def one(epoch: tf.Tensor) -> tf.data.Dataset:
+        # With a global seed of 0, shuffling would ask whether its own, here a tensor, is 0 as well.
+        tf.compat.v1.get_default_graph().seed = None
+        return _weighted(examples.training(policy, seed, epoch, whole=whole), class_weights)
+
+    passes = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one)
+    # Of a dataset whose length it does not know, Keras makes a last step without examples if there are replicas.
+    return passes.apply(tf.data.experimental.assert_cardinality(steps * len(epochs)))
+
+
+def _fit(
+    model: tf_keras.Model,
+    batches: tf.data.Dataset,
+    epochs: range,
+    steps: int,
+    ended: Callable[[int, dict[str, float]], None],
+    callbacks: list[tf_keras.callbacks.Callback],
+    eval_batches: tf.data.Dataset | None = None,
+) -> None:
+    """Keras' fit; `ended` gets each epoch's figures, its seconds among them, and may set model.stop_training."""
+    import tf_keras
+
+    started = [time.perf_counter()]
+
+    def end(epoch: int, logs: dict[str, Any]) -> None:
+        now = time.perf_counter()
+        ended(epoch, {**{name: float(value) for name, value in logs.items()}, "seconds": now - started[0]})
+        started[0] = time.perf_counter()
+
+    model.fit(
+        batches,
+        initial_epoch=epochs.start,
+        epochs=epochs.stop,
+        steps_per_epoch=steps,
+        validation_data=eval_batches,
+        callbacks=[*callbacks, tf_keras.callbacks.LambdaCallback(on_epoch_end=end)],
+        verbose=0,
+    )
 
 
 def _compile(model: tf_keras.Model, optimizer: tf_keras.optimizers.Optimizer, xla: bool = False) -> None:
