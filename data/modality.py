@@ -74,8 +74,14 @@ class Spec(Strict):
     shape: tuple[int, ...] = Field(description="Of one preprocessed example, such as (height, width, channels).")
     dtype: str = Field(description="Of a preprocessed example, and of the flatbuffer's input.")
     labels: tuple[str, ...] = Field(description="The classes, in the order of the model's outputs.")
-    mean: tuple[float, ...] = Field(description="Per channel, over the train split.")
-    stddev: tuple[float, ...] = Field(description="Per channel, over the train split; never zero.")
+    mean: tuple[float, ...] = Field((), description="Per channel, over the train split; none: not normalised.")
+    stddev: tuple[float, ...] = Field((), description="Per channel, over the train split; never zero.")
+    vocabulary: int = Field(0, ge=0, description="How many token ids there are; 0 if the inputs are no ids.")
+
+    @property
+    def model_dtype(self) -> str:
+        """Of the bare model's input: float32 once normalised, else what the examples have."""
+        return "float32" if self.mean else self.dtype
 
 
 class Modality(Protocol):

@@ -188,7 +188,10 @@ def _owned(tree: dict[str, Any], problems: list[str]) -> Iterator[tuple[str, Any
     name = known("data", "modality", modality.PACKAGE, "modality")
     yield "data", validated("data", modality.look_up(name).Config) if name else None
     yield "augment", validated("augment", modality.look_up(name).Policy) if name else None
-    name = known("model", "family", family.PACKAGE, "family")
+    kind, name = name, known("model", "family", family.PACKAGE, "family")
+    if kind and name and kind not in family.look_up(name).MODALITIES:
+        takes, fitting = ", ".join(family.look_up(name).MODALITIES), ", ".join(family.taking(kind)) or "none yet"
+        problems.append(f"model.family: {name} takes {takes}, but data.modality is {kind}; families for it: {fitting}")
     yield "model", validated("model", family.look_up(name).Config) if name else None
 
 

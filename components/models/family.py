@@ -29,9 +29,11 @@ class Family(Protocol):
     """What components/models/families/*.py offer. They import TensorFlow only inside build."""
 
     Config: type[FamilyConfig]
+    # The modalities whose examples it takes.
+    MODALITIES: tuple[str, ...]
 
     def build(self, config: Any, spec: Spec) -> tf_keras.Model:
-        """A Functional model: float32 [batch, *spec.shape], normalised, to logits float32 [batch, len(spec.labels)]."""
+        """A Functional model: [batch, *spec.shape], normalised, to logits float32 [batch, len(spec.labels)]."""
 
 
 def look_up(name: str) -> Family:
@@ -39,10 +41,22 @@ def look_up(name: str) -> Family:
     return cast(Family, plugins.load(PACKAGE, name, "family"))
 
 
+def taking(name: str) -> list[str]:
+    """The families that take examples of a modality."""
+    return [one for one in plugins.names(PACKAGE) if name in look_up(one).MODALITIES]
+
+
 def build(config: FamilyConfig, spec: Spec) -> tf_keras.Model:
     """Builds the bare model of a family, with the penalties that any family can have."""
     model = look_up(config.family).build(config, spec)
     return _regularized(model, config.l1, config.l2) if config.l1 or config.l2 else model
+
+
+def inputs(spec: Spec) -> tf_keras.KerasTensor:
+    """Begins a model: what the loops, and the served model, hand to it."""
+    import tf_keras
+
+    return tf_keras.Input(spec.shape, dtype=spec.model_dtype)
 
 
 def head(features: tf_keras.KerasTensor, config: FamilyConfig, spec: Spec) -> tf_keras.KerasTensor:

@@ -105,7 +105,9 @@ class Examples:
 
 
 def normalise(inputs: tf.Tensor, spec: Spec) -> tf.Tensor:
-    """Inputs of spec.dtype to float32 with mean 0 and deviation 1 per channel of the train split."""
+    """Inputs of spec.dtype to float32 with mean 0 and deviation 1 per channel of the train split, if it has them."""
     import tensorflow as tf
 
+    if not spec.mean:
+        return inputs
     return (tf.cast(inputs, tf.float32) - list(spec.mean)) / list(spec.stddev)

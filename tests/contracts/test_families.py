@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -19,8 +19,33 @@ from data.modality import Spec
 
 FAMILIES = plugins.names(family.PACKAGE)
 # What a family needs to be small, and the input it is made for.
+CLASSES = ("a", "b", "c")
 SMALL: dict[str, dict[str, Any]] = {"cnn": {"filters": (4, 8), "dense": (16,)}}
-SPEC = Spec(modality="image", shape=(8, 8, 1), dtype="uint8", labels=("a", "b", "c"), mean=(100.0,), stddev=(50.0,))
+
+
+class Problem(NamedTuple):
+    """A tiny learnable set of three classes: normalised inputs for the bare model, and what a device has."""
+
+    spec: Spec
+    inputs: np.ndarray
+    labels: np.ndarray
+    raw: np.ndarray
+
+
+def image() -> Problem:
+    """Images that differ by class in where they are bright."""
+    random = np.random.default_rng(0)
+    labels = np.arange(48) % 3
+    inputs = random.normal(0, 0.3, (48, 8, 8, 1)).astype(np.float32)
+    for number, label in enumerate(labels):
+        inputs[number, :, 2 * label : 2 * label + 3] += 1.5
+    raw = random.integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
+    spec = Spec(modality="image", shape=(8, 8, 1), dtype="uint8", labels=CLASSES, mean=(100.0,), stddev=(50.0,))
+    return Problem(spec, inputs, labels, raw)
+
+
+# By modality: the first that a family takes is the one it is tested with.
+PROBLEMS = {"image": image}
 
 
 @pytest.fixture(params=FAMILIES)
@@ -29,14 +54,9 @@ def config(request: pytest.FixtureRequest) -> family.FamilyConfig:
     return family.look_up(name).Config.model_validate({"family": name, **SMALL.get(name, {})})
 
 
-def problem() -> tuple[np.ndarray, np.ndarray]:
-    """Inputs that differ by class in where they are bright."""
-    random = np.random.default_rng(0)
-    labels = np.arange(48) % 3
-    inputs = random.normal(0, 0.3, (48, 8, 8, 1)).astype(np.float32)
-    for number, label in enumerate(labels):
-        inputs[number, :, 2 * label : 2 * label + 3] += 1.5
-    return inputs, labels
+@pytest.fixture
+def problem(config: family.FamilyConfig) -> Problem:
+    return PROBLEMS[family.look_up(config.family).MODALITIES[0]]()
 
 
 def test_the_config_is_read_without_tensorflow(config: family.FamilyConfig) -> None:
@@ -44,60 +64,64 @@ def test_the_config_is_read_without_tensorflow(config: family.FamilyConfig) -> N
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_it_gives_logits_and_is_functional(config: family.FamilyConfig) -> None:
-    model = family.build(config, SPEC)
+def test_it_gives_logits_and_is_functional(config: family.FamilyConfig, problem: Problem) -> None:
+    model = family.build(config, problem.spec)
     assert isinstance(model, tf_keras.Model) and model._is_graph_network
-    logits = model(problem()[0][:5])
+    logits = model(problem.inputs[:5])
     assert logits.shape == (5, 3) and logits.dtype == tf.float32
     assert np.any(logits < 0), "logits, not probabilities"
 
 
-def test_it_learns(config: family.FamilyConfig) -> None:
+def test_it_learns(config: family.FamilyConfig, problem: Problem) -> None:
     tf_keras.utils.set_random_seed(0)
-    inputs, labels = problem()
-    model = family.build(config, SPEC)
+    inputs, labels = problem.inputs, problem.labels
+    model = family.build(config, problem.spec)
     loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(tf_keras.optimizers.Adam(0.01), loss, ["accuracy"])
     model.fit(inputs, labels, epochs=25, batch_size=16, verbose=0)
     assert model.evaluate(inputs, labels, verbose=0)[1] >= 0.95
 
 
-def test_it_is_rebuilt_from_what_is_stored(config: family.FamilyConfig, tmp_path: Path) -> None:
-    inputs, _ = problem()
-    model = family.build(config, SPEC)
-    store.save(tmp_path, store.Stored(config, SPEC, {"modality": "image"}, "supervised", 16), model)
+def test_it_is_rebuilt_from_what_is_stored(config: family.FamilyConfig, problem: Problem, tmp_path: Path) -> None:
+    inputs = problem.inputs
+    model = family.build(config, problem.spec)
+    store.save(
+        tmp_path, store.Stored(config, problem.spec, {"modality": problem.spec.modality}, "supervised", 16), model
+    )
     stored, again = store.load(tmp_path)
-    assert stored.family == config and stored.spec == SPEC
+    assert stored.family == config and stored.spec == problem.spec
     np.testing.assert_array_equal(again(inputs), model(inputs))
 
 
-def test_its_flatbuffer_takes_what_a_device_has_and_answers_alike(config: family.FamilyConfig, tmp_path: Path) -> None:
-    model = family.build(config, SPEC)
+def test_its_flatbuffer_takes_what_a_device_has_and_answers_alike(
+    config: family.FamilyConfig, problem: Problem, tmp_path: Path
+) -> None:
+    model = family.build(config, problem.spec)
     path = tmp_path / "model.tflite"
-    path.write_bytes(serving.converter(model, SPEC).convert())
-    raw = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
+    path.write_bytes(serving.converter(model, problem.spec).convert())
+    raw = problem.raw
     np.testing.assert_allclose(
-        runtime.Flatbuffer(path).predict_all(raw), serving.served(model, SPEC)(raw).numpy(), atol=1e-4
+        runtime.Flatbuffer(path).predict_all(raw), serving.served(model, problem.spec)(raw).numpy(), atol=1e-4
     )
 
 
-def test_it_computes_in_mixed_precision_and_answers_in_float32(config: family.FamilyConfig) -> None:
+def test_it_computes_in_mixed_precision_and_answers_in_float32(config: family.FamilyConfig, problem: Problem) -> None:
     before = tf_keras.mixed_precision.global_policy()
     tf_keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
-        model = family.build(config, SPEC)
+        model = family.build(config, problem.spec)
     finally:
         tf_keras.mixed_precision.set_global_policy(before)
-    logits = model(problem()[0][:5])
+    logits = model(problem.inputs[:5])
     assert logits.dtype == tf.float32
     assert any(layer.compute_dtype == "bfloat16" for layer in model.layers)
     np.testing.assert_array_equal([weight.dtype for weight in model.get_weights()], np.float32)
 
 
-def test_penalties_and_dropout_are_of_every_family(config: family.FamilyConfig) -> None:
-    model = family.build(config.model_copy(update={"l2": 0.1, "dropout": 0.5}), SPEC)
+def test_penalties_and_dropout_are_of_every_family(config: family.FamilyConfig, problem: Problem) -> None:
+    model = family.build(config.model_copy(update={"l2": 0.1, "dropout": 0.5}), problem.spec)
     assert model.losses
-    inputs, _ = problem()
+    inputs = problem.inputs
     assert np.any(model(inputs, training=True) != model(inputs, training=True))
 
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import tf_keras
 
 
+MODALITIES = ("image",)
+
+
 class Config(family.FamilyConfig):
     """Filters and pooling go block by block, `dense` layer by layer."""
 
@@ -52,7 +55,7 @@ def build(config: Config, spec: Spec) -> tf_keras.Model:
             f"model.pool: {sum(pools)} poolings need images of at least {least} pixels a side, "
             f"found {spec.shape[0]} x {spec.shape[1]} (data.height, data.width); give fewer filters or set pool"
         )
-    inputs = features = tf_keras.Input(spec.shape)
+    inputs = features = family.inputs(spec)
     for filters, pool in zip(config.filters, pools, strict=True):
         features = layers.Conv2D(filters, config.kernel, padding=config.padding, use_bias=not config.batch_norm)(
             features
