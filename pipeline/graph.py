@@ -94,7 +94,7 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
     preprocess.add_upstream_node(data_gate)
     transformed: BaseChannel = preprocess.outputs["transformed_examples"]
 
-    augmented = []
+    plain, augmented = transformed, []
     if augment.materializes():
         node = Augmenter(
             transformed,
@@ -131,6 +131,7 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         seed=experiment.run.seed,
         checkpoints=places.checkpoints,
         code=code("components.compress.executor", "components.compress.trial", *learns, *methods),
+        **({"plain_examples": plain} if augmented else {}),
     ).with_id("compress")
     small.add_upstream_node(evaluate)
     evaluate_small = CompressedEvaluator(

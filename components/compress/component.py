@@ -12,6 +12,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from components import artifacts
 from components.compress import executor
 from components.compress.config import CompressConfig
+from components.compress.context import CALIBRATION
 
 
 @tfx.dsl.components.component
@@ -25,17 +26,20 @@ def Compressor(
     seed: tfx.dsl.components.Parameter[int],
     checkpoints: tfx.dsl.components.Parameter[str],
     code: tfx.dsl.components.Parameter[str],
+    plain_examples: tfx.dsl.components.InputArtifact[standard_artifacts.Examples] = None,
 ) -> None:
     """Compresses `float_model` by every chain of the experiment and gives the smallest within the budget.
 
-    Args: examples: transformed; config: the `compress` section, augment: the policy, both as JSON; checkpoints: a
-    folder in which finished trials outlive a killed run; code: digest of the source that runs.
+    Args: examples: transformed, its train split perhaps augmented; plain_examples: then, the same before that;
+    config: the `compress` section, augment: the policy, both as JSON; checkpoints: a folder in which finished trials
+    outlive a killed run; code: digest of the source that runs.
     """
     work = {
         "rebuild": artifacts.rebuild(float_model.uri),
         "files": {
-            split: sorted(glob.glob(os.path.join(artifact_utils.get_split_uri([examples], split), "*")))
-            for split in ("train", "eval")
+            "train": _files(examples, "train"),
+            "eval": _files(examples, "eval"),
+            CALIBRATION: _files(plain_examples or examples, "train"),
         },
         "augment": json.loads(augment),
         "seed": seed,
@@ -44,3 +48,7 @@ def Compressor(
     executor.compress(
         work, CompressConfig.model_validate_json(config), Path(checkpoints), Path(model.uri), Path(report.uri)
     )
+
+
+def _files(examples: standard_artifacts.Examples, split: str) -> list[str]:
+    return sorted(glob.glob(os.path.join(artifact_utils.get_split_uri([examples], split), "*")))

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     import tensorflow as tf
     import tf_keras
 
+# The train split before any augmentation; where it is absent, the train split itself has none.
+CALIBRATION = "calibration"
+
 
 @dataclass
 class Context:
-    """One trial's."""
+    """One trial's. `examples`: the splits train and eval, and CALIBRATION."""
 
     stored: Stored
     examples: dict[str, Examples]
@@ -68,7 +71,8 @@ class Context:
 
     def calibration(self, count: int) -> Iterator[tf.Tensor]:
         """`count` train examples, not augmented, each as a batch of one of the flatbuffer's input."""
-        for inputs, _ in self.examples["train"].raw().take(count).batch(1):
+        plain = self.examples.get(CALIBRATION, self.examples["train"])
+        for inputs, _ in plain.raw().take(count).batch(1):
             yield inputs
 
     def skip(self, layer: str, method: str, reason: str) -> None:

@@ -45,7 +45,7 @@ class Bench:
     """Where trials are made.
 
     Args:
-      work: rebuild (folder of the stored model); files of the train and eval split; augment; seed.
+      work: rebuild (folder of the stored model); files of each of Context.examples; augment; seed.
       chains: all that will be tried here; tells which of the tuned models are needed again.
     """
 

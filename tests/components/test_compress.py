@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from components import artifacts, child
+from components.augment.component import Augmenter
 from components.compress import executor, method
 from components.compress import trial as trial_module
 from components.compress.component import Compressor
@@ -75,6 +76,33 @@ def test_float16_halves_and_clusters_outlive_quantization_aware_training(compres
     both = trial(compressed, "prune + cluster + pcqat")
     assert both["sparsity"] >= 0.58
     assert both["gzip_bytes"] < trial(compressed, "prune + pqat")["gzip_bytes"]
+
+
+def test_int8_is_calibrated_with_examples_that_are_not_augmented(
+    compressed: dict[str, Any], trained: Any, prepared: SimpleNamespace, image_config: Any, node_runner: Any
+) -> None:
+    plain = prepared.transform.outputs["transformed_examples"]
+    policy = image.Policy(brightness=1, contrast=0.9, mode="materialized", copies=1)
+    graph = prepared.transform.outputs["transform_graph"]
+    augmenter = Augmenter(plain, graph, data=image_config, policy=policy, seed=0, code="code")
+    node_runner(augmenter)
+
+    def int8(**examples: Any) -> bytes:
+        bench = Compressor(
+            float_model=trained.outputs["model"],
+            config=CompressConfig(chains=[["int8"]], max_drop=1).canonical(),
+            augment=policy.online().canonical(),
+            seed=0,
+            checkpoints=str(compressed["trials"] / "checkpoints"),
+            code="code",
+            **examples,
+        )
+        return Path(node_runner(bench)["model"][0].uri, artifacts.FLATBUFFER).read_bytes()
+
+    wanted = (compressed["trials"] / "2" / artifacts.FLATBUFFER).read_bytes()
+    augmented = augmenter.outputs["augmented_examples"]
+    assert int8(examples=augmented, plain_examples=plain) == wanted
+    assert int8(examples=augmented) != wanted
 
 
 def test_a_kernel_of_few_weights_gets_fewer_clusters() -> None:
