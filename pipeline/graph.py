@@ -121,7 +121,14 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
     model = train.outputs["model"]
 
     baseline = places.baseline(model)
-    evaluate = evaluator(examples, model, baseline.outputs["model"], schema.outputs["schema"], experiment.evaluate)
+    evaluate = evaluator(
+        examples,
+        model,
+        baseline.outputs["model"],
+        schema.outputs["schema"],
+        experiment.evaluate,
+        code=code("components.evaluate.extractors", "components.evaluate.metrics"),
+    )
 
     small = Compressor(
         float_model=model,

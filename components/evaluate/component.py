@@ -28,6 +28,7 @@ def evaluator(
     baseline_model: BaseChannel,
     schema: BaseChannel,
     config: EvaluateConfig,
+    code: str,
 ) -> tfx.components.Evaluator:
     """The node `evaluate`: outputs `evaluation` and `blessing`; gate.float_gates reads the former.
 
@@ -37,8 +38,9 @@ def evaluator(
       baseline_model: what the candidate must not fall behind; it may be empty.
       schema: of the raw examples.
       config: thresholds.
+      code: digest of the source that it takes from us, components.digest.code.
     """
-    return tfx.components.Evaluator(
+    node = tfx.components.Evaluator(
         examples=examples,
         model=model,
         baseline_model=baseline_model,
@@ -47,6 +49,9 @@ def evaluator(
         eval_config=eval_config(config),
         module_path=extractors.__name__,
     ).with_id(NODE)
+    # Nothing reads it, but it is in the cache key, in which of our modules there would be the names alone.
+    node.exec_properties["code"] = code
+    return node
 
 
 def eval_config(config: EvaluateConfig) -> config_pb2.EvalConfig:

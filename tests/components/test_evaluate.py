@@ -244,6 +244,7 @@ def run_float(node, examples, model, config, baseline=None):
         baseline_model=node.channel(baseline) if baseline else Channel(type=standard_artifacts.Model),
         schema=node.channel(node.artifact(standard_artifacts.Schema, {"schema.pbtxt": SCHEMA})),
         config=config,
+        code="digest",
     )
     outputs = node(made)
     found = gate.float_gates(outputs["evaluation"][0].uri, config)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -213,3 +214,42 @@ def test_the_static_list_of_nodes_is_the_chain(tmp_path: Path) -> None:
         assert {name for name in written if written[name] != other[name]} == changed
     done = modelmill("run", "digits-cnn", "--from", "augment")
     assert done.returncode == 2 and "augment.mode: materialized" in done.stderr
+
+
+def test_editing_what_the_evaluator_takes_from_us_makes_it_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tfx.dsl.compiler.compiler import Compiler
+
+    from components import digest
+    from pipeline import graph
+
+    def keyed() -> dict[str, bytes]:
+        """Of each node what TFX's cache key is made of besides its inputs."""
+        made = Compiler().compile(graph.build(experiment.load("digits-cnn"), Folders(tmp_path, "digits-cnn")))
+        nodes = [node.pipeline_node for node in made.nodes]
+        return {node.node_info.id: node.parameters.SerializeToString(deterministic=True) for node in nodes}
+
+    before, read = keyed(), digest._scan
+    for edited, again in (("extractors", {"evaluate"}), ("metrics", {"evaluate", "evaluate-compressed"})):
+        path = tmp_path / f"{edited}.py"
+
+        def scan(name: str, path: Path = path, edited: str = f"components.evaluate.{edited}") -> Any:
+            source, imported = read(name)
+            path.write_bytes(source.read_bytes() + b"# edited")
+            return (path if name == edited else source), imported
+
+        monkeypatch.setattr(digest, "_scan", scan)
+        after = keyed()
+        assert {name for name in before if before[name] != after[name]} == again
+
+
+def test_what_is_calibrated_with_comes_from_before_the_augmentation(tmp_path: Path) -> None:
+    from pipeline import graph
+
+    for mode, wanted in (("online", {}), ("materialized", {"plain_examples": "transform"})):
+        loaded = experiment.load("digits-cnn", [f"augment.mode={mode}"])
+        nodes = {node.id: node for node in graph.build(loaded, Folders(tmp_path, "digits-cnn")).components}
+        given = nodes["compress"].inputs
+        assert given["examples"].producer_component_id == ("augment" if wanted else "transform")
+        assert {key: given[key].producer_component_id for key in given if key == "plain_examples"} == wanted
