@@ -8,10 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, cast, get_args, get_origin
+from typing import Any
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -21,7 +19,6 @@ from pydantic import (
     ValidatorFunctionWrapHandler,
     field_validator,
 )
-from pydantic.fields import FieldInfo
 
 from components.check.config import CardConfig
 from components.compress.config import CompressConfig
@@ -36,23 +33,16 @@ from data.config import DataConfig, SplitConfig, Strict
 from data.modality import Policy
 from pipeline.folders import NODES
 from pipeline.kubeflow_config import ClusterRunConfig
+from pipeline.problems import MAPPING, explain
+from pipeline.problems import ExperimentError as ExperimentError  # a part of what `load` promises
+from pipeline.tree import override, read
 
 SHIPPED = Path(__file__).parent / "experiments"
 # What the head of a shipped file tells `modelmill list`.
 HEAD = ("command", "what", "data", "family", "time", "expect")
-MAPPING = "it should be a mapping of keys to values"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 # Without the second flag TFX builds a source distribution of itself for each Beam node.
 LOCAL_BEAM = ("--runner=FnApiRunner", "--sdk_container_image=unused", "--direct_running_mode=in_memory")
-
-
-class ExperimentError(ValueError):
-    """An experiment that can't be run; `problems` holds one line each."""
-
-    def __init__(self, source: str, problems: list[str]) -> None:
-        self.problems = problems
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__("\n".join([f"{source}: {count}", *(f"  {problem}" for problem in problems)]))
 
 
 class RunConfig(ClusterRunConfig):
@@ -112,13 +102,7 @@ def load(source: str, overrides: list[str] | None = None) -> Experiment:
       ExperimentError: with every problem of the file.
     """
     path = _path(source)
-    try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ExperimentError(source, [" ".join(str(error).split())]) from error
-    if not isinstance(tree, dict):
-        found = "an empty file" if tree is None else type(tree).__name__
-        raise ExperimentError(source, [f"an experiment is a mapping of sections, found {found}"])
+    tree = read(path, source)
     override(tree, overrides or [], source)
     return compose({"name": path.stem, **tree}, path.parent, source)
 
@@ -136,7 +120,7 @@ def compose(tree: dict[str, Any], folder: Path, source: str) -> Experiment:
     try:
         experiment = Experiment.model_validate(tree)
     except ValidationError as error:
-        problems += [_explain(found, Experiment) for found in error.errors()]
+        problems += [explain(found, Experiment) for found in error.errors()]
         raise ExperimentError(source, problems) from None
     if problems:
         raise ExperimentError(source, problems)
@@ -180,7 +164,7 @@ def _owned(tree: dict[str, Any], problems: list[str]) -> Iterator[tuple[str, Any
         try:
             return model.model_validate({} if values is None else values)
         except ValidationError as error:
-            problems.extend(_explain(found, model, section) for found in error.errors())
+            problems.extend(explain(found, model, section) for found in error.errors())
             return None
 
     known("train", "loop", loops.__name__, "training loop", required=False)
@@ -193,40 +177,6 @@ def _owned(tree: dict[str, Any], problems: list[str]) -> Iterator[tuple[str, Any
         takes, fitting = ", ".join(family.look_up(name).MODALITIES), ", ".join(family.taking(kind)) or "none yet"
         problems.append(f"model.family: {name} takes {takes}, but data.modality is {kind}; families for it: {fitting}")
     yield "model", validated("model", family.look_up(name).Config) if name else None
-
-
-def _explain(found: Any, model: type[BaseModel], section: str = "") -> str:
-    """One line for one of pydantic's errors: the field, what was found, what is allowed, the near match."""
-    loc = [str(part) for part in found["loc"]]
-    where = ".".join([section, *loc] if section else loc) or "experiment"
-    if found["type"] == "extra_forbidden":
-        return f"{where}: {plugins.unknown('key', loc[-1], _fields(_owner(model, loc)))}"
-    if found["type"] == "missing":
-        return f"{where}: missing; {found['msg'].lower()}"
-    message = found["msg"].removeprefix("Value error, ").replace("Input should", "it should")
-    message = message.replace("Tuple should", "it should").replace("a valid tuple", "a list")
-    if found["type"] in ("model_type", "model_attributes_type"):
-        message = MAPPING
-    value = "" if isinstance(found["input"], dict) else f"found {found['input']!r}; "
-    return f"{where}: {value}{message}"
-
-
-def _owner(model: type[BaseModel], loc: list[str]) -> type[BaseModel]:
-    """The model to which the last key of `loc` was given."""
-    current: Any = model
-    for part in loc[:-1]:
-        if get_origin(current) in (dict, tuple):
-            current = get_args(current)[1 if get_origin(current) is dict else 0]
-        else:
-            current = _fields(current)[part].annotation
-        if get_origin(current) in (Union, UnionType):  # a section that may be absent is a union with None
-            current = next(one for one in get_args(current) if one is not type(None))
-    return cast(type[BaseModel], current)
-
-
-def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """The fields under the names that they have in a file."""
-    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _path(source: str) -> Path:
@@ -243,31 +193,6 @@ def _path(source: str) -> Path:
         unknown = plugins.unknown("experiment", source, known)
         raise ExperimentError(source, [f"{unknown} (the path of a YAML file would do, too)"])
     return SHIPPED / f"{source}.yaml"
-
-
-def override(tree: dict[str, Any], overrides: list[str], source: str) -> None:
-    """Sets each `key.sub=value`; the value is read as YAML. Raises ExperimentError."""
-    for one in overrides:
-        _override(tree, one, source)
-
-
-def _override(tree: dict[str, Any], override: str, source: str) -> None:
-    key, equals, text = override.partition("=")
-    *parents, last = key.split(".")
-    if not equals or not all((*parents, last)):
-        raise ExperimentError(source, [f"--set {override}: give key.sub=value, such as train.epochs=5"])
-    node = tree
-    for parent in parents:
-        child = node.get(parent)
-        if child is None:
-            child = node[parent] = {}
-        if not isinstance(child, dict):
-            raise ExperimentError(source, [f"--set {override}: {parent} holds a value, not a section"])
-        node = child
-    try:
-        node[last] = yaml.load(text, Loader=_UniqueKeyLoader)
-    except yaml.YAMLError as error:
-        raise ExperimentError(source, [f"--set {override}: {' '.join(str(error).split())}"]) from error
 
 
 def _with_absolute_paths(experiment: Experiment, folder: Path, source: str) -> Experiment:
@@ -315,20 +240,3 @@ def _check_columns(experiment: Experiment, folder: str | None, source: str) -> N
                 problems.append(f"evaluate.slices: {plugins.unknown('feature', name, map(str, allowed))}")
     if problems:
         raise ExperimentError(source, problems)
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Safe, and refuses a key that stands twice: YAML would silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                problem = f"a key is a word, found {key!r}"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            if key in seen:
-                problem = f"key {key!r} stands twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)

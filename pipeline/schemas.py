@@ -14,6 +14,7 @@ from data import modality, plugins
 from pipeline import experiment
 from pipeline.experiment import SHIPPED, Experiment
 from pipeline.folders import Folders
+from pipeline.tree import override
 
 SCHEMA_FILE = "schema.pbtxt"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -92,7 +93,7 @@ def _of_folder(folder: Path, kind: str, overrides: list[str]) -> Experiment:
         fields = modality.look_up(kind).Config.model_fields
         data |= {name: 1 for name, field in fields.items() if field.is_required() and name not in data}
     tree = {"name": "data-schema", "data": data, "model": {"family": plugins.names(family.PACKAGE)[0]}}
-    experiment.override(tree, overrides, str(folder))
+    override(tree, overrides, str(folder))
     return experiment.compose(tree, folder, str(folder))
 
 

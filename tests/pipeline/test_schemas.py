@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline import experiment, schemas
+from pipeline import experiment, schemas, tree
 from pipeline.experiment import SHIPPED, ExperimentError
 from pipeline.runners.run import BAD_INPUT
 
@@ -44,9 +44,9 @@ WRONG = [
 def test_what_is_refused_does_not_fit(validator: Any, override: str) -> None:
     with pytest.raises(ExperimentError):
         experiment.load("digits-cnn", [override])
-    tree = yaml.safe_load((SHIPPED / "digits-cnn.yaml").read_text())
-    experiment.override(tree, [override], "digits-cnn")
-    assert list(validator.iter_errors(tree))
+    content = yaml.safe_load((SHIPPED / "digits-cnn.yaml").read_text())
+    tree.override(content, [override], "digits-cnn")
+    assert list(validator.iter_errors(content))
 
 
 def write(source: Path, *overrides: str, force: bool = False) -> int:
