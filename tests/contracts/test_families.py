@@ -20,7 +20,11 @@ from data.modality import Spec
 FAMILIES = plugins.names(family.PACKAGE)
 # What a family needs to be small, and the input it is made for.
 CLASSES = ("a", "b", "c")
-SMALL: dict[str, dict[str, Any]] = {"cnn": {"filters": (4, 8), "dense": (16,)}}
+SMALL: dict[str, dict[str, Any]] = {
+    "cnn": {"filters": (4, 8), "dense": (16,)},
+    "resnet": {"blocks": (1, 1), "filters": (4, 8)},
+    "vit": {"patch": 2, "width": 8, "depth": 2, "heads": 2},
+}
 
 
 class Problem(NamedTuple):
