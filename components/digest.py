@@ -38,13 +38,18 @@ def code(*modules: str) -> str:
     return digest.hexdigest()[:16]
 
 
-@cache
 def _scan(name: str) -> tuple[Path, list[str]]:
     """The file of a module and the modules of ours that it imports."""
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"no module {name}")
     path = Path(spec.origin)
+    return path, _imports(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _imports(path: Path, changed: int) -> list[str]:
+    """What of ours a file imports; `changed` is when the file did, as part of the cache's key."""
     found = []
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
@@ -52,7 +57,7 @@ def _scan(name: str) -> tuple[Path, list[str]]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.append(node.module)
             found += [f"{node.module}.{alias.name}" for alias in node.names]
-    return path, [module for module in found if module.split(".")[0] in ROOTS and _is_module(module)]
+    return [module for module in found if module.split(".")[0] in ROOTS and _is_module(module)]
 
 
 def _is_module(name: str) -> bool:

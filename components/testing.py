@@ -17,12 +17,14 @@ pytest finds the plug-in by itself where modelmill is installed. For artifacts t
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from data import plugins
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -33,6 +35,20 @@ if TYPE_CHECKING:
 BEAM = ("--runner=FnApiRunner", "--sdk_container_image=unused", "--direct_running_mode=in_memory")
 
 Feature = bytes | str | int | float | list[bytes] | list[str] | list[int] | list[float]
+
+
+@pytest.fixture
+def plug_ins() -> Iterator[Callable[[Path], None]]:
+    """Adds a folder of own plug-ins for the time of a test: `plug_ins(folder)`; see docs/extending.md."""
+    used: list[Path] = []
+
+    def use(folder: Path) -> None:
+        plugins.use(folder)
+        used.append(folder)
+
+    yield use
+    for folder in used:
+        plugins.forget(folder)
 
 
 @pytest.fixture

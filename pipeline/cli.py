@@ -78,15 +78,18 @@ def run(
 ) -> None:
     """Run an experiment: 0 pushed, 3 a gate refused, 2 bad experiment or input, 1 failure."""
     from pipeline.experiment import ExperimentError, load
+    from pipeline.folders import part_problem
 
-    _check_nodes(first, last)
+    wrong = part_problem(first, last)
+    if wrong:
+        _stop(2, wrong)
     try:
         loaded = load(experiment, overrides)
     except ExperimentError as error:
         _stop(2, str(error))
-    for option, node in (("--from", first), ("--to", last)):
-        if node and node not in loaded.nodes:
-            _stop(2, f"{option} {node}: not a node of this experiment; it is there with augment.mode: materialized")
+    wrong = part_problem(first, last, loaded.nodes)
+    if wrong:
+        _stop(2, wrong)
     command = [*_program(), "run", experiment]
     for override in overrides or []:
         command += ["--set", override]
@@ -98,7 +101,7 @@ def run(
     from pipeline.runners.run import run as run_now
 
     try:
-        code = run_now(Request(loaded, root, command, first, last))
+        code = run_now(Request(loaded, root, command, first, last)).code
     except BusyError as error:
         _stop(2, str(error))
     except OSError as error:  # before any node: those tell by themselves
@@ -169,17 +172,6 @@ def _show_predictions(predictions: list[dict[str, Any]]) -> None:
         others = ", ".join(f"{label} {p:.3f}" for label, p in ranked[1:3])
         table.add_row(found["file"], str(found["label"]), f"{ranked[0][1]:.3f}", others)
     Console().print(table)
-
-
-def _check_nodes(first: str | None, last: str | None) -> None:
-    from data import plugins
-    from pipeline.folders import NODES
-
-    for option, node in (("--from", first), ("--to", last)):
-        if node is not None and node not in NODES:
-            _stop(2, f"{option}: {plugins.unknown('node', node, NODES)}")
-    if first and last and NODES.index(first) > NODES.index(last):
-        _stop(2, f"--from {first} comes after --to {last}; the chain is {', '.join(NODES)}")
 
 
 def _program() -> list[str]:

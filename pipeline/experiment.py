@@ -59,6 +59,7 @@ class Experiment(Strict):
     model_config = ConfigDict(serialize_by_alias=True)
 
     name: str
+    plugins: str | None = Field(None, description="A folder of families, methods, ... of your own: docs/extending.md.")
     data: SerializeAsAny[DataConfig]
     split: SplitConfig = SplitConfig()
     validation: ValidateConfig = Field(ValidateConfig(), alias="validate")
@@ -115,10 +116,13 @@ def compose(tree: dict[str, Any], folder: Path, source: str) -> Experiment:
     """
     tree = dict(tree)
     problems: list[str] = []
-    for section, value in _owned(tree, problems):
-        tree[section] = value
     try:
+        _use_plug_ins(tree, folder)
+        for section, value in _owned(tree, problems):
+            tree[section] = value
         experiment = Experiment.model_validate(tree)
+    except plugins.PlugInError as error:
+        raise ExperimentError(source, [*problems, str(error)]) from error
     except ValidationError as error:
         problems += [explain(found, Experiment) for found in error.errors()]
         raise ExperimentError(source, problems) from None
@@ -138,6 +142,13 @@ def shipped() -> list[dict[str, str]]:
                 head[key.strip()] = value.strip()
         found.append(head)
     return found
+
+
+def _use_plug_ins(tree: dict[str, Any], folder: Path) -> None:
+    """Adds the experiment's own plug-ins, before anything is looked up by its name."""
+    if isinstance(tree.get("plugins"), str):
+        tree["plugins"] = str((folder / Path(tree["plugins"]).expanduser()).resolve())
+        plugins.use(Path(tree["plugins"]))
 
 
 def _owned(tree: dict[str, Any], problems: list[str]) -> Iterator[tuple[str, Any]]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from data import plugins
 
 # The chain in its order. Dashes, because Argo takes no underscores.
 NODES = (
@@ -25,6 +28,18 @@ NODES = (
     "check",
     "push",
 )
+
+
+def part_problem(first: str | None, last: str | None, nodes: Collection[str] = NODES) -> str | None:
+    """What is wrong with a part of the chain, from `first` to `last`, if anything is; `nodes` are the experiment's."""
+    for option, node in (("--from", first), ("--to", last)):
+        if node is not None and node not in NODES:
+            return f"{option}: {plugins.unknown('node', node, NODES)}"
+        if node is not None and node not in nodes:
+            return f"{option} {node}: not a node of this experiment; it is there with augment.mode: materialized"
+    if first and last and NODES.index(first) > NODES.index(last):
+        return f"--from {first} comes after --to {last}; the chain is {', '.join(NODES)}"
+    return None
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def _infer(found: Experiment, source: str, target: Path, root: Path) -> int:
     from pipeline.runners.run import Request, run
 
     command = ["modelmill", "schema", "--data", source]
-    code = run(Request(found, root, command, last="schema"))
+    code = run(Request(found, root, command, last="schema")).code
     if code:
         return code
     made = Folders(root, found.name).latest / "links" / "schema" / "schema" / SCHEMA_FILE

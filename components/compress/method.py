@@ -48,8 +48,9 @@ class Method(Protocol):
 
 
 def look_up(name: str) -> Method:
-    """The method called `name`. Raises UnknownNameError."""
-    return cast(Method, plugins.load(PACKAGE, name, "method"))
+    """The method called `name`. Raises UnknownNameError, and PlugInError for a broken one of the user's."""
+    needs = ("Config", "FOLLOWS", "NEEDS", "UNDOES", "EXPORTS")
+    return cast(Method, plugins.load(PACKAGE, name, "method", needs))
 
 
 def parse_chain(chain: Any) -> list[dict[str, Any]]:

@@ -37,8 +37,8 @@ class Family(Protocol):
 
 
 def look_up(name: str) -> Family:
-    """The family called `name`. Raises UnknownNameError."""
-    return cast(Family, plugins.load(PACKAGE, name, "family"))
+    """The family called `name`. Raises UnknownNameError, and PlugInError for a broken one of the user's."""
+    return cast(Family, plugins.load(PACKAGE, name, "family", ("Config", "MODALITIES", "build")))
 
 
 def taking(name: str) -> list[str]:

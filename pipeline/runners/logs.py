@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -59,3 +59,29 @@ def _logging_to(log: TextIO) -> Iterator[None]:
         logging.captureWarnings(False)
         root.setLevel(level)
         root.removeHandler(handler)
+
+
+class _Teller(logging.Handler):
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One note a line of the log."""
+        for line in self.format(record).splitlines():
+            self._tell(line)
+
+
+@contextlib.contextmanager
+def told(tell: Callable[[str], None] | None) -> Iterator[None]:
+    """For its time what goes to the log by Python's logging goes to `tell`, too; nothing does if that is None."""
+    if tell is None:
+        yield
+        return
+    handler = _Teller(tell)
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)

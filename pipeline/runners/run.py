@@ -7,12 +7,13 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TextIO
 
 import yaml
 from rich.console import Console
@@ -38,18 +39,30 @@ class Request:
     Attributes:
       experiment: validated.
       root: of all runs.
-      command: what a person types to do the same again.
+      command: what a person types to do the same again; with the run's own copy of the experiment if absent.
       first: the node to begin with; the outputs of those before it are an earlier run's.
       last: the node to end with.
       build: makes the pipeline; pipeline.graph.build if absent.
+      tell: how much is told: nothing, the last word, how it goes, or also what the nodes log.
+      screen: where; the real stdout if absent.
     """
 
     experiment: Experiment
     root: Path
-    command: list[str]
+    command: list[str] = field(default_factory=list)
     first: str | None = None
     last: str | None = None
     build: Callable[[Experiment, Folders], Any] | None = None
+    tell: Literal["nothing", "end", "progress", "log"] = "progress"
+    screen: TextIO | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that came to an end: the exit code of `modelmill run`, and where it is recorded."""
+
+    code: int
+    folder: RunFolder
 
 
 @dataclass
@@ -62,8 +75,8 @@ class _Result:
     code: int = PUSHED
 
 
-def run(request: Request) -> int:
-    """Runs the experiment, shows how it goes, writes summary.json, and returns the exit code.
+def run(request: Request) -> Finished:
+    """Runs the experiment, shows how it goes, and writes summary.json.
 
     Raises:
       BusyError: another process runs the same experiment there.
@@ -75,17 +88,29 @@ def run(request: Request) -> int:
         folder.publish(folders)
         settings = yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False)
         folder.copy.write_text(settings, encoding="utf-8")
-        origin.write(folder.origin, request.command)
+        command = request.command or ["modelmill", "run", str(folder.copy), "--root", str(folders.root)]
+        origin.write(folder.origin, command)
         with _surroundings(folder), logs.redirected(folder.log) as out:
-            # A pipe has no width; that of an old terminal would only break the tables' lines.
-            console = Console(file=out, highlight=False, width=None if out.isatty() else WIDTH)
+            console = _console(request.screen or out, request.tell in ("nothing", "end"))
             ending.begin(console, experiment.name, folder.id, folder.log)
-            with display(console) as shown, Follower(folder.progress, shown) as follower:
+            with (
+                display(console) as shown,
+                Follower(folder.progress, shown) as follower,
+                logs.told(shown.note if request.tell == "log" else None),
+            ):
                 result = _result(request, folders, folder, shown, follower)
             found = _summarise(request, folder, result, time.monotonic() - start, follower.gates)
             table.show(console, found, _report(folder))
-            ending.end(console, found, folder.log, request.command)
-    return REFUSED if result.status is None and found["status"] == "refused" else result.code
+            last = _console(request.screen or out, request.tell == "nothing")
+            if request.tell == "end" and found["pushed"]:
+                last.print(found["pushed"], soft_wrap=True)
+            ending.end(last, found, folder.log, command)
+    return Finished(REFUSED if result.status is None and found["status"] == "refused" else result.code, folder)
+
+
+def _console(screen: TextIO, quiet: bool) -> Console:
+    """A pipe has no width; that of an old terminal would only break the tables' lines."""
+    return Console(file=screen, highlight=False, width=None if screen.isatty() else WIDTH, quiet=quiet)
 
 
 def _result(request: Request, folders: Folders, folder: RunFolder, shown: Display, follower: Follower) -> _Result:
@@ -186,14 +211,17 @@ def _run_nodes(
 def _surroundings(folder: RunFolder) -> Iterator[None]:
     """Of the nodes: where they tell their progress, no command line of ours, and an end by signal."""
     before, arguments = os.environ.get(progress.ENV), sys.argv
-    handler = signal.signal(signal.SIGTERM, _interrupt)
+    # Only the main thread may handle signals; a notebook's cell, or a test, may be another.
+    mine = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGTERM, _interrupt) if mine else None
     os.environ[progress.ENV] = str(folder.progress)
     sys.argv = arguments[:1]  # Beam's executors parse it with absl, which knows none of our options
     try:
         yield
     finally:
         sys.argv = arguments
-        signal.signal(signal.SIGTERM, handler)
+        if mine:
+            signal.signal(signal.SIGTERM, handler)
         if before is None:
             del os.environ[progress.ENV]
         else:

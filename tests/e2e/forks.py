@@ -24,7 +24,7 @@ def main() -> None:
         experiment, root, *overrides = json.loads(line)
         child = os.fork()
         if not child:
-            os._exit(run(Request(load(experiment, overrides), Path(root), ["modelmill", "run", experiment])))
+            os._exit(run(Request(load(experiment, overrides), Path(root), ["modelmill", "run", experiment])).code)
         print(f"pid {child}", flush=True)
         _, status = os.waitpid(child, 0)
         print(f"exit {os.waitstatus_to_exitcode(status)}", flush=True)

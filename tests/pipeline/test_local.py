@@ -37,7 +37,7 @@ class Runs:
         settings = self.request.experiment.run.model_copy(update={"seed": seed})
         experiment = self.request.experiment.model_copy(update={"run": settings})
         self._capfd.readouterr()
-        code = run(replace(self.request, experiment=experiment, first=first, last=last, build=build))
+        code = run(replace(self.request, experiment=experiment, first=first, last=last, build=build)).code
         self.screen = self._capfd.readouterr().out
         return code
 

@@ -13,6 +13,7 @@ from tfx.types import BaseChannel
 
 from components.digest import code
 from components.evaluate import lookup
+from data import plugins
 from pipeline import graph
 from pipeline.experiment import Experiment
 from pipeline.folders import NODES
@@ -84,6 +85,8 @@ def compile_experiment(
         notes.append("run.kubernetes is not used: Vertex shows nobody its pods")
     if experiment.validation.drift is not None:
         notes.append("validate.drift is not measured: there are no resolvers, which find the last run's statistics")
+    if experiment.plugins is not None:
+        notes.append(f"the image must hold the plug-ins of {experiment.plugins}, their place in {plugins.ENV}")
     broken = rules.broken(spec, document, target)
     assert not broken, f"the compiled pipeline would be refused: {broken}"
     return Package(target, spec, document, job if target is Target.VERTEX else None, tuple(notes))
