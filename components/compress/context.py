@@ -30,6 +30,7 @@ class Context:
     seed: int
     name: str
     skipped: list[dict[str, str]] = field(default_factory=list)
+    changed: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -65,6 +66,12 @@ class Context:
             self.stored.class_weights,
         )
 
+    def loss(self, labels: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
+        """float32 [batch]: what training makes small, of labels and the bare model's answers."""
+        from components.models import labels as classes
+
+        return classes.cross_entropy(labels, answers)
+
     def converter(self, model: tf_keras.Model) -> tf.lite.TFLiteConverter:
         """A converter of the served model: from uint8 (or the like) to probabilities."""
         return serving.converter(model, self.stored.spec)
@@ -78,6 +85,10 @@ class Context:
     def skip(self, layer: str, method: str, reason: str) -> None:
         """Records that a method left a layer as it was, or did less to it than was asked."""
         self.skipped.append({"layer": layer, "method": method, "reason": reason})
+
+    def change(self, layer: str, method: str, what: str) -> None:
+        """Records what a method did to a layer, where the flatbuffer does not show it."""
+        self.changed.append({"layer": layer, "method": method, "what": what})
 
 
 def steps(chain: list[dict[str, Any]]) -> Iterator[tuple[Any, Any]]:

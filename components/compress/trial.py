@@ -34,11 +34,12 @@ TRIALS = "trials"
 
 @dataclass
 class _Tuned:
-    """A model behind the first steps of a chain, the seconds that they took, and what they skipped."""
+    """A model behind the first steps of a chain, the seconds that they took, what they skipped and changed."""
 
     model: tf_keras.Model
     seconds: float = 0.0
     skipped: list[dict[str, str]] = field(default_factory=list)
+    changed: list[dict[str, str]] = field(default_factory=list)
 
 
 class Bench:
@@ -72,6 +73,7 @@ class Bench:
             "reason": "",
             **_measure(path, float_path, self._examples["eval"]),
             "skipped": tuned.skipped,
+            "changed": tuned.changed,
             "seconds": time.perf_counter() - start + tuned.seconds,
         }
         (folder / TRIAL_FILE).write_text(json.dumps(trial, indent=1))
@@ -80,7 +82,10 @@ class Bench:
         """The chain's flatbuffer, float32 if no method of it writes one; and what it was begun with or has become."""
         begun = next(end for end in range(len(chain), -1, -1) if _key(chain[:end]) in self._tuned)
         tuned = self._tuned[_key(chain[:begun])]
-        context = Context(self._stored, self._examples, self._policy, self._seed, label, list(tuned.skipped))
+        context = Context(
+            *(self._stored, self._examples, self._policy, self._seed, label),
+            *(list(tuned.skipped), list(tuned.changed)),
+        )
         model, start = tuned.model, time.perf_counter()
         for place, (found, config) in enumerate(steps(chain)):
             if place < begun:
@@ -89,12 +94,16 @@ class Bench:
             if hasattr(found, "tune"):
                 model = found.tune(model, config, context)
             if found.EXPORTS:
-                return found.export(model, config, context), _Tuned(model, tuned.seconds, context.skipped)
+                return found.export(model, config, context), _Tuned(
+                    model, tuned.seconds, context.skipped, context.changed
+                )
             if any(other[: place + 1] == chain[: place + 1] for other in self._chains if other != chain):
                 spent = tuned.seconds + time.perf_counter() - start
-                self._tuned[_key(chain[: place + 1])] = _Tuned(model, spent, list(context.skipped))
+                self._tuned[_key(chain[: place + 1])] = _Tuned(
+                    model, spent, list(context.skipped), list(context.changed)
+                )
         _as_in_a_fresh_process(self._seed)
-        return bytes(context.converter(model).convert()), _Tuned(model, tuned.seconds, context.skipped)
+        return bytes(context.converter(model).convert()), _Tuned(model, tuned.seconds, context.skipped, context.changed)
 
 
 def run(job: dict[str, Any]) -> None:

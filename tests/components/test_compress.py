@@ -29,6 +29,7 @@ def compressed(trained: Any, prepared: SimpleNamespace, node_runner: Any, tmp_pa
     cluster = {"cluster": {"clusters": 8, "epochs": 2}}
     chains = [["dynamic_range"], ["int8"], [PRUNE], [PRUNE, {"pqat": {"epochs": 2}}]]
     chains += [["float16"], [cluster, {"cqat": {"epochs": 2}}], [PRUNE, cluster, {"pcqat": {"epochs": 2}}]]
+    chains += [[{"structured": {"amount": 0.5, "epochs": 3, "learning_rate": 0.003}}, "dynamic_range"]]
     component = Compressor(
         float_model=trained.outputs["model"],
         examples=prepared.transform.outputs["transformed_examples"],
@@ -105,6 +106,15 @@ def test_int8_is_calibrated_with_examples_that_are_not_augmented(
     assert int8(examples=augmented) != wanted
 
 
+def test_a_model_of_fewer_channels_is_smaller_and_says_what_is_left(compressed: dict[str, Any]) -> None:
+    found = trial(compressed, "structured + dynamic_range")
+    assert found["bytes"] < 0.6 * trial(compressed, "dynamic_range")["bytes"]
+    changed = {one["layer"]: one["what"] for one in found["changed"]}
+    assert changed["dense"] == "8 of 16 channels left" and changed["conv2d"] == "4 of 8 channels left"
+    (kept,) = [one for one in found["skipped"] if one["layer"] == "logits"]
+    assert kept["reason"] == "keeps all 3 channels: it is the model's output"
+
+
 def test_a_kernel_of_few_weights_gets_fewer_clusters() -> None:
     from components.compress.methods import cluster
 
@@ -151,7 +161,7 @@ def test_the_float_flatbuffer_agrees_with_the_keras_model(
 def test_input_and_output_are_what_a_device_has(compressed: dict[str, Any]) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
-    for number in range(8):
+    for number in range(9):
         interpreter = Interpreter(model_path=str(compressed["trials"] / str(number) / artifacts.FLATBUFFER))
         (given,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
         assert given["dtype"] is np.uint8 and list(given["shape"]) == [1, 12, 12, 1]
@@ -261,6 +271,7 @@ def test_a_child_that_is_killed_says_by_what(tmp_path: Path) -> None:
         (["cluster", "qat"], "qat would undo cluster; use cqat"),
         (["prune", "cluster", "cqat"], "cqat would undo prune; use pcqat"),
         (["cluster", "pcqat"], "pcqat needs prune before it, found only cluster"),
+        (["prune", "structured"], "structured would undo prune; use prune after structured"),
         (["cluster", "prune"], "prune would undo cluster; use cluster after prune"),
     ],
 )
