@@ -20,7 +20,7 @@ from components.digest import code
 from components.evaluate.baseline import baseline_resolver
 from components.evaluate.component import CompressedEvaluator, evaluator
 from components.ingest.component import example_gen
-from components.models import family, loops
+from components.models import family, loops, outside
 from components.push.component import Pusher
 from components.train.component import trainer
 from components.transform.component import transform
@@ -116,7 +116,7 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         train=experiment.train,
         seed=experiment.run.seed,
         checkpoints=places.checkpoints,
-        code=code("components.train.executor", *learns),
+        code=code("components.train.executor", *learns) + outside.digest(experiment.model.files()),
     )
     model = train.outputs["model"]
 

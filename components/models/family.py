@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic import Field
 
+from components.models.phases import Factors
 from data import plugins
 from data.config import Strict
 from data.modality import Spec
@@ -24,6 +26,13 @@ class FamilyConfig(Strict):
     l1: float = Field(0, ge=0, description="L1 penalty on every kernel.")
     l2: float = Field(0, ge=0, description="L2 penalty on every kernel.")
 
+    def files(self) -> dict[str, str]:
+        """The fields that name files from which training begins (paths, PACKAGE:FILE, gs://), and what they name.
+
+        A changed file trains anew: their content counts in the cache's key.
+        """
+        return {}
+
 
 class Family(Protocol):
     """What components/models/families/*.py offer. They import TensorFlow only inside build."""
@@ -34,6 +43,12 @@ class Family(Protocol):
 
     def build(self, config: Any, spec: Spec) -> tf_keras.Model:
         """A Functional model: [batch, *spec.shape], normalised, to logits float32 [batch, len(spec.labels)]."""
+
+    # A family that begins with what was trained before may offer three functions more. build must do without files:
+    # a model is built again, and gets its weights, where they may not be.
+    #   settle(config) -> Config: what the files say of the architecture, put into the Config.
+    #   pretrain(model, config) -> None: gives the model that was built the weights to begin with.
+    #   factors(config, model, epoch) -> list[float]: of each layer's learning rate; see phases.Factors.
 
 
 def look_up(name: str) -> Family:
@@ -50,6 +65,26 @@ def build(config: FamilyConfig, spec: Spec) -> tf_keras.Model:
     """Builds the bare model of a family, with the penalties that any family can have."""
     model = look_up(config.family).build(config, spec)
     return _regularized(model, config.l1, config.l2) if config.l1 or config.l2 else model
+
+
+def settle(config: FamilyConfig) -> FamilyConfig:
+    """The Config with all that building the model needs, read from the files that it names."""
+    found = look_up(config.family)
+    return cast(FamilyConfig, found.settle(config)) if hasattr(found, "settle") else config
+
+
+def begin(config: FamilyConfig, spec: Spec) -> tf_keras.Model:
+    """Builds the bare model and gives it the weights to begin with; `config` is settled."""
+    found, model = look_up(config.family), build(config, spec)
+    if hasattr(found, "pretrain"):
+        found.pretrain(model, config)
+    return model
+
+
+def factors(config: FamilyConfig) -> Factors | None:
+    """By what the learning rate of each layer is multiplied, if the family has a say in it."""
+    found = look_up(config.family)
+    return partial(found.factors, config) if hasattr(found, "factors") else None
 
 
 def inputs(spec: Spec) -> tf_keras.KerasTensor:

@@ -29,7 +29,7 @@ def run(work: dict[str, Any]) -> None:
     _repeatable(work["seed"], train.xla)
     kind = modality.look_up(work["data"]["modality"])
     data = kind.Config.model_validate(work["data"])
-    config = family.look_up(work["model"]["family"]).Config.model_validate(work["model"])
+    config = family.settle(family.look_up(work["model"]["family"]).Config.model_validate(work["model"]))
     spec = kind.spec(work["transform_graph"], work["files"]["train"], data)
     batch = train.global_batch(made.num_replicas_in_sync)
     examples = {split: Examples(files, spec, batch) for split, files in work["files"].items()}
@@ -40,7 +40,7 @@ def run(work: dict[str, Any]) -> None:
     logs = Scalars(Path(work["model_run"]))
     loop = plugins.load(loops.__name__, train.loop, "training loop")
     model, history = loop.train(
-        build=lambda: family.build(config, spec),
+        build=lambda: family.begin(config, spec),
         examples=examples,
         learning=train,
         policy=kind.Policy.model_validate(work["augment"]),
@@ -49,6 +49,7 @@ def run(work: dict[str, Any]) -> None:
         checkpoints=Path(work["checkpoints"]),
         class_weights=class_weights,
         watch=logs.row,
+        factors=family.factors(config),
     )
     logs.close()
     stored = store.Stored(config, spec, work["data"], train.loop, batch, class_weights)

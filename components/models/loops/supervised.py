@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components import progress
-from components.models import labels, store
+from components.models import labels, phases, store
 from components.models.input import Examples
 from components.models.learning import LearningConfig
 from data.modality import Policy
@@ -34,6 +34,7 @@ def train(
     checkpoints: Path,
     class_weights: list[float] | None = None,
     watch: Callable[[int, dict[str, float]], None] = lambda epoch, figures: None,
+    factors: phases.Factors | None = None,
 ) -> tuple[tf_keras.Model, list[dict[str, float]]]:
     """Trains a model on examples["train"], judged after each epoch on examples["eval"].
 
@@ -47,6 +48,7 @@ def train(
       checkpoints: a folder that outlives the process; what stands there is gone on from.
       class_weights: of each label in the loss, in the model's order; None if all count alike.
       watch: is told each epoch's number and figures, those from before a kill too.
+      factors: of each layer's learning rate, epoch by epoch; none if all are 1.
 
     Returns:
       The model (with early stopping: the weights of its best epoch) and a row of figures for each epoch.
@@ -64,19 +66,17 @@ def train(
     steps = train.count // train.batch if whole else train.steps
     with strategy.scope(), _precision(learning.precision):
         model = build()
-        made = optimizer.make(learning, steps)
-        _compile(model, made, learning.xla)
-        model.optimizer.build(model.trainable_variables)
-    checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
+    planned = phases.plan(model, factors, learning.epochs)
     checkpoints.mkdir(parents=True, exist_ok=True)
-    state = _resume(checkpoint, checkpoints)
+    state = _state(checkpoints)
     history: list[dict[str, float]] = state["history"]
     for epoch, row in enumerate(history):
         watch(epoch, row)
     rate = optimizer.Rate(learning, steps)
+    checkpoint: tf.train.Checkpoint
 
     def ended(epoch: int, row: dict[str, float]) -> None:
-        row["learning_rate"] = float(rate(model.optimizer.iterations - 1))
+        row["learning_rate"] = float(rate((epoch + 1) * steps - 1))
         if not math.isfinite(row["loss"]):
             raise FloatingPointError(
                 f"the loss became {row['loss']} in epoch {epoch + 1}; "
@@ -91,12 +91,28 @@ def train(
         info = f"loss {row['loss']:.3f}  accuracy {row['accuracy']:.3f}  eval {row['val_accuracy']:.3f}"
         progress.bar("train", epoch + 1, learning.epochs, info)
         watch(epoch, row)
-        model.stop_training = _exhausted(history, state["best"], learning)
+        model.stop_training = exhausted()
 
-    if len(history) < learning.epochs and not _exhausted(history, state["best"], learning):
-        epochs = range(len(history), learning.epochs)
-        batches = _passes(train, policy, seed, epochs, steps, class_weights, whole)
-        _fit(model, batches, epochs, steps, ended, [], examples["eval"].plain())
+    def exhausted() -> bool:
+        """Whether early stopping ends it. Before the last phase, what gets no better may yet be thawed."""
+        since = max(state["best"], planned[-1].epochs.start - 1)
+        return _exhausted(history, since, learning)
+
+    unread = bool(history)
+    for phase in phases.left(planned, len(history)):
+        with strategy.scope(), _precision(learning.precision):
+            made = optimizer.make(learning, steps, phase.epochs.start * steps, phases.enter(model, phase))
+            _compile(model, made, learning.xla)
+            model.optimizer.build(model.trainable_variables)
+        checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
+        if unread:
+            checkpoint.read(str(checkpoints / state["checkpoint"])).assert_consumed()
+            progress.note(f"training goes on after epoch {len(history)}")
+            unread = False
+        epochs = range(len(history), phase.epochs.stop)
+        if epochs and not exhausted():
+            batches = _passes(train, policy, seed, epochs, steps, class_weights, whole)
+            _fit(model, batches, epochs, steps, ended, [], examples["eval"].plain())
     if len(history) < learning.epochs:
         progress.note(f"training stopped after epoch {len(history)}: no better since epoch {state['best'] + 1}")
     if learning.early_stopping:
@@ -228,18 +244,16 @@ def _score(row: dict[str, float]) -> tuple[float, float]:
     return row["val_accuracy"], -row["val_loss"]
 
 
-def _exhausted(history: list[dict[str, float]], best: int, learning: LearningConfig) -> bool:
+def _exhausted(history: list[dict[str, float]], since: int, learning: LearningConfig) -> bool:
     stopping = learning.early_stopping
-    return stopping is not None and len(history) - 1 - best >= stopping.patience
+    return stopping is not None and len(history) - 1 - since >= stopping.patience
 
 
-def _resume(checkpoint: tf.train.Checkpoint, folder: Path) -> dict[str, Any]:
-    """Restores the last whole epoch, if there is one."""
+def _state(folder: Path) -> dict[str, Any]:
+    """What is known of the last whole epoch, if there is one."""
     if not (folder / STATE).exists():
         return {"history": [], "best": -1, "checkpoint": None}
     state: dict[str, Any] = json.loads((folder / STATE).read_text())
-    checkpoint.read(str(folder / state["checkpoint"])).assert_consumed()
-    progress.note(f"training goes on after epoch {len(state['history'])}")
     return state
 
 

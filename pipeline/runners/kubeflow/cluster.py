@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from components.models import outside
 from pipeline.experiment import Experiment
 from pipeline.runners.kubeflow.mounts import MOUNTS
 from pipeline.runners.kubeflow.targets import SCHEMES, DeployError, Target
@@ -37,15 +38,21 @@ def locate(experiment: Experiment, target: Target, root: str) -> Located:
             f"run.cluster.schema_file: missing; {experiment.data.schema_file} is a file of this machine. "
             "Give where the cluster finds it: gs://..., or a path in the container"
         )
-    outside = f"{root}/{experiment.name}" if target is Target.VERTEX else None
-    destination = _folder("destination", cluster.destination, target, outside and f"{outside}/pushed")
+    for field, name in experiment.model.files().items():
+        if outside.is_local(name):
+            raise DeployError(
+                f"model.{field}: {name} is a file of this machine. Give where the cluster finds it: gs://..., or "
+                "PACKAGE:FILE for a file of a package that the image has"
+            )
+    own = f"{root}/{experiment.name}" if target is Target.VERTEX else None
+    destination = _folder("destination", cluster.destination, target, own and f"{own}/pushed")
     if destination is None:
         destination = f"{SCRATCH}/{experiment.name}/pushed"
         notes.append(
             "no run.cluster.destination: versions are not kept, only the artifact pushed_model of each run is, "
             "and there is no baseline. Mount a volume and give a folder on it"
         )
-    checkpoints = _folder("checkpoints", cluster.checkpoints, target, outside and f"{outside}/checkpoints")
+    checkpoints = _folder("checkpoints", cluster.checkpoints, target, own and f"{own}/checkpoints")
     if checkpoints is None:
         checkpoints = f"{SCRATCH}/{experiment.name}/checkpoints"
         notes.append(
