@@ -9,21 +9,21 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from pipeline import cli_kubeflow, cli_tools
+from pipeline import cli_kubeflow, cli_runs, cli_tools, completion
 
 app = typer.Typer(
     name="modelmill",
     help="Train, judge, compress and push models with TFX, from one experiment file.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 PACKAGES = ("pipeline", "components", "data")
 ROOT = Path("runs")
+JSON = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
 def main() -> None:
@@ -34,7 +34,8 @@ def main() -> None:
     shadowed = shadows()
     if shadowed:
         _stop(2, shadowed)
-    app()
+    # https://no-color.org; rich knows it, click does not.
+    app(color=False if os.environ.get("NO_COLOR") else None)
 
 
 def shadows() -> str | None:
@@ -65,21 +66,42 @@ def _main(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command()
 def run(
-    experiment: Annotated[str, typer.Argument(help="A shipped experiment's name, a YAML file, or a project's folder.")],
+    experiment: Annotated[
+        str,
+        typer.Argument(
+            help="A shipped experiment's name, a YAML file, or a project's folder.",
+            autocompletion=completion.experiments,
+        ),
+    ],
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Such as train.epochs=5; repeatable."),
     ] = None,
     root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
     first: Annotated[
-        str | None, typer.Option("--from", metavar="NODE", help="Begin here, with the last run's outputs.")
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="NODE",
+            help="Begin here, with the last run's outputs.",
+            autocompletion=completion.nodes,
+        ),
     ] = None,
-    last: Annotated[str | None, typer.Option("--to", metavar="NODE", help="End with this node.")] = None,
+    last: Annotated[
+        str | None,
+        typer.Option("--to", metavar="NODE", help="End with this node.", autocompletion=completion.nodes),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Only the pushed version, or why there is none.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also what the nodes log.")] = False,
 ) -> None:
     """Run an experiment: 0 pushed, 3 a gate refused, 2 bad experiment or input, 1 failure."""
     from pipeline.experiment import ExperimentError, load
     from pipeline.folders import part_problem
 
+    if quiet and verbose:
+        _stop(2, "--quiet and --verbose: give either")
     wrong = part_problem(first, last)
     if wrong:
         _stop(2, wrong)
@@ -101,7 +123,8 @@ def run(
     from pipeline.runners.run import run as run_now
 
     try:
-        code = run_now(Request(loaded, root, command, first, last)).code
+        tell: Literal["end", "log", "progress"] = "end" if quiet else "log" if verbose else "progress"
+        code = run_now(Request(loaded, root, command, first, last, tell=tell)).code
     except BusyError as error:
         _stop(2, str(error))
     except OSError as error:  # before any node: those tell by themselves
@@ -110,7 +133,7 @@ def run(
 
 
 @app.command("list")
-def list_experiments() -> None:
+def list_experiments(as_json: JSON = False) -> None:
     """List the shipped experiments: what they do, on which data, how long, and the figure to expect."""
     from rich.console import Console
     from rich.table import Table
@@ -119,6 +142,10 @@ def list_experiments() -> None:
 
     columns = ("name", *(key for key in HEAD if key != "command"))
     experiments = shipped()
+    if as_json:
+        for head in experiments:
+            typer.echo(json.dumps(head))
+        return
     console = Console()
     if not console.is_terminal:
         for head in experiments:
@@ -134,6 +161,7 @@ def list_experiments() -> None:
 def predict(
     pushed: Annotated[Path, typer.Argument(help="A pushed version: runs/EXPERIMENT/pushed/VERSION.")],
     files: Annotated[list[Path], typer.Argument(help="Raw files, such as images.", metavar="FILE...")],
+    as_json: JSON = False,
 ) -> None:
     """Predict with a pushed model, by its own client: a table, or JSON lines where there is no terminal."""
     client = pushed / "client.py"
@@ -149,7 +177,7 @@ def predict(
         _stop(2 if done.returncode == 2 else 1, told or f"{client} failed with exit code {done.returncode}")
     if told:
         typer.echo(told, err=True)
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() and not as_json:
         _show_predictions([json.loads(line) for line in done.stdout.splitlines() if line.strip()])
     else:
         typer.echo(done.stdout, nl=False)
@@ -189,4 +217,5 @@ def _stop(code: int, message: str) -> NoReturn:
 
 
 cli_tools.register(app)
+cli_runs.register(app)
 cli_kubeflow.register(app)

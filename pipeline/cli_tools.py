@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -9,7 +10,16 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from pipeline import completion
+
 ROOT = Path("runs")
+EXPERIMENT = Annotated[
+    str,
+    typer.Argument(
+        help="A shipped experiment's name, a YAML file, or a project's folder.", autocompletion=completion.experiments
+    ),
+]
+JSON = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,9 +51,9 @@ def new(
 
 
 def check(
-    experiment: Annotated[str, typer.Argument(help="A shipped experiment's name, a YAML file, or a project's folder.")],
+    experiment: EXPERIMENT,
     root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """Look at an experiment and all of its data before anything is trained: 0 if it can be run, else 2."""
     from data.table import BadDataError
@@ -64,7 +74,7 @@ def check(
 
 
 def show(
-    experiment: Annotated[str, typer.Argument(help="A shipped experiment's name, or the path of a YAML file.")],
+    experiment: EXPERIMENT,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Such as train.epochs=5; repeatable.")
     ] = None,
@@ -82,7 +92,7 @@ def show(
 
 
 def preview(
-    experiment: Annotated[str, typer.Argument(help="A shipped experiment's name, or the path of a YAML file.")],
+    experiment: EXPERIMENT,
     count: Annotated[int, typer.Option("-n", min=1, max=200, help="How many examples are shown.")] = 8,
     output: Annotated[
         Path | None, typer.Option("-o", metavar="FILE", help="The page; EXPERIMENT-preview.html if absent.")
@@ -142,7 +152,12 @@ def schema(
 
 def report(
     runs: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN]...", help="A run's folder or id, or an experiment: its newest.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN]...",
+            help="A run's folder or id, or an experiment: its newest.",
+            autocompletion=completion.runs,
+        ),
     ] = None,
     latest: Annotated[bool, typer.Option("--latest", help="The newest run of all; so is none given.")] = False,
     compare: Annotated[bool, typer.Option("--compare", help="Two or more runs side by side.")] = False,
@@ -173,18 +188,24 @@ def report(
     typer.echo(str(made))
 
 
-def doctor(root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT) -> None:
+def doctor(
+    root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
+    as_json: JSON = False,
+) -> None:
     """Look whether this machine has all that a run needs; 1 if not, with what to do."""
     from pipeline.doctor import examine
 
     signs = {"ok": ("ok", typer.colors.GREEN), "note": ("note", typer.colors.YELLOW), "wrong": ("WRONG", "red")}
     wrong = 0
     for finding in examine(root):
+        wrong += finding.state == "wrong"
+        if as_json:
+            typer.echo(json.dumps(dataclasses.asdict(finding)))
+            continue
         sign, colour = signs[finding.state]
         typer.echo(f"{typer.style(f'{sign:6}', fg=colour)}{finding.name:16}{finding.found}")
         if finding.do:
             typer.echo(f"{'':22}do: {finding.do}")
-        wrong += finding.state == "wrong"
     if wrong:
         _stop(1, f"{wrong} of these would break a run")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -91,6 +92,9 @@ class Folders:
     def lock(self) -> Path:
         """Held while a run is going on."""
         return self.experiment / ".lock"
+
+
+RUN_ID = re.compile(r"\d{8}-\d{6}(-\d{3})?")
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from components.gates import Gate
-from pipeline.folders import RunFolder
+from pipeline.folders import RUN_ID, RunFolder
 
-Status = Literal["pushed", "refused", "failed", "partial", "unfinished"]
+Status = Literal["pushed", "refused", "failed", "partial", "unfinished", "running"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class Run:
     Attributes:
       experiment: its name.
       id: the run's; ids sort by time.
-      status: "partial" is a part of the chain that did all it was asked to; "unfinished" never came to its end.
+      status: "partial" is a part of the chain that did all it was asked to; "unfinished" never came to its end, and
+        `modelmill runs` calls it "running" where a process is at work on it.
       folder: the run's own; report.html, log.txt and summary.json lie there.
       seconds: of the whole run.
       examples: by split.
@@ -92,6 +94,16 @@ class Run:
             links = sorted(f"{one.parent.name}, {one.name}" for one in path.parent.parent.glob("*/*"))
             raise KeyError(f"run {self.id} has no artifact {node}, {key}; it has {'; '.join(links) or 'none'}")
         return path.resolve()
+
+
+def every(root: Path, experiments: Collection[str] = ()) -> list[Run]:
+    """All runs below the root, or those of some experiments, the oldest first."""
+    found = [
+        path.parent
+        for path in root.glob("*/*/experiment.yaml")
+        if RUN_ID.fullmatch(path.parent.name) and (not experiments or path.parent.parent.name in experiments)
+    ]
+    return [read(folder) for folder in sorted(found, key=lambda one: (one.name, one.parent.name))]
 
 
 def read(folder: Path) -> Run:

@@ -116,6 +116,22 @@ def artifacts_before(folders: Folders, kind: str, artifact: Artifact) -> list[Ar
     return sorted(older, key=lambda one: -one.id)
 
 
+def places(folders: Folders, run_ids: Iterable[str]) -> set[Path]:
+    """Where all artifacts lie that nodes took or gave in these runs, those from the cache and from earlier runs too.
+
+    A run that never came to its first node has none.
+    """
+    if not folders.metadata.is_file():
+        return set()
+    store, executions = _store(folders), []
+    for run_id in run_ids:
+        context = store.get_context_by_type_and_name("pipeline_run", run_id)
+        executions += [one.id for one in store.get_executions_by_context(context.id)] if context else []
+    events = store.get_events_by_execution_ids(executions) if executions else []
+    found = store.get_artifacts_by_id(sorted({event.artifact_id for event in events})) if events else []
+    return {_artifact(one, folders).path for one in found if one.uri}
+
+
 def _json(path: Path | None) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else None
 

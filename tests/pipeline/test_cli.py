@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import time
@@ -253,3 +254,67 @@ def test_what_is_calibrated_with_comes_from_before_the_augmentation(tmp_path: Pa
         given = nodes["compress"].inputs
         assert given["examples"].producer_component_id == ("augment" if wanted else "transform")
         assert {key: given[key].producer_component_id for key in given if key == "plain_examples"} == wanted
+
+
+def on_a_terminal(*arguments: str, **environment: str) -> str:
+    """What the command shows on a terminal of 200 columns."""
+    main, second = pty.openpty()
+    command = [sys.executable, "-m", "pipeline", *arguments]
+    kept = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
+    subprocess.run(
+        command, stdout=second, stderr=second, env={**kept, "COLUMNS": "200", "TERM": "xterm", **environment}
+    )
+    os.close(second)
+    text = os.read(main, 10_000).decode()
+    os.close(main)
+    return text
+
+
+def test_colours_only_on_a_terminal_and_not_against_the_wish() -> None:
+    colour = re.compile(r"\x1b\[[0-9;]*(3\d|9[0-7])[;m]")  # bold is none
+    for arguments in (("run", "digits-cn"), ("check", "digits-cn")):
+        assert colour.search(on_a_terminal(*arguments)), arguments
+        assert not colour.search(on_a_terminal(*arguments, NO_COLOR="1")), arguments
+        done = modelmill(*arguments)
+        assert "\x1b[" not in done.stdout + done.stderr
+
+
+def test_listings_are_json_lines_too(pushed: Path) -> None:
+    heads = [json.loads(line) for line in modelmill("list", "--json").stdout.splitlines()]
+    assert heads == experiment.shipped()
+    text = on_a_terminal("predict", str(pushed / "1"), str(pushed.parent / "a.png"), "--json")
+    assert json.loads(text)["label"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("modelmill ru", {"run", "runs", "run-node"}),
+        ("modelmill run mnist", {"mnist-cnn"}),
+        ("modelmill run digits-cnn --from tr", {"transform", "train"}),
+        ("modelmill run pro", {"project/"}),
+        ("modelmill run project/", {"project/own.yaml"}),
+        ("modelmill report dig", {"digits-cnn", "digits-cnn/20261122-000000"}),
+    ],
+)
+def test_the_shell_completes(tmp_path: Path, words: str, wanted: set[str]) -> None:
+    for name in ("project/own.yaml", "runs/digits-cnn/20261122-000000/experiment.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    code = (
+        "import sys; sys.argv = ['modelmill']; from pipeline import cli\n"
+        "try: cli.main()\n"
+        "finally: assert 'tensorflow' not in sys.modules\n"
+    )
+    asked = {"_MODELMILL_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    home = str(Path(cli.__file__).parents[1])
+    environment = {**os.environ, **asked, "PYTHONPATH": home}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path, check=False
+    )
+    assert set(done.stdout.split()) == wanted, done.stderr
+
+
+def test_quiet_and_verbose_exclude_each_other() -> None:
+    done = modelmill("run", "digits-cnn", "-q", "-v")
+    assert (done.returncode, done.stdout) == (2, "") and "give either" in done.stderr

@@ -31,13 +31,13 @@ class Runs:
         self.screen = ""
         self._capfd = capfd
 
-    def __call__(self, word: str = "", seed: int = 0, first=None, last=None, build=little.build) -> int:
+    def __call__(self, word="", seed=0, first=None, last=None, build=little.build, tell="progress") -> int:
         """One run; `word` is what the second node is to do. Returns the exit code."""
         little.misbehave(self.folders, word)
         settings = self.request.experiment.run.model_copy(update={"seed": seed})
         experiment = self.request.experiment.model_copy(update={"run": settings})
         self._capfd.readouterr()
-        code = run(replace(self.request, experiment=experiment, first=first, last=last, build=build)).code
+        code = run(replace(self.request, experiment=experiment, first=first, last=last, build=build, tell=tell)).code
         self.screen = self._capfd.readouterr().out
         return code
 
@@ -102,6 +102,16 @@ def test_again_nothing_is_run(runs: Runs) -> None:
     assert runs.summary["pushed"] == first["pushed"] and runs.summary["run_id"] > first["run_id"]
     assert "all 4 cached, nothing to do" in runs.screen
     assert (runs.folders.latest / "links" / "push" / "pushed_model").is_dir()
+
+
+def test_it_tells_as_much_as_is_asked_for(runs: Runs) -> None:
+    version = f"{runs.folders.pushed / '1'}\n"
+    assert runs(tell="end") == PUSHED and runs.screen == version
+    assert runs("fail", seed=1, tell="end") == FAILED
+    assert runs.screen.strip().startswith("train failed: seed 1 does not grow") and "ingest" not in runs.screen
+    assert runs(seed=2, tell="nothing") == PUSHED and not runs.screen
+    assert runs(seed=3, tell="log") == PUSHED
+    assert "train: done" in runs.screen and "absl: " in runs.screen
 
 
 def test_a_change_runs_from_where_it_matters(runs: Runs) -> None:

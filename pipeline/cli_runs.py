@@ -1,0 +1,167 @@
+"""The commands for runs that were: list them, delete old ones. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from pipeline import completion
+
+if TYPE_CHECKING:
+    from pipeline.results import Run
+    from pipeline.runners.clean import Plan
+
+ROOT = Path("runs")
+EXPERIMENTS = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[EXPERIMENT]...", help="All if absent.", autocompletion=completion.ran),
+]
+JSON = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+COLOURS = {"pushed": "green", "refused": "red", "failed": "red", "running": "cyan"}
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    for command in (runs, clean):
+        app.command()(command)
+
+
+def runs(
+    experiments: EXPERIMENTS = None,
+    last: Annotated[int, typer.Option("-n", "--last", min=1, help="So many of the newest.")] = 20,
+    root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
+    as_json: JSON = False,
+) -> None:
+    """List runs, the newest last: what they came to, the figures of the compressed model, where they lie."""
+    from pipeline import results
+
+    _check(root, experiments)
+    found = [_running(run, root) for run in results.every(root, experiments or ())[-last:]]
+    if as_json:
+        for run in found:
+            typer.echo(json.dumps(_plain(run), default=str))
+        return
+    if not found:
+        _stop(2, f"{root}: no runs; `modelmill run` makes one, --root names another place")
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    table = Table("run", "status", box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("float", "compressed", "gzipped", "seconds"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("folder", overflow="fold")
+    for run in found:
+        status = Text(run.status, style=COLOURS.get(run.status, ""))
+        table.add_row(f"{run.experiment}/{run.id}", status, *_figures(run), _short(run.folder))
+    console.print(table)
+
+
+def clean(
+    experiments: EXPERIMENTS = None,
+    keep: Annotated[int, typer.Option(min=1, help="So many of each experiment's newest runs stay.")] = 5,
+    days: Annotated[int | None, typer.Option(min=0, help="Younger ones stay, too.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
+    as_json: JSON = False,
+) -> None:
+    """Delete old runs, and artifacts that no kept run needs; never what was pushed.
+
+    A kept run stays all cached. Besides the newest runs the last two that pushed something are kept: their models are
+    the baselines of what comes.
+    """
+    from pipeline.folders import Folders
+    from pipeline.runners import clean as cleaning
+    from pipeline.runners.lock import BusyError
+
+    _check(root, experiments)
+    now = datetime.now()
+    names = sorted({run.parent.parent.name for run in root.glob("*/*/experiment.yaml")})
+    wanted = [Folders(root, name) for name in names if not experiments or name in experiments]
+    plans = [made for one in wanted if (made := cleaning.plan(one, keep, days, now)).items]
+    for made in plans:
+        _tell(made, as_json)
+    free = sum(made.bytes for made in plans)
+    if not as_json:
+        typer.echo(f"{free / 1e6:,.1f} MB {'would be' if dry_run else 'to be'} freed" if plans else "nothing to delete")
+    if dry_run or not plans:
+        return
+    if not yes:
+        if not sys.stdin.isatty():
+            _stop(2, "nothing was deleted: give --yes, since there is nobody to ask, or --dry-run")
+        typer.confirm("Delete?", abort=True)
+    for made in plans:
+        try:
+            cleaning.carry_out(made.folders, keep, days, now)
+        except BusyError as error:
+            typer.secho(f"left alone: {error}", err=True, fg=typer.colors.YELLOW)
+
+
+def _tell(made: Plan, as_json: bool) -> None:
+    if as_json:
+        for item in made.items:
+            plain = {"experiment": made.folders.name, "kind": item.kind, "path": str(item.path), "bytes": item.bytes}
+            typer.echo(json.dumps(plain))
+        return
+    counts = {kind: [one for one in made.items if one.kind == kind] for kind in ("run", "artifact", "checkpoint")}
+    told = [f"{len(found)} {kind}{'s' if len(found) > 1 else ''}" for kind, found in counts.items() if found]
+    typer.echo(f"{made.folders.name}: {', '.join(told)}, {made.bytes / 1e6:,.1f} MB; {len(made.keep)} runs stay")
+    for item in made.items:
+        if item.kind == "run":
+            typer.echo(f"  {item.path.name}")
+
+
+def _check(root: Path, experiments: list[str] | None) -> None:
+    """Refuses experiments that have never been run there."""
+    from data import plugins
+
+    names = {path.parent.parent.name for path in root.glob("*/*/experiment.yaml")}
+    for name in experiments or []:
+        if name not in names:
+            _stop(2, f"{root}: {plugins.unknown('experiment', name, names)}")
+
+
+def _running(run: Run, root: Path) -> Run:
+    """The run; "running" if it is the newest of an experiment at which a process is at work."""
+    from pipeline.folders import Folders
+    from pipeline.runners import lock
+
+    folders = Folders(root, run.experiment)
+    at_work = run.status == "unfinished" and folders.latest.resolve() == run.folder and lock.busy(folders.lock)
+    return dataclasses.replace(run, status="running") if at_work else run
+
+
+def _figures(run: Run) -> list[str]:
+    """The first metric of both models, and what the compressed one takes."""
+    metrics = [
+        next(iter(one.metrics.values()), None) if one else None for one in (run.float_model, run.compressed_model)
+    ]
+    size = run.compressed_model.gzip_bytes if run.compressed_model else None
+    shown = ["" if one is None else f"{one:.4f}" for one in metrics]
+    return [*shown, "" if size is None else f"{size:,}", "" if run.seconds is None else f"{run.seconds:.0f}"]
+
+
+def _plain(run: Run) -> dict[str, Any]:
+    """For JSON: without the single gates and nodes, which summary.json has."""
+    told = dataclasses.asdict(dataclasses.replace(run, gates=(), nodes=(), trials=()))
+    refused = [f"{gate.gate}: {gate.metric}, {gate.slice}" for gate in run.gates if not gate.passed]
+    return {key: value for key, value in told.items() if key not in ("gates", "nodes", "trials")} | {"refused": refused}
+
+
+def _short(path: Path) -> str:
+    """The path as seen from here, if that is shorter."""
+    return min(str(path), os.path.relpath(path), key=len)
+
+
+def _stop(code: int, message: str) -> NoReturn:
+    typer.secho(message, err=True, fg=typer.colors.RED)
+    raise SystemExit(code)

@@ -1,0 +1,44 @@
+"""What the shell offers for an argument that is being typed. Quick, and silent about what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def experiments(incomplete: str) -> list[str]:
+    """Shipped experiments; files and folders."""
+    shipped = [path.stem for path in (Path(__file__).parent / "experiments").glob("*.yaml")]
+    return [name for name in sorted(shipped) if name.startswith(incomplete)] + _files(incomplete)
+
+
+def nodes(incomplete: str) -> list[str]:
+    """Nodes of the chain."""
+    from pipeline.folders import NODES
+
+    return [name for name in NODES if name.startswith(incomplete)]
+
+
+def ran(incomplete: str) -> list[str]:
+    """Experiments that were run in the usual place."""
+    names = {path.parent.parent.name for path in Path("runs").glob("*/*/experiment.yaml")}
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
+def runs(incomplete: str) -> list[str]:
+    """Those, and each of their runs."""
+    paths = sorted(path.parent for path in Path("runs").glob("*/*/experiment.yaml"))
+    found = [f"{path.parent.name}/{path.name}" for path in paths if not path.is_symlink()]
+    return ran(incomplete) + [name for name in found if name.startswith(incomplete)]
+
+
+def _files(incomplete: str) -> list[str]:
+    """Paths of YAML files and of folders that begin so."""
+    start = Path(incomplete)
+    folder = start if incomplete.endswith("/") else start.parent
+    name = "" if incomplete.endswith("/") else start.name
+    try:
+        found = sorted(path for path in folder.iterdir() if path.name.startswith(name) and path.name[0] != ".")
+    except OSError:
+        return []
+    folders = [f"{path}/" for path in found if path.is_dir()]
+    return folders + [str(path) for path in found if path.suffix in (".yaml", ".yml")]
