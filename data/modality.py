@@ -77,6 +77,7 @@ class Spec(Strict):
     mean: tuple[float, ...] = Field((), description="Per channel, over the train split; none: not normalised.")
     stddev: tuple[float, ...] = Field((), description="Per channel, over the train split; never zero.")
     vocabulary: int = Field(0, ge=0, description="How many token ids there are; 0 if the inputs are no ids.")
+    sample_rate: int = Field(0, ge=0, description="Hertz, of a waveform; 0 if the inputs are none.")
 
     @property
     def model_dtype(self) -> str:
@@ -134,8 +135,8 @@ class Modality(Protocol):
     def decode(self, content: bytes, config: Any) -> tf.Tensor:
         """A raw example's content to the model's input [*shape], as Transform makes it but without its statistics."""
 
-    def show(self, input: tf.Tensor) -> tuple[str, bytes]:
-        """A model's input [*shape] for people: a media type, such as image/png, and a file of it."""
+    def show(self, input: tf.Tensor, config: Any) -> tuple[str, bytes]:
+        """A model's input [*shape] for people: a media type, such as image/png or audio/wav, and a file of it."""
 
     def filename(self, content: bytes) -> str:
         """A file name, with the right suffix, for an example's raw content."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from components.compress import method
+from components.models import frontend
 
 if TYPE_CHECKING:
     import tf_keras
@@ -23,6 +24,8 @@ class AwareConfig(method.MethodConfig):
 
 def tune(model: tf_keras.Model, config: AwareConfig, context: Context, scheme: Any) -> tf_keras.Model:
     """Simulates int8 in every layer that TF-MOT's 8-bit scheme knows; the others stay float and are reported.
+
+    So does a front-end, in which eight bits would not do: int8 begins behind it.
 
     Args: scheme: TF-MOT's; it says what quantization has to keep as it is.
     """
@@ -44,8 +47,11 @@ def tune(model: tf_keras.Model, config: AwareConfig, context: Context, scheme: A
             return layer
         return tfmot.quantization.keras.quantize_annotate_layer(layer)
 
-    annotated = tf_keras.models.clone_model(context.copy(model), clone_function=annotate)
-    aware = tfmot.quantization.keras.quantize_apply(annotated, scheme)
+    front, rest = frontend.split(context.copy(model))
+    if front is not None:
+        context.skip(frontend.NAME, config.method, "spectra span more than eight bits: the front-end stays float32")
+    annotated = tf_keras.models.clone_model(rest, clone_function=annotate)
+    aware = frontend.join(front, tfmot.quantization.keras.quantize_apply(annotated, scheme))
     context.fine_tune(aware, config.epochs, config.learning_rate, [])
     return aware
 

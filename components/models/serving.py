@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from components.models import flatbuffer, frontend
 from components.models.input import normalise
 from data import modality
 from data.modality import Spec
@@ -33,12 +34,48 @@ def served(model: tf_keras.Model, spec: Spec, batch: int | None = None) -> tf_ke
 
 
 def converter(model: tf_keras.Model, spec: Spec) -> tf.lite.TFLiteConverter:
-    """A converter of the served model: one example at a time, builtin ops only, no quantization yet."""
+    """A converter of the served model: one example at a time, builtin ops only, no quantization yet.
+
+    What it quantizes, if it is told to, is what stands behind the front-end of a model that has one.
+    """
+    front, rest = frontend.split(model)
+    if front is None:
+        return _converter(served(model, spec, batch=1))
+    return _Behind(front, rest, spec)
+
+
+def _converter(model: tf_keras.Model) -> tf.lite.TFLiteConverter:
     import tensorflow as tf
 
-    made = tf.lite.TFLiteConverter.from_keras_model(served(model, spec, batch=1))
+    made = tf.lite.TFLiteConverter.from_keras_model(model)
     made.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     return made
+
+
+class _Behind:
+    """A TFLiteConverter of what is behind a front-end; `convert` puts the front-end, as float32, before it."""
+
+    def __init__(self, front: tf_keras.Model, rest: tf_keras.Model, spec: Spec) -> None:
+        import tf_keras
+
+        waves = tf_keras.Input(spec.shape, batch_size=1, dtype=spec.dtype, name="inputs")
+        features = tf_keras.Input(front.output_shape[1:], batch_size=1, name="features")
+        probabilities = tf_keras.layers.Softmax(name="probabilities", dtype="float32")(rest(features))
+        self.__dict__["_front"] = tf_keras.Model(waves, front(normalise(waves, spec)))
+        self.__dict__["_rest"] = _converter(tf_keras.Model(features, probabilities))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._rest, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._rest, name, value)
+
+    def convert(self) -> bytes:
+        """As TFLiteConverter's. The representative examples are those of the whole model."""
+        given, front = self._rest.representative_dataset, self._front
+        if given is not None:
+            self._rest.representative_dataset = lambda: ([front(example)] for (example,) in given())
+        return flatbuffer.chain(_converter(front).convert(), self._rest.convert(), frontend.NAME)
 
 
 def export(model: tf_keras.Model, spec: Spec, transform_graph: str, folder: Path) -> None:

@@ -208,7 +208,7 @@ def decode(content: bytes, config: Config) -> tf.Tensor:
     return _decode(tf.constant(content), config)
 
 
-def show(input: tf.Tensor) -> tuple[str, bytes]:
+def show(input: tf.Tensor, config: Config) -> tuple[str, bytes]:
     """A PNG."""
     return "image/png", encode(input)["image"].numpy()
 

@@ -115,13 +115,13 @@ def _rows(experiment: Experiment, examples: list[dict[str, Any]]) -> tuple[list[
     inputs = tf.stack([kind.decode(example[kind.INPUT], experiment.data) for example in examples])
     labels = [str(example[modality.LABEL]) for example in examples]
     rows = [
-        Row(label, str(example[modality.PATH]), _picture(kind, one, f"{label}, before", "before"), [])
+        Row(label, str(example[modality.PATH]), _picture(experiment, one, f"{label}, before", "before"), [])
         for label, example, one in zip(labels, examples, inputs, strict=True)
     ]
     for version in range(1, VERSIONS + 1):
         changed, shares = _augmented(experiment, inputs, labels, version)
         for row, one, share in zip(rows, changed, shares, strict=True):
-            row.after.append(_picture(kind, one, f"{row.label}, version {version}: {share or row.label}", share))
+            row.after.append(_picture(experiment, one, f"{row.label}, version {version}: {share or row.label}", share))
     return rows, inputs[0].shape.num_elements() <= _SMALL
 
 
@@ -148,8 +148,8 @@ def _shares(names: list[str], shares: list[float]) -> str:
     return ", ".join(f"{name}: {100 * share:.0f} %" for share, name in ranked if share >= _LEAST)
 
 
-def _picture(kind: modality.Modality, one: tf.Tensor, alt: str, caption: str) -> Picture:
-    media, content = kind.show(one)
+def _picture(experiment: Experiment, one: tf.Tensor, alt: str, caption: str) -> Picture:
+    media, content = modality.look_up(experiment.data.modality).show(one, experiment.data)
     return Picture(f"data:{media};base64,{base64.b64encode(content).decode()}", alt, caption)
 
 

@@ -48,8 +48,21 @@ def image() -> Problem:
     return Problem(spec, inputs, labels, raw)
 
 
+def audio() -> Problem:
+    """Tones that differ by class in their pitch, with noise."""
+    random = np.random.default_rng(0)
+    labels = np.arange(48) % 3
+    time = np.arange(2000) / 4000
+    pitch = np.array([300.0, 600.0, 1200.0])[labels][:, np.newaxis] * random.uniform(0.9, 1.1, (48, 1))
+    inputs = 0.3 * np.sin(2 * np.pi * pitch * time) + random.normal(0, 0.03, (48, 2000))
+    raw = random.integers(-9000, 9000, (4, 2000), dtype=np.int16)
+    shape = {"shape": (2000,), "dtype": "int16", "sample_rate": 4000}
+    spec = Spec(modality="audio", labels=CLASSES, mean=(0.0,), stddev=(32768.0,), **shape)
+    return Problem(spec, inputs.astype(np.float32), labels, raw)
+
+
 # By modality: the first that a family takes is the one it is tested with.
-PROBLEMS = {"image": image}
+PROBLEMS = {"image": image, "audio": audio}
 
 
 @pytest.fixture(params=FAMILIES)

@@ -1,0 +1,82 @@
+"""Puts one flatbuffer behind another: what must stay float32, and what was quantized, in one file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+IDENTIFIER = b"TFL3"
+# Readers map the file and take constants from where they lie.
+ALIGNMENT = 16
+
+
+def chain(first: bytes, second: bytes, prefix: str) -> bytes:
+    """A flatbuffer that hands the only output of `first` to the only input of `second`.
+
+    Args:
+      first: its tensors get names that begin with `prefix` and a slash.
+      second: its input must have the type of the first one's output.
+      prefix: by which the two parts can be told apart.
+
+    Raises:
+      ValueError: they do not fit.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model, other = (schema.ModelT.InitFromPackedBuf(content, 0) for content in (first, second))
+    if len(model.subgraphs) != 1 or len(other.subgraphs) != 1:
+        raise ValueError("a flatbuffer with control flow can't be put together with another one")
+    graph, added = model.subgraphs[0], other.subgraphs[0]
+    (seam,), (entry,) = graph.outputs, added.inputs
+    if graph.tensors[seam].type != added.tensors[entry].type:
+        raise ValueError(f"the types at the seam differ: {graph.tensors[seam].type} and {added.tensors[entry].type}")
+    for tensor in graph.tensors:
+        tensor.name = f"{prefix}/".encode() + tensor.name
+    places = np.arange(len(added.tensors)) + len(graph.tensors)
+    places[entry] = seam
+
+    def moved(indices: Any) -> Any:
+        """-1 is an input that was left out."""
+        return None if indices is None else [int(places[index]) if index >= 0 else -1 for index in indices]
+
+    for tensor in added.tensors:
+        tensor.buffer += len(model.buffers)
+    for operator in added.operators:
+        operator.opcodeIndex += len(model.operatorCodes)
+        operator.inputs, operator.outputs = moved(operator.inputs), moved(operator.outputs)
+        operator.intermediates = moved(operator.intermediates)
+    model.operatorCodes += other.operatorCodes
+    model.buffers += other.buffers
+    graph.tensors += added.tensors
+    graph.operators += added.operators
+    graph.outputs = moved(added.outputs)
+    for signature, behind in zip(model.signatureDefs or [], other.signatureDefs or [], strict=False):
+        signature.outputs = behind.outputs
+        for output in signature.outputs:
+            output.tensorIndex = int(places[output.tensorIndex])
+    return _packed(model)
+
+
+def _packed(model: Any) -> bytes:
+    """The file; flatbuffers' own object API would not keep the constants aligned."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    class Buffer(schema.BufferT):
+        def Pack(self, builder: Any) -> Any:
+            data = np.ascontiguousarray(self.data, np.uint8).tobytes()
+            builder.StartVector(1, len(data), ALIGNMENT)
+            builder.head = builder.head - len(data)
+            builder.Bytes[builder.head : builder.head + len(data)] = data
+            place = builder.EndVector()
+            schema.BufferStart(builder)
+            schema.BufferAddData(builder, place)
+            return schema.BufferEnd(builder)
+
+    for buffer in model.buffers:
+        if buffer.data is not None and len(buffer.data):
+            buffer.__class__ = Buffer
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
+    return bytes(builder.Output())
