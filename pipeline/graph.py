@@ -73,7 +73,7 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
     data, augment, compress = experiment.data, experiment.augment, experiment.compress
     reads = f"{modality.PACKAGE}.{data.modality}"
     learns = (reads, f"{family.PACKAGE}.{experiment.model.family}", f"{loops.__name__}.{experiment.train.loop}")
-    methods = [f"{method.PACKAGE}.{step['method']}" for steps in compress.chains for step in steps]
+    methods = [name for steps in compress.chains for step in steps for name in method.modules(step)]
 
     ingest = example_gen(places.data, data, experiment.split, code("components.ingest.executor", reads))
     examples = ingest.outputs["examples"]

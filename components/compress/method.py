@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic import Field, ValidationError
 
+from components.models import family
 from data import plugins
 from data.config import Strict
 
@@ -51,6 +52,12 @@ def look_up(name: str) -> Method:
     """The method called `name`. Raises UnknownNameError, and PlugInError for a broken one of the user's."""
     needs = ("Config", "FOLLOWS", "NEEDS", "UNDOES", "EXPORTS")
     return cast(Method, plugins.load(PACKAGE, name, "method", needs))
+
+
+def modules(step: dict[str, Any]) -> list[str]:
+    """The plug-ins that a step runs: its method's file, and the family of a student."""
+    student = step.get("student")
+    return [f"{PACKAGE}.{step['method']}", *([f"{family.PACKAGE}.{student['family']}"] if student else [])]
 
 
 def parse_chain(chain: Any) -> list[dict[str, Any]]:
