@@ -6,7 +6,6 @@ for all of them, so that they share the loading of TensorFlow, the examples, and
 
 from __future__ import annotations
 
-import gzip
 import json
 import sys
 import time
@@ -19,7 +18,7 @@ import numpy as np
 
 from components import child, progress
 from components.artifacts import FLATBUFFER, TRIAL_FILE
-from components.compress import method
+from components.compress import measure, method
 from components.compress.context import Context, steps
 from components.models import runtime, store
 from components.models.input import Examples
@@ -74,6 +73,7 @@ class Bench:
             **_measure(path, float_path, self._examples["eval"]),
             "skipped": tuned.skipped,
             "changed": tuned.changed,
+            "layers": measure.layers(path, _names(tuned.model), tuned.skipped, tuned.changed),
             "seconds": time.perf_counter() - start + tuned.seconds,
         }
         (folder / TRIAL_FILE).write_text(json.dumps(trial, indent=1))
@@ -140,6 +140,11 @@ def _key(chain: list[dict[str, Any]]) -> str:
     return json.dumps(chain, sort_keys=True)
 
 
+def _names(model: tf_keras.Model) -> list[str]:
+    """Of the layers with weights, without what TF-MOT puts before them."""
+    return [layer.name.removeprefix("quant_") for layer in model.submodules if getattr(layer, "weights", None)]
+
+
 def _measure(path: Path, float_path: Path, examples: Examples) -> dict[str, Any]:
     """Quality on the eval split, sizes, sparsity, and latency beside the float32 flatbuffer's."""
     pairs = list(examples.raw().as_numpy_iterator())
@@ -148,15 +153,10 @@ def _measure(path: Path, float_path: Path, examples: Examples) -> dict[str, Any]
     if not np.isfinite(answers).all():
         raise FloatingPointError("the flatbuffer answers with numbers that are not finite")
     labels = np.array([label for _, label in pairs])
-    latency, float_latency = runtime.latencies_ms([flatbuffer, runtime.Flatbuffer(float_path)], pairs[0][0])
-    content = path.read_bytes()
     return {
         "metrics": {"accuracy": float(np.mean(answers.argmax(axis=1) == labels))},
-        "bytes": len(content),
-        "gzip_bytes": len(gzip.compress(content, 9, mtime=0)),
-        "sparsity": runtime.zeros(path),
-        "latency_ms": latency,
-        "float_latency_ms": float_latency,
+        **measure.sizes(path),
+        **measure.latencies(path, float_path, pairs[0][0]),
     }
 
 

@@ -1,4 +1,4 @@
-"""Runs a flatbuffer as a device would: LiteRT, one thread, one example at a time."""
+"""Runs a flatbuffer as a device would: LiteRT, one example at a time; and measures how long it takes in what memory."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from components.models import frontend
+# Calls of each model behind a latency; before them some to warm up.
+CALLS, WARMING = 200, 10
 
 
 class Flatbuffer:
     """A loaded flatbuffer with one input and one output."""
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, threads: int = 1) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        self._interpreter = Interpreter(model_path=str(path), num_threads=1)
+        self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
@@ -45,34 +46,50 @@ class Flatbuffer:
         return time.perf_counter() - start
 
 
-def latencies_ms(models: list[Flatbuffer], example: NDArray[np.generic], rounds: int = 100) -> list[float]:
-    """Median milliseconds of one example on one thread, per model; taken in turn, so that all meet the same noise."""
+def latencies_ms(models: list[Flatbuffer], example: NDArray[np.generic], calls: int = CALLS) -> list[dict[str, float]]:
+    """Milliseconds of one example, per model; taken in turn, so that all meet the same noise.
+
+    Returns:
+      Of each model median, p95 and p99; and ratio, the median of what it took relative to the last model's call of the
+      same round.
+    """
     for model in models:
-        for _ in range(5):
+        for _ in range(WARMING):
             model.seconds(example)
-    times = [[model.seconds(example) for model in models] for _ in range(rounds)]
-    return [float(np.median(column) * 1000) for column in zip(*times, strict=True)]
+    times = np.array([[model.seconds(example) for model in models] for _ in range(calls)]) * 1000
+    ratios = np.median(times / times[:, -1:], axis=0)
+    middle, high, highest = np.percentile(times, (50, 95, 99), axis=0)
+    columns = zip(middle, high, highest, ratios, strict=True)
+    return [dict(zip(("median", "p95", "p99", "ratio"), map(float, column), strict=True)) for column in columns]
 
 
-def zeros(path: Path | str) -> float:
-    """Share of zeros in the kernels (constants of two or more dimensions) of the network in the flatbuffer."""
+def arena_bytes(path: Path | str) -> int:
+    """Memory that LiteRT's own kernels share out among activations, intermediate results and state.
+
+    The lengths of what its planner has laid out, overlapping parts counted once; without delegates, as on a device
+    that has none. The buffers of the weights are not among it.
+    """
     from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    model = schema.ModelT.InitFromPackedBuf(Path(path).read_bytes(), 0)
-    types = {
-        schema.TensorType.FLOAT32: np.float32,
-        schema.TensorType.FLOAT16: np.float16,
-        schema.TensorType.INT8: np.int8,
-    }
-    zero = total = 0
-    for graph in model.subgraphs:
-        for tensor in graph.tensors:
-            data = model.buffers[tensor.buffer].data
-            if data is None or tensor.type not in types or tensor.shape is None or len(tensor.shape) < 2:
-                continue
-            if tensor.name.startswith(f"{frontend.NAME}/".encode()):
-                continue  # bands of frequencies, mostly zeros by nature
-            values = np.asarray(data, np.uint8).view(types[tensor.type])
-            zero += int(np.count_nonzero(values == 0))
-            total += values.size
-    return zero / total if total else 0.0
+    content = Path(path).read_bytes()
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=plain)
+    interpreter.allocate_tensors()
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    graph, spans = model.subgraphs[0], []
+    for index in (detail["index"] for detail in interpreter.get_tensor_details()):
+        data = model.buffers[graph.tensors[index].buffer].data if index < len(graph.tensors) else None
+        if data is not None and len(data):
+            continue  # a weight
+        try:
+            values = interpreter.tensor(index)()
+        except (ValueError, RuntimeError):  # never laid out: a branch that is not taken, a size known only later
+            continue
+        start = values.__array_interface__["data"][0]
+        spans.append((start, start + values.nbytes))
+    total, end = 0, 0
+    for start, stop in sorted(spans):
+        total += max(0, stop - max(start, end))
+        end = max(end, stop)
+    return total

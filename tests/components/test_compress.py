@@ -30,6 +30,7 @@ def compressed(trained: Any, prepared: SimpleNamespace, node_runner: Any, tmp_pa
     chains = [["dynamic_range"], ["int8"], [PRUNE], [PRUNE, {"pqat": {"epochs": 2}}]]
     chains += [["float16"], [cluster, {"cqat": {"epochs": 2}}], [PRUNE, cluster, {"pcqat": {"epochs": 2}}]]
     chains += [[{"structured": {"amount": 0.5, "epochs": 3, "learning_rate": 0.003}}, "dynamic_range"]]
+    chains += [[{"distill": {"epochs": 12, "learning_rate": 0.01}}]]
     component = Compressor(
         float_model=trained.outputs["model"],
         examples=prepared.transform.outputs["transformed_examples"],
@@ -109,10 +110,28 @@ def test_int8_is_calibrated_with_examples_that_are_not_augmented(
 def test_a_model_of_fewer_channels_is_smaller_and_says_what_is_left(compressed: dict[str, Any]) -> None:
     found = trial(compressed, "structured + dynamic_range")
     assert found["bytes"] < 0.6 * trial(compressed, "dynamic_range")["bytes"]
+    whole = compressed["report"]["float"]
+    assert found["macs"] < 0.6 * whole["macs"] and found["parameters"] < 0.5 * whole["parameters"]
+    assert {row["layer"]: row["changed"] for row in found["layers"]}["dense"] == ["structured: 8 of 16 channels left"]
     changed = {one["layer"]: one["what"] for one in found["changed"]}
     assert changed["dense"] == "8 of 16 channels left" and changed["conv2d"] == "4 of 8 channels left"
     (kept,) = [one for one in found["skipped"] if one["layer"] == "logits"]
     assert kept["reason"] == "keeps all 3 channels: it is the model's output"
+
+
+def test_a_student_of_half_the_width_is_taught_and_smaller(compressed: dict[str, Any]) -> None:
+    found = trial(compressed, "distill")
+    assert found["parameters"] < 0.6 * compressed["report"]["float"]["parameters"]
+
+
+def test_every_trial_tells_layer_by_layer_what_it_came_to(compressed: dict[str, Any]) -> None:
+    assert {row["method"] for row in trial(compressed, "int8")["layers"]} == {"int8 throughout"}
+    rows = {row["layer"]: row for row in trial(compressed, "prune + cluster + pcqat")["layers"]}
+    assert set(rows) == {"conv2d", "dense", "logits"}
+    assert rows["dense"]["bits"] == 8 and rows["dense"]["sparsity"] >= 0.58 and rows["dense"]["distinct"] <= 8
+    for found in (compressed["report"]["float"], *compressed["report"]["trials"]):
+        assert found["arena_bytes"] > 0 and found["zstd_bytes"] <= found["bytes"]
+        assert found["latency"]["one_thread"]["p99"] >= found["latency_ms"] > 0
 
 
 def test_a_kernel_of_few_weights_gets_fewer_clusters() -> None:
@@ -161,7 +180,7 @@ def test_the_float_flatbuffer_agrees_with_the_keras_model(
 def test_input_and_output_are_what_a_device_has(compressed: dict[str, Any]) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
-    for number in range(9):
+    for number in range(10):
         interpreter = Interpreter(model_path=str(compressed["trials"] / str(number) / artifacts.FLATBUFFER))
         (given,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
         assert given["dtype"] is np.uint8 and list(given["shape"]) == [1, 12, 12, 1]

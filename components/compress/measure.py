@@ -1,0 +1,83 @@
+"""What a flatbuffer takes: bytes as it is and packed, multiplications, memory, time; and what each layer became."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.models import anatomy, runtime
+
+ZSTD_LEVEL = 19
+
+
+def sizes(path: Path) -> dict[str, Any]:
+    """Sizes, sparsity, MACs, parameters and arena, as they stand in trial.json."""
+    import zstandard
+
+    content, found = path.read_bytes(), anatomy.read(path)
+    return {
+        "bytes": len(content),
+        "gzip_bytes": len(gzip.compress(content, 9, mtime=0)),
+        "zstd_bytes": len(zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(content)),
+        "sparsity": found.sparsity,
+        "macs": found.macs,
+        "parameters": found.parameters,
+        "arena_bytes": runtime.arena_bytes(path),
+    }
+
+
+def latencies(path: Path, float_path: Path, example: NDArray[np.generic]) -> dict[str, Any]:
+    """On one thread and on all, beside the float32 flatbuffer in the same run; `ratio` is relative to it."""
+    every = os.cpu_count() or 1
+    found: dict[str, Any] = {}
+    for name, threads in (("one_thread", 1), ("all_threads", every)) if every > 1 else (("one_thread", 1),):
+        pair = [runtime.Flatbuffer(one, threads) for one in (path, float_path)]
+        own, exact = runtime.latencies_ms(pair, example)
+        found[name] = {**own, "float_median": exact["median"], "threads": threads, "calls": runtime.CALLS}
+    one = found["one_thread"]
+    return {"latency_ms": one["median"], "float_latency_ms": one["float_median"], "latency": found}
+
+
+def layers(
+    path: Path, names: list[str], skipped: Iterable[dict[str, str]], changed: Iterable[dict[str, str]]
+) -> list[dict[str, Any]]:
+    """A row for each kernel: what it is made of in the flatbuffer, what was done to it, and why something was not.
+
+    Args:
+      names: of the model's layers with weights.
+      skipped: what methods left alone: layer, method, reason.
+      changed: what they did that the flatbuffer does not show: layer, method, what.
+    """
+    rows = []
+    for layer, kernel in anatomy.layers(anatomy.read(path), names):
+        rows.append(
+            {
+                "layer": layer,
+                "operator": kernel.operator,
+                "method": _kind(kernel),
+                "bits": kernel.bits,
+                "shape": list(kernel.shape),
+                "sparsity": kernel.zeros,
+                "distinct": kernel.distinct,
+                "bytes": kernel.bytes,
+                "macs": kernel.macs,
+                "changed": [f"{one['method']}: {one['what']}" for one in changed if one["layer"] == layer],
+                "skipped": [f"{one['method']}: {one['reason']}" for one in skipped if one["layer"] == layer],
+            }
+        )
+    return rows
+
+
+def _kind(kernel: anatomy.Kernel) -> str:
+    """How the operator computes."""
+    if kernel.bits == 32:
+        return "float32"
+    if kernel.bits == 16:
+        return "float16"
+    return f"int{kernel.bits} throughout" if kernel.activations <= 16 else f"int{kernel.bits} weights"

@@ -1,0 +1,107 @@
+"""Counting what a flatbuffer consists of, against networks whose figures are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tf_keras
+from tf_keras import layers
+
+from components.compress import measure
+from components.models import anatomy, runtime, serving
+
+
+def lenet() -> tf_keras.Model:
+    """LeNet-5 as it is usually written today: 61,706 parameters, 416,520 multiplications."""
+    return tf_keras.Sequential(
+        [
+            layers.Input((32, 32, 1)),
+            *(layers.Conv2D(6, 5, activation="relu"), layers.MaxPooling2D()),
+            *(layers.Conv2D(16, 5, activation="relu"), layers.MaxPooling2D(), layers.Flatten()),
+            *(layers.Dense(120, activation="relu"), layers.Dense(84, activation="relu"), layers.Dense(10)),
+        ]
+    )
+
+
+def guide() -> tf_keras.Model:
+    """The network of TF-MOT's pruning guide: 20,410 parameters."""
+    convolution = layers.Conv2D(12, 3, activation="relu", name="first")
+    return tf_keras.Sequential(
+        [layers.Input((28, 28, 1)), convolution, layers.MaxPooling2D(), layers.Flatten(), layers.Dense(10, name="last")]
+    )
+
+
+def write(model: tf_keras.Model, path: Path, kind: str = "float32") -> Path:
+    """The served model as a flatbuffer. Fresh biases are zero, and the converter drops those."""
+    import tensorflow as tf
+
+    rng = np.random.default_rng(0)
+    model.set_weights([value + rng.normal(0, 0.01, value.shape) for value in model.get_weights()])
+    shape = model.input_shape[1:]
+    spec = SimpleNamespace(shape=shape, dtype="uint8", mean=(30.0,) * shape[-1], stddev=(70.0,) * shape[-1])
+    converter = serving.converter(model, spec)  # type: ignore[arg-type]
+    if kind != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if kind == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    path.write_bytes(converter.convert())
+    return path
+
+
+@pytest.mark.parametrize(("build", "parameters", "macs"), [(lenet, 61706, 416520), (guide, 20410, 73008 + 20280)])
+def test_known_networks_have_the_figures_that_are_known(
+    build: object, parameters: int, macs: int, tmp_path: Path
+) -> None:
+    found = anatomy.read(write(build(), tmp_path / "model.tflite"))  # type: ignore[operator]
+    assert found.parameters == parameters
+    assert found.macs == macs
+
+
+def test_a_quarter_mobilenet_has_its_paper_s_fourteen_million(tmp_path: Path) -> None:
+    model = tf_keras.applications.MobileNet((128, 128, 3), alpha=0.25, weights=None, classifier_activation=None)
+    found = anatomy.read(write(model, tmp_path / "model.tflite"))
+    # Howard et al., 2017, table 8: 0.25 MobileNet-128 has 14 million multiplications, half a million parameters.
+    assert round(found.macs / 1e6) == 14 and round(found.parameters / 1e5) == 5
+    # Each normalisation is folded: of its four values a channel one is left.
+    norms = sum(layer.count_params() // 4 for layer in model.layers if isinstance(layer, layers.BatchNormalization))
+    assert found.parameters == model.count_params() - 3 * norms
+    assert {one.operator for one in found.kernels} == {"CONV_2D", "DEPTHWISE_CONV_2D"}
+
+
+@pytest.mark.parametrize(("kind", "bits", "method"), [("float16", 16, "float16"), ("dynamic", 8, "int8 weights")])
+def test_layers_are_told_by_name_with_what_they_became(kind: str, bits: int, method: str, tmp_path: Path) -> None:
+    path = write(guide(), tmp_path / "model.tflite", kind)
+    assert anatomy.read(path).parameters == 20410
+    skipped = [{"layer": "last", "method": "prune", "reason": "no"}]
+    rows = {row["layer"]: row for row in measure.layers(path, ["first", "last"], skipped, [])}
+    assert set(rows) == {"first", "last"}
+    assert rows["last"]["bits"] == bits and rows["last"]["method"] == method
+    assert rows["last"]["skipped"] == ["prune: no"] and rows["first"]["skipped"] == []
+    assert rows["last"]["bytes"] == 20280 * bits // 8
+
+
+def test_sizes_and_latencies_are_told_beside_the_float_model(tmp_path: Path) -> None:
+    whole, small = write(guide(), tmp_path / "whole.tflite"), write(guide(), tmp_path / "small.tflite", "dynamic")
+    found = measure.sizes(small)
+    assert found["zstd_bytes"] < found["bytes"] and found["gzip_bytes"] < measure.sizes(whole)["gzip_bytes"] / 3
+    # What lies in memory at one time is at least the largest result: 26 x 26 x 12 floats.
+    assert found["arena_bytes"] >= 26 * 26 * 12 * 4
+    timed = measure.latencies(small, whole, np.zeros((28, 28, 1), np.uint8))
+    one = timed["latency"]["one_thread"]
+    assert one["calls"] >= 200 and 0 < one["median"] <= one["p95"] <= one["p99"]
+    assert one["ratio"] > 0 and timed["latency_ms"] == one["median"]
+    same = runtime.latencies_ms([runtime.Flatbuffer(whole)], np.zeros((28, 28, 1), np.uint8))
+    assert same[0]["ratio"] == 1
+
+
+def test_weights_of_four_bits_are_unpacked() -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = SimpleNamespace(
+        tensors=[SimpleNamespace(type=schema.TensorType.INT4, buffer=0, shape=[3])], inputs=[], operators=[]
+    )
+    model = SimpleNamespace(buffers=[SimpleNamespace(data=[0x1F, 0x07])])
+    assert list(anatomy._Graph(model, graph, schema).values(0)) == [-1, 1, 7]
