@@ -25,6 +25,9 @@ TRIALS_FILE = "trials.json"
 GATES_FILE = "gates.json"
 MANIFEST = "manifest.json"
 
+# Custom property of what a look-up gives: 0 says that there is nothing. A task of Kubeflow always has its outputs.
+FOUND = "found"
+
 
 class CompressedModel(artifact.Artifact):
     """A flatbuffer and how it was made. A type of its own, so that no resolver takes it for a float model."""

@@ -1,4 +1,4 @@
-"""The few things that are asked of a data folder, on this machine or in a bucket (gs://)."""
+"""The few things that are asked of a folder, on this machine or in a bucket (gs://)."""
 
 from __future__ import annotations
 
@@ -45,18 +45,50 @@ def read(path: str) -> bytes:
         raise OSError(error.message) from error
 
 
+def names(folder: str) -> list[str]:
+    """The names of all that is in a folder, hidden files too, sorted; none if there is no such folder."""
+    if not is_remote(folder):
+        return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    import tensorflow as tf
+
+    try:
+        return sorted({name.strip("/") for name in tf.io.gfile.listdir(folder)} - {""})
+    except tf.errors.NotFoundError:
+        return []
+
+
+def write(path: str, content: bytes) -> None:
+    """Writes a file, whole or not at all, and the folders above it where there are any."""
+    if not is_remote(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        staging = f"{path}.new"
+        with open(staging, "wb") as file:
+            file.write(content)
+        os.replace(staging, path)
+        return
+    import tensorflow as tf
+
+    if not path.startswith("gs://"):  # a folder is an object of no bytes there, on which KFP's launcher stumbles
+        tf.io.gfile.makedirs(os.path.dirname(path))
+    with tf.io.gfile.GFile(path, "wb") as file:
+        file.write(content)
+
+
 def state(path: str) -> tuple[int, int]:
     """Size in bytes and time of the last change in nanoseconds, or (-1, -1) of what can't be asked."""
-    try:
-        if not is_remote(path):
+    if not is_remote(path):
+        try:
             found = os.stat(path)
-            return found.st_size, found.st_mtime_ns
-        import tensorflow as tf
+        except OSError:
+            return -1, -1
+        return found.st_size, found.st_mtime_ns
+    import tensorflow as tf
 
+    try:
         told = tf.io.gfile.stat(path)
-        return int(told.length), int(told.mtime_nsec)
-    except OSError:
+    except tf.errors.OpError:
         return -1, -1
+    return int(told.length), int(told.mtime_nsec)
 
 
 def is_file(path: str) -> bool:

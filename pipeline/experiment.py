@@ -219,6 +219,9 @@ def _with_absolute_paths(experiment: Experiment, folder: Path, source: str) -> E
     _check_columns(experiment, data.get("path"), source)
     push = {}
     if experiment.push.destination is not None:
+        if "://" in experiment.push.destination:
+            found = f"push.destination: found {experiment.push.destination!r}; give a folder"
+            raise ExperimentError(source, [f"{found}; where a cluster pushes to is run.cluster.destination"])
         push["destination"] = str((folder / Path(experiment.push.destination).expanduser()).resolve())
     return experiment.model_copy(
         update={

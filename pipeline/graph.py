@@ -40,15 +40,16 @@ class Places:
       checkpoints: folder in which unfinished trainings outlive their node.
       destination: folder of the pushed versions.
       baseline: makes, of the candidate model, the node `baseline` with its output `model`.
-      last_statistics: makes, of this run's statistics, the node `last-statistics` with its output `statistics`; without
-        it (where there are no resolvers) drift is not measured.
+      last_statistics: makes, of this run's statistics, the node `last-statistics` with its output `statistics`.
+      history: folder in which the data gate keeps the statistics for such a look-up; "" where a metadata store does.
     """
 
     data: str
     checkpoints: str
     destination: str
     baseline: Callable[[BaseChannel], tfx.dsl.components.BaseNode] = baseline_resolver
-    last_statistics: Callable[[BaseChannel], tfx.dsl.components.BaseNode] | None = statistics_resolver
+    last_statistics: Callable[[BaseChannel], tfx.dsl.components.BaseNode] = statistics_resolver
+    history: str = ""
 
 
 def build(experiment: Experiment, folders: Folders) -> tfx.dsl.Pipeline:
@@ -81,13 +82,14 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
     statistics = statistics_gen(examples, data)
     schema = schema_gen(statistics.outputs["statistics"], data.schema_file)
     validator = example_validator(statistics.outputs["statistics"], schema.outputs["schema"])
-    last = places.last_statistics(statistics.outputs["statistics"]) if places.last_statistics else None
+    last = places.last_statistics(statistics.outputs["statistics"])
     data_gate = DataGate(
         statistics=statistics.outputs["statistics"],
         anomalies=validator.outputs["anomalies"],
         config=gate_config(experiment.validation, data, experiment.evaluate.slices),
+        history=places.history,
         code=code("components.validate.executor"),
-        **({"last": last.outputs["statistics"]} if last else {}),
+        last=last.outputs["statistics"],
     ).with_id("data-gate")
 
     preprocess = transform(examples, schema.outputs["schema"], data, code("components.transform.preprocessing", reads))
@@ -173,6 +175,6 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         code=code("components.push.executor"),
     )
     return [
-        *(ingest, statistics, *([last] if last else []), schema, validator, data_gate, preprocess, *augmented),
+        *(ingest, statistics, last, schema, validator, data_gate, preprocess, *augmented),
         *(train, baseline, evaluate, small, evaluate_small, check, push),
     ]

@@ -10,6 +10,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 
 from components import artifacts
 from components.push import executor
+from data import files
 
 NODE = "push"
 
@@ -53,11 +54,11 @@ class Pusher(base_component.BaseComponent):
           model_blessing: of the float model, from `evaluate`.
           compressed_blessing: from `evaluate-compressed`.
           infra_blessing: from `check`.
-          destination: absolute path of a local folder, which takes a sub-folder per version.
+          destination: absolute path of a local folder, or gs://BUCKET/FOLDER; it takes a sub-folder per version.
           code: digest of the source, components.digest.code("components.push.executor").
 
         Raises:
-          ValueError: a blessing is missing, or the destination is no absolute path.
+          ValueError: a blessing is missing, or the destination is neither.
         """
         given = {
             "model_blessing": model_blessing,
@@ -67,8 +68,10 @@ class Pusher(base_component.BaseComponent):
         missing = [key for key, channel in given.items() if channel is None]
         if missing:
             raise ValueError(f"nothing is pushed without a blessing; missing: {', '.join(missing)}")
-        if not os.path.isabs(destination):
-            raise ValueError(f"push.destination: found {destination!r}; give the absolute path of a folder")
+        if not os.path.isabs(destination) and not files.is_remote(destination):
+            raise ValueError(
+                f"push.destination: found {destination!r}; give the absolute path of a folder, or gs://..."
+            )
         spec = PusherSpec(
             bundle=bundle,
             **given,

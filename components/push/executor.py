@@ -11,7 +11,8 @@ from tfx.components.util import model_utils
 from tfx.types import Artifact, artifact_utils
 
 from components import artifacts, progress
-from components.push import versions
+from components.push import objects, versions
+from data import files
 
 # Each must be there, and positive.
 BLESSINGS = {
@@ -44,11 +45,14 @@ class Executor(executor.Executor):
         bundle = Path(artifact_utils.get_single_instance(input_dict["bundle"]).uri)
         if not (bundle / artifacts.MANIFEST).is_file():
             raise ValueError(f"blessed, but incomplete: there is no {artifacts.MANIFEST} in {bundle}")
-        destination = Path(exec_properties["destination"])
-        number, new = versions.push(bundle, destination, artifacts.MANIFEST)
-        path = destination / str(number)
+        destination = exec_properties["destination"].rstrip("/")
+        if files.is_remote(destination):
+            number, new = objects.push(bundle, destination, artifacts.MANIFEST)
+        else:
+            number, new = versions.push(bundle, Path(destination), artifacts.MANIFEST)
+        path = f"{destination}/{number}"
         shutil.copytree(bundle, pushed.uri, dirs_exist_ok=True)
-        self._MarkPushed(pushed, pushed_destination=str(path), pushed_version=str(number))
+        self._MarkPushed(pushed, pushed_destination=path, pushed_version=str(number))
         progress.note(
             f"pushed as version {number}: {path}" if new else f"stands there already as version {number}: {path}"
         )

@@ -8,9 +8,10 @@ import tensorflow_data_validation as tfdv
 from tfx import v1 as tfx
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import BaseChannel, standard_artifacts
+from tfx.types.artifact_utils import decode_split_names
 
 from components.artifacts import DataVerdict
-from components.validate import executor
+from components.validate import executor, lookup
 from components.validate.config import ValidateConfig
 from components.validate.statistics import Executor
 from data import modality
@@ -73,10 +74,14 @@ def DataGate(
     verdict: tfx.dsl.components.OutputArtifact[DataVerdict],
     config: tfx.dsl.components.Parameter[str],
     code: tfx.dsl.components.Parameter[str],
+    history: tfx.dsl.components.Parameter[str] = "",
     last: tfx.dsl.components.InputArtifact[standard_artifacts.ExampleStatistics] = None,
 ) -> None:
     """Refuses splits with anomalies or without examples, and data too far from the last run's (input `last`).
 
-    `config` is of gate_config, `code` the digest of the source that runs.
+    `config` is of gate_config, `code` the digest of the source that runs. Where later runs have no metadata store to
+    look into, `history` is the folder in which what passed is kept for them; else "".
     """
     executor.check(statistics, anomalies, last, json.loads(config), verdict.uri)
+    if history:
+        lookup.record(history, lookup.splits(statistics.uri, decode_split_names(statistics.split_names)))

@@ -17,6 +17,7 @@ from components import artifacts, progress
 from components.push.component import Pusher
 from components.push.versions import push
 from components.testing import NodeRunner
+from data import files as stored
 
 PUSH = """
 import pathlib, sys
@@ -32,7 +33,7 @@ def bundle_files(content: str = "weights") -> dict[str, str]:
     return {**files, "manifest.json": json.dumps(manifest)}
 
 
-def node(run_node: NodeRunner, destination: Path, content: str = "weights", **blessed: int) -> Any:
+def node(run_node: NodeRunner, destination: Path | str, content: str = "weights", **blessed: int) -> Any:
     inputs = {"bundle": run_node.artifact(artifacts.ServingBundle, bundle_files(content))}
     for key in BLESSINGS:
         kind = standard_artifacts.InfraBlessing if key == "infra_blessing" else standard_artifacts.ModelBlessing
@@ -105,7 +106,7 @@ def test_a_missing_blessing_is_an_error(key: str, run_node: NodeRunner, tmp_path
 
 def test_the_destination_must_be_absolute(run_node: NodeRunner) -> None:
     channels = node(run_node, Path("/pushed")).inputs
-    for destination in ("pushed", "gs://bucket/pushed"):
+    for destination in ("pushed", "./pushed"):
         with pytest.raises(ValueError, match=r"push\.destination: found"):
             Pusher(**channels, destination=destination, code="digest")
 
@@ -153,3 +154,19 @@ def test_numbers_go_on_and_a_damaged_version_is_pushed_anew(tmp_path: Path) -> N
     (destination / "10" / "saved_model.pb").write_text("cut")
     assert push(bundle, destination, "manifest.json") == (11, True)
     assert push(bundle, destination, "manifest.json") == (11, False)
+
+
+def test_a_version_in_an_object_store(run_node: NodeRunner) -> None:
+    """TensorFlow's file system in memory stands for gs://: no renaming, and the manifest says what is whole."""
+    import tensorflow as tf
+
+    destination = "ram://models/pushed"
+    assert properties(run_node(node(run_node, destination))) == (1, f"{destination}/1", "1")
+    assert properties(run_node(node(run_node, destination))) == (1, f"{destination}/1", "1")
+    tf.io.gfile.remove(f"{destination}/1/saved_model.pb")  # as if it was killed before the last file
+    assert properties(run_node(node(run_node, destination, "other"))) == (1, f"{destination}/2", "2")
+    assert properties(run_node(node(run_node, destination))) == (1, f"{destination}/1", "1")
+    for number, content in (("1", "weights"), ("2", "other")):
+        for name, text in bundle_files(content).items():
+            assert stored.read(f"{destination}/{number}/{name}").decode() == text
+    assert stored.names(destination) == ["1", "2"]

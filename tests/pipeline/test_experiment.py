@@ -208,6 +208,8 @@ def test_paths_are_taken_from_the_file(tmp_path: Path) -> None:
     assert found.push.destination == str(tmp_path / "out")
     (problem,) = problems(tmp_path, {**GOOD, "data": {**data, "path": "elsewhere"}})
     assert problem.startswith("data.path: found 'elsewhere'; there is nothing at ")
+    (problem,) = problems(tmp_path, {**tree, "push": {"destination": "gs://b/x"}})
+    assert problem.startswith("push.destination: found 'gs://b/x'; give a folder; ")
 
 
 def test_what_was_run_can_be_run_again(tmp_path: Path) -> None:

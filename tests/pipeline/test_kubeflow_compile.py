@@ -11,13 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline import folders
 from pipeline.experiment import load
+from pipeline.folders import NODES
 from pipeline.runners.kubeflow import rules, targets
 from pipeline.runners.kubeflow.targets import DeployError, Target
-
-# There are no resolvers, and so no last statistics.
-NODES = [node for node in folders.NODES if node != "last-statistics"]
 
 IMAGE = "registry.example:5000/team/modelmill:0.1.0"
 SETTINGS = [
@@ -33,9 +30,6 @@ SETTINGS = [
     "run.seed=7",
     "augment.mode=materialized",  # every node there is
 ]
-
-# There is no drift without resolvers.
-NODES = [node for node in folders.NODES if node != "last-statistics"]
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +136,7 @@ def test_every_node_gets_what_was_asked_for(compiled: SimpleNamespace) -> None:
         count = {"train": 3, "push": 0}.get(node, 1)
         assert task(compiled.kubeflow, node).get("retryPolicy", {}).get("maxRetryCount", 0) == count
     cached = {node for node in NODES if task(compiled.kubeflow, node)["cachingOptions"]}
-    assert set(NODES) - cached == {"ingest", "baseline", "push", "statistics"}
+    assert set(NODES) - cached == {"ingest", "last-statistics", "baseline", "push", "statistics"}
     assert container(compiled.kubeflow, "train")["args"][-2:] == ["--time_limit", "3600"]
     assert "--time_limit" not in container(compiled.kubeflow, "push")["args"]
 
@@ -301,7 +295,13 @@ def test_roots_that_a_target_can_not_reach(target: Target, given: str | None, to
     [
         (Target.KUBEFLOW, ["run.resources={train: {accelerator: {type: nvidia-t5}}}"], "did you mean 'nvidia-t4'"),
         (Target.VERTEX, ["run.resources={train: {accelerator: {type: nvidia.com/gpu}}}"], "unknown accelerator"),
-        (Target.KUBEFLOW, ["run.cluster={destination: gs://b/x}"], "run.cluster.destination: found 'gs://b/x'"),
+        (
+            Target.KUBEFLOW,
+            ["run.cluster={destination: s3://b/x}"],
+            "run.cluster.destination: found 's3://b/x'; give gs",
+        ),
+        (Target.VERTEX, ["run.cluster={destination: models}"], "run.cluster.destination: found 'models'"),
+        (Target.KUBEFLOW, ["run.cluster={checkpoints: gs://b/x}"], "run.cluster.checkpoints: found 'gs://b/x'"),
         (Target.VERTEX, ["run.cluster={data: s3://b/x}"], "vertex needs gs://BUCKET/FOLDER or"),
         (Target.KUBEFLOW, ["run.cluster={data: digits}"], "an absolute path in the container"),
         (Target.KUBEFLOW, ["data.sample=null", "data.path=."], "run.cluster.data: missing"),

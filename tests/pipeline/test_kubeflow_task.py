@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from components.evaluate import lookup
+from components.validate import lookup as history
+from data import files
 from pipeline.runners.kubeflow import executor_io, markers, mounts, parameters
 from pipeline.runners.kubeflow.targets import DeployError
 
@@ -52,7 +55,14 @@ def test_inputs_get_their_types_names_and_local_paths(monkeypatch: pytest.Monkey
     old = given["inputs"]["artifacts"]["baseline_model"]["artifacts"][0]
     assert (old["name"], old["uri"], old["metadata"]["blessed"]) == ("7", "/s3/b/k/old", {"train": 1.0})
     assert given["outputs"]["artifacts"]["out"]["artifacts"][0]["uri"] == "/gcs/b/k/out"
-    assert given["inputs"]["parameterValues"]["destination"] == "/gcs/bucket/pushed"
+    assert given["inputs"]["parameterValues"] == {"destination": "gs://bucket/pushed"}
+    monkeypatch.setenv(mounts.ENV, "/pod")
+    given["inputs"]["parameterValues"] = {"checkpoints": "/gcs/bucket/checkpoints", "destination": "/mnt/pushed"}
+    executor_io.mend_input(given, SPEC, keep_gs=False)
+    assert given["inputs"]["parameterValues"] == {
+        "checkpoints": "/pod/gcs/bucket/checkpoints",
+        "destination": "/mnt/pushed",
+    }
 
 
 def test_a_look_up_that_found_nothing_is_no_input() -> None:
@@ -149,17 +159,16 @@ def test_markers_are_deleted_and_nothing_else() -> None:
     assert [blob.name for blob in store.blobs] == ["k/out/BLESSED", "k/out/x/", "k/output/"]
 
 
-def version(destination: Path, number: int, weights: str) -> Path:
+def version(destination: str, number: int, weights: str) -> str:
     """A pushed version, as the check and the push make it."""
     import hashlib
 
-    folder = destination / str(number)
-    files = {"saved_model.pb": "graph", "variables/variables.data-00000-of-00001": weights, "client.py": "code"}
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(content)
-    digests = {name: {"sha256": hashlib.sha256(content.encode()).hexdigest()} for name, content in files.items()}
-    (folder / "manifest.json").write_text(json.dumps({"files": digests}))
+    folder = f"{destination}/{number}"
+    content = {"saved_model.pb": "graph", "variables/variables.data-00000-of-00001": weights, "client.py": "code"}
+    for name, text in content.items():
+        files.write(f"{folder}/{name}", text.encode())
+    digests = {name: {"sha256": hashlib.sha256(text.encode()).hexdigest()} for name, text in content.items()}
+    files.write(f"{folder}/manifest.json", json.dumps({"files": digests}).encode())
     return folder
 
 
@@ -169,15 +178,26 @@ def candidate(folder: Path, weights: str) -> Path:
     return folder
 
 
-def test_the_baseline_is_the_latest_version_that_is_another_model(tmp_path: Path) -> None:
-    pushed = tmp_path / "pushed"
+@pytest.fixture(params=["a volume", "an object store"])
+def destination(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where versions lie; TensorFlow's file system in memory stands for that of gs://."""
+    import tensorflow as tf
+
+    if request.param == "a volume":
+        yield str(tmp_path / "pushed")
+        return
+    yield "ram://bucket/pushed"
+    tf.io.gfile.rmtree("ram://bucket")
+
+
+def test_the_baseline_is_the_latest_version_that_is_another_model(destination: str, tmp_path: Path) -> None:
     new = candidate(tmp_path / "new", "new")
-    assert lookup.find(pushed, new) is None
-    first, second = version(pushed, 9, "a"), version(pushed, 10, "b")
-    (pushed / ".staging-11").mkdir()
-    assert lookup.find(pushed, new) == second
-    (second / "saved_model.pb").unlink()
-    assert lookup.find(pushed, new) == first
+    assert lookup.find(destination, new) is None
+    first, second = version(destination, 9, "a"), version(destination, 10, "b")
+    files.write(f"{destination}/.staging-11/saved_model.pb", b"graph")
+    assert lookup.find(destination, new) == second
+    tf_remove(f"{second}/saved_model.pb")
+    assert lookup.find(destination, new) == first
     lookup.copy(first, tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file()) == [
         "saved_model.pb",
@@ -185,13 +205,31 @@ def test_the_baseline_is_the_latest_version_that_is_another_model(tmp_path: Path
     ]
 
 
-def test_a_model_that_was_pushed_before_has_the_baseline_that_it_had(tmp_path: Path) -> None:
-    pushed = tmp_path / "pushed"
-    first = version(pushed, 1, "a")
-    version(pushed, 2, "b")
-    version(pushed, 3, "c")
-    assert lookup.find(pushed, candidate(tmp_path / "again", "b")) == first
-    assert lookup.find(pushed, candidate(tmp_path / "first", "a")) is None
+def tf_remove(path: str) -> None:
+    import tensorflow as tf
+
+    tf.io.gfile.remove(path)
+
+
+def test_a_model_that_was_pushed_before_has_the_baseline_that_it_had(destination: str, tmp_path: Path) -> None:
+    first = version(destination, 1, "a")
+    version(destination, 2, "b")
+    version(destination, 3, "c")
+    assert lookup.find(destination, candidate(tmp_path / "again", "b")) == first
+    assert lookup.find(destination, candidate(tmp_path / "first", "a")) is None
+
+
+def test_drift_is_from_the_last_data_that_passed_and_is_other_data(destination: str) -> None:
+    data = [{"train": b"t%d" % number, "eval": b"e"} for number in range(4)]
+    assert history.find(destination, data[0]) is None
+    for passed in data[:3]:
+        history.record(destination, passed)
+        history.record(destination, passed)
+    assert files.names(f"{destination}/.statistics") == ["1", "2", "3"]
+    assert history.find(destination, data[3]) == data[2]
+    assert history.find(destination, data[1]) == data[0], "nothing newer counts"
+    tf_remove(f"{destination}/.statistics/3/digest.json")  # as if it was killed while it was recorded
+    assert history.find(destination, data[3]) == data[1]
 
 
 @pytest.mark.parametrize(
@@ -206,18 +244,16 @@ def test_a_task_that_ends_early_says_why(raised: str, code: int, said: str, tmp_
         "from components import progress\n"
         "from components.gates import GateRefusedError\n"
         "from pipeline.runners.kubeflow import entrypoint\n"
-        "with entrypoint.progress_in_log():\n"
+        "def run(*_):\n"
         "    progress.note('half way')\n"
-        "    try:\n"
-        f"        raise {raised}\n"
-        "    except Exception as error:\n"
-        "        code = entrypoint._ended_early(error)\n"
-        "entrypoint.leave(code)\n"
+        f"    raise {raised}\n"
+        "entrypoint._run = run\n"
+        "entrypoint.leave(entrypoint.main(['--json_serialized_invocation_args', '{}']))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert done.returncode == code
-    assert said in done.stderr
     assert "half way" in done.stderr
+    assert done.stderr.splitlines()[-1] == said
 
 
 def test_a_task_has_its_time(tmp_path: Path) -> None:

@@ -45,14 +45,15 @@ def locate(experiment: Experiment, target: Target, root: str) -> Located:
                 "PACKAGE:FILE for a file of a package that the image has"
             )
     own = f"{root}/{experiment.name}" if target is Target.VERTEX else None
-    destination = _folder("destination", cluster.destination, target, own and f"{own}/pushed")
+    destination = cluster.destination or (own and f"{own}/pushed")
     if destination is None:
         destination = f"{SCRATCH}/{experiment.name}/pushed"
         notes.append(
-            "no run.cluster.destination: versions are not kept, only the artifact pushed_model of each run is, "
-            "and there is no baseline. Mount a volume and give a folder on it"
+            "no run.cluster.destination: versions are not kept, only the artifact pushed_model of each run is; there "
+            "is no baseline, and drift is not measured. Give gs://BUCKET/FOLDER, or the path of a folder on a volume"
         )
-    checkpoints = _folder("checkpoints", cluster.checkpoints, target, own and f"{own}/checkpoints")
+    destination = destination_folder("run.cluster.destination", destination)
+    checkpoints = _checkpoints(cluster.checkpoints, target, own and f"{own}/checkpoints")
     if checkpoints is None:
         checkpoints = f"{SCRATCH}/{experiment.name}/checkpoints"
         notes.append(
@@ -100,7 +101,18 @@ def _data(experiment: Experiment, target: Target) -> str:
     )
 
 
-def _folder(name: str, given: str | None, target: Target, default: str | None) -> str | None:
+def destination_folder(name: str, given: str) -> str:
+    """A folder of versions: a path of the container, or a place in Cloud Storage, which is written directly.
+
+    Raises:
+      DeployError: it is neither.
+    """
+    if given.startswith("/") or (given.startswith("gs://") and given.removeprefix("gs://").strip("/")):
+        return given.rstrip("/") or "/"
+    raise DeployError(f"{name}: found {given!r}; give gs://BUCKET/FOLDER, or the path of a folder on a mounted volume")
+
+
+def _checkpoints(given: str | None, target: Target, default: str | None) -> str | None:
     """A folder that is written with plain files, so gs:// by its mount, which only Vertex has for all of a bucket."""
     given = given or default
     if given is None or given.startswith("/"):
@@ -108,4 +120,4 @@ def _folder(name: str, given: str | None, target: Target, default: str | None) -
     if target is Target.VERTEX and given.startswith("gs://"):
         return MOUNTS["gs://"] + given.removeprefix("gs://")
     allowed = "an absolute path or gs://..." if target is Target.VERTEX else "the path of a folder on a mounted volume"
-    raise DeployError(f"run.cluster.{name}: found {given!r}; on {target} give {allowed}")
+    raise DeployError(f"run.cluster.checkpoints: found {given!r}; on {target} give {allowed}")

@@ -13,6 +13,7 @@ from tfx.types import BaseChannel
 
 from components.digest import code
 from components.evaluate import lookup
+from components.validate import lookup as statistics
 from data import plugins
 from pipeline import graph
 from pipeline.experiment import Experiment
@@ -44,8 +45,8 @@ class Package:
 
     @property
     def suffix(self) -> str:
-        """Of the file: clients decide by it."""
-        return ".json" if self.target is Target.VERTEX else ".yaml"
+        """Of the file."""
+        return targets.SUFFIXES[self.target]
 
     def text(self) -> str:
         """The file."""
@@ -83,8 +84,6 @@ def compile_experiment(
     notes = [*located.notes]
     if target is Target.VERTEX and experiment.run.kubernetes:
         notes.append("run.kubernetes is not used: Vertex shows nobody its pods")
-    if experiment.validation.drift is not None:
-        notes.append("validate.drift is not measured: there are no resolvers, which find the last run's statistics")
     if experiment.plugins is not None:
         notes.append(f"the image must hold the plug-ins of {experiment.plugins}, their place in {plugins.ENV}")
     broken = rules.broken(spec, document, target)
@@ -103,8 +102,14 @@ def _emit(located: Located, image: str, root: str) -> dict[str, Any]:
             candidate=candidate, destination=located.destination, code=code(lookup.__name__)
         ).with_id(lookup.NODE)
 
-    # No resolvers on open-source Kubeflow: drift from earlier runs is measured on one machine only.
-    places = graph.Places(located.data, located.checkpoints, located.destination, baseline, last_statistics=None)
+    def last(candidate: BaseChannel) -> tfx.dsl.components.BaseNode:
+        return statistics.StatisticsLookup(
+            candidate=candidate, destination=located.destination, code=code(statistics.__name__)
+        ).with_id(statistics.NODE)
+
+    places = graph.Places(
+        located.data, located.checkpoints, located.destination, baseline, last, history=located.destination
+    )
     pipeline = tfx.dsl.Pipeline(
         pipeline_name=experiment.name,
         pipeline_root=root,

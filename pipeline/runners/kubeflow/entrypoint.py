@@ -38,11 +38,11 @@ def main(argv: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if options.time_limit:
         _watch(options.time_limit)
-    with progress_in_log():
-        try:
+    try:
+        with progress_in_log():
             _run(options, beam)
-        except (Exception, KeyboardInterrupt) as error:
-            return _ended_early(error)
+    except (Exception, KeyboardInterrupt) as error:
+        return _ended_early(error)  # behind all progress: a log's last line is the reason
     return DONE
 
 

@@ -52,8 +52,8 @@ def mend_input(executor_input: dict[str, Any], inputs_spec: dict[str, Any], keep
     outputs = executor_input["outputs"]
     outputs["outputFile"] = mounts.local(outputs["outputFile"])
     given = inputs.setdefault("parameterValues", {})
-    for key in ("destination", "checkpoints"):
-        if key in given:
+    for key in ("destination", "history", "checkpoints"):
+        if given.get(key, "").startswith("/"):  # versions on gs:// are read and written there, without a mount
             given[key] = mounts.local(given[key])
     return parameters.merge(given)
 
@@ -114,10 +114,10 @@ def _artifacts(side: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _absent(content: dict[str, Any]) -> bool:
-    from components.evaluate import lookup  # imports TFX: seconds, which a wrong command line should not take
+    from components import artifacts  # imports TFX: seconds, which a wrong command line should not take
 
     found = content.get("artifacts", [])
-    return len(found) == 1 and found[0].get("metadata", {}).get(lookup.FOUND) == 0
+    return len(found) == 1 and found[0].get("metadata", {}).get(artifacts.FOUND) == 0
 
 
 def _unwrapped(value: Any) -> Any:

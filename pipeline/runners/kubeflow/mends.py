@@ -16,9 +16,10 @@ from pipeline.runners.kubeflow.command import container
 from pipeline.runners.kubeflow.executor_io import FETCHED
 from pipeline.runners.kubeflow.targets import Target, limits
 
-# A look-up has to look each time, a push to see whether its version still stands (it is idempotent), and the cache of
+# Look-ups have to look each time, a push to see whether its version still stands (it is idempotent), and the cache of
 # open-source KFP knows nothing of the files that ExampleGen reads.
-NEVER_CACHED = {Target.KUBEFLOW: ("ingest", "baseline", "push"), Target.VERTEX: ("baseline", "push")}
+LOOK_UPS = ("last-statistics", "baseline")
+NEVER_CACHED = {Target.KUBEFLOW: ("ingest", *LOOK_UPS, "push"), Target.VERTEX: (*LOOK_UPS, "push")}
 TASK_SUFFIX = "_task"
 # The task that imports data which the launcher has to fetch.
 DATA = "data"

@@ -54,7 +54,12 @@ PARAMETERS = (
         "push_destination",
         STRING,
         "folder that takes a sub-folder per version",
-        (("push", "destination"), ("baseline", "destination")),
+        (
+            ("push", "destination"),
+            ("baseline", "destination"),
+            ("last-statistics", "destination"),
+            ("data-gate", "history"),
+        ),
     ),
     Parameter(
         "seed", INTEGER, "of everything random", (("compress", "seed"), ("train", f"{EXTRA}seed"), ("augment", "seed"))

@@ -47,6 +47,10 @@ class Target(StrEnum):
     VERTEX = "vertex"
 
 
+# Of compiled files: clients decide by it.
+SUFFIXES = {Target.KUBEFLOW: ".yaml", Target.VERTEX: ".json"}
+
+
 @dataclass(frozen=True)
 class Limits:
     """Resources in the words of a target."""
