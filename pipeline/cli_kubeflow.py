@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from pipeline.runners.kubeflow.targets import Target
 
 EXPERIMENT = Annotated[str, typer.Argument(help="A shipped experiment's name, or the path of a YAML file.")]
 SET = Annotated[
@@ -49,29 +55,48 @@ def compile_command(
 
 def submit_command(
     experiment: Annotated[str, typer.Argument(help="An experiment, or a file that `compile` has written.")],
-    host: Annotated[str, typer.Option(help="URL of Kubeflow Pipelines.")],
+    host: Annotated[str | None, typer.Option(help="URL of Kubeflow Pipelines; Vertex has its own.")] = None,
     target: TARGET = "kubeflow",
     image: IMAGE = None,
     root: ROOT = None,
-    namespace: Annotated[str | None, typer.Option("-n", "--namespace", help="On servers for many users.")] = None,
-    kfp_experiment: Annotated[str | None, typer.Option("--experiment", help="Where KFP shows the run.")] = None,
+    namespace: Annotated[str | None, typer.Option("-n", "--namespace", help="KFP for many users: yours.")] = None,
+    project: Annotated[str | None, typer.Option(help="Vertex: the project.")] = None,
+    location: Annotated[str | None, typer.Option(help="Vertex: the region.")] = None,
+    service_account: Annotated[str | None, typer.Option(help="Vertex: as whom the nodes run.")] = None,
+    experiment_name: Annotated[
+        str | None, typer.Option("--experiment", help="Where KFP shows the run; a label on Vertex.")
+    ] = None,
     param: Annotated[list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Repeatable.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Until it has ended.")] = False,
     schedule: Annotated[str | None, typer.Option(metavar="CRON", help="Run it again and again.")] = None,
-    token_file: Annotated[Path | None, typer.Option(help="A bearer token; KFP_TOKEN would do, too.")] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="An access token; KFP_TOKEN or VERTEX_TOKEN would do, too.")
+    ] = None,
     ca_file: Annotated[Path | None, typer.Option(help="Certificates by which the server's is checked.")] = None,
     verify_tls: Annotated[bool, typer.Option("--verify-tls/--no-verify-tls", help="Check its certificate.")] = True,
     overrides: SET = None,
     allow_latest: LATEST = False,
 ) -> None:
-    """Submit to Kubeflow Pipelines v2: 0 submitted (with --wait: pushed), 3 a gate refused, 2 bad input, 1 failure."""
-    from pipeline.runners.kubeflow.client import Connection, KfpServer, ServerError
+    """Submit to KFP v2 or to Vertex: 0 submitted (with --wait: pushed), 3 a gate refused, 2 bad input, 1 failure."""
+    from pipeline.runners.kubeflow import client, server, vertex
     from pipeline.runners.kubeflow.submit import Submission, submit
-    from pipeline.runners.kubeflow.targets import DeployError
+    from pipeline.runners.kubeflow.targets import DeployError, Target
 
-    if target != "kubeflow":
-        _stop("submit works for --target kubeflow; give Vertex the compiled file: docs/kubeflow.md, 'Submit'")
-    connection = Connection(host, namespace, _token(token_file), verify_tls, ca_file)
+    chosen = _target(target)
+    connect: Callable[[], server.Server]
+    if chosen is Target.VERTEX:
+        _only("kubeflow", {"--namespace": namespace, "--ca-file": ca_file, "--no-verify-tls": not verify_tls})
+        token = _token(token_file, "VERTEX_TOKEN")
+        google = vertex.Connection(project, location, service_account, token, host)
+        connect = partial(vertex.VertexServer, google)
+    else:
+        _only("vertex", {"--project": project, "--location": location, "--service-account": service_account})
+        if not host:
+            _stop(
+                "--host: missing; give the URL of Kubeflow Pipelines, such as http://localhost:8080 of a port-forward"
+            )
+        connection = client.Connection(host, namespace, _token(token_file, "KFP_TOKEN"), verify_tls, ca_file)
+        connect = partial(client.KfpServer, connection)
     with tempfile.TemporaryDirectory(prefix="modelmill-") as folder:
         path = Path(experiment)
         if not _is_compiled(path):
@@ -80,15 +105,12 @@ def submit_command(
             package.write(path)
             for note in package.notes:
                 typer.echo(f"note: {note}", err=True)
+        given = Submission(path, chosen, experiment_name, tuple(param or ()), schedule, wait)
         try:
-            code = submit(
-                Submission(path, kfp_experiment, tuple(param or ()), schedule, wait),
-                lambda: KfpServer(connection),
-                typer.echo,
-            )
+            code = submit(given, connect, typer.echo)
         except DeployError as error:
             _stop(str(error))
-        except ServerError as error:
+        except server.ServerError as error:
             _stop(str(error), 1)
     raise typer.Exit(code)
 
@@ -125,35 +147,49 @@ def _compiled(
     experiment: str, overrides: list[str] | None, target: str, image: str | None, root: str | None, allow_latest: bool
 ) -> Any:
     """The package; what is wrong ends the program with 2."""
-    from data import plugins
     from pipeline.experiment import ExperimentError, load
     from pipeline.runners.kubeflow import targets
 
-    known = [one.value for one in targets.Target]
-    if target not in known:
-        _stop(f"--target: {plugins.unknown('target', target, known)}")
+    chosen = _target(target)
     try:
         loaded = load(experiment, overrides)
         # Before TensorFlow is imported: these are told within a second.
         targets.image(image, allow_latest)
-        targets.root(targets.Target(target), root or loaded.run.cluster.root)
+        targets.root(chosen, root or loaded.run.cluster.root)
         from pipeline.runners.kubeflow.compiler import compile_experiment
 
-        return compile_experiment(loaded, targets.Target(target), image, root, allow_latest)
+        return compile_experiment(loaded, chosen, image, root, allow_latest)
     except (ExperimentError, targets.DeployError) as error:
         _stop(str(error))
 
 
+def _target(given: str) -> Target:
+    from data import plugins
+    from pipeline.runners.kubeflow.targets import Target
+
+    known = [one.value for one in Target]
+    if given not in known:
+        _stop(f"--target: {plugins.unknown('target', given, known)}")
+    return Target(given)
+
+
+def _only(target: str, given: dict[str, Any]) -> None:
+    """Options that the other target has no use for."""
+    for name, value in given.items():
+        if value:
+            _stop(f"{name}: it is for --target {target} only; leave it out")
+
+
 def _is_compiled(path: Path) -> bool:
-    if not path.is_file() or path.suffix not in (".yaml", ".yml"):
+    if not path.is_file() or path.suffix not in (".yaml", ".yml", ".json"):
         return False
-    return "deploymentSpec:" in path.read_text(encoding="utf-8", errors="replace")
+    return re.search(r'deploymentSpec"?:', path.read_text(encoding="utf-8", errors="replace")) is not None
 
 
-def _token(file: Path | None) -> str | None:
+def _token(file: Path | None, variable: str) -> str | None:
     """Not an option of its own: command lines are seen by everybody on a machine."""
     if file is None:
-        return os.environ.get("KFP_TOKEN")
+        return os.environ.get(variable)
     try:
         return file.read_text(encoding="utf-8").strip()
     except OSError as error:

@@ -11,7 +11,8 @@ import yaml
 from typer.testing import CliRunner
 
 from pipeline import cli_kubeflow
-from pipeline.runners.kubeflow.fake_server import FakeKfpServer
+from pipeline.runners.kubeflow.fake_kfp import FakeKfpServer
+from pipeline.runners.kubeflow.fake_vertex import FakeVertexServer
 
 IMAGE = "registry.example/modelmill:1"
 app = typer.Typer()
@@ -57,10 +58,12 @@ def test_compile_writes_the_file_and_says_what_to_know(tmp_path: Path) -> None:
         (["compile", "digits-cnn", "--image", IMAGE, "--target", "vertex"], "--root: missing"),
         (["compile", "digits-cnn", "--image", IMAGE, "--root", "/mnt/x"], "the KFP driver takes object stores only"),
         (["compile", "digit-cnn", "--image", IMAGE], "did you mean 'digits-cnn'"),
+        (["submit", "digits-cnn", "--image", IMAGE], "--host: missing"),
         (
-            ["submit", "digits-cnn", "--host", "http://localhost:1", "--target", "vertex"],
-            "give Vertex the compiled file",
+            ["submit", "digits-cnn", "--host", "http://localhost:1", "--project", "p"],
+            "--project: it is for --target vertex",
         ),
+        (["submit", "digits-cnn", "--target", "vertex", "-n", "team"], "--namespace: it is for --target kubeflow"),
     ],
 )
 def test_bad_input(arguments: list[str], told: str) -> None:
@@ -79,6 +82,20 @@ def test_submit_takes_a_compiled_file_and_a_token(package: Path, tmp_path: Path)
         assert (code, "refuses access" in said) == (1, True)
         code, said = call("submit", str(package), "--host", server.url, "--param", "seed=1")
         assert (code, "unknown parameter 'seed'" in said) == (2, True)
+
+
+def test_submit_to_vertex_takes_an_experiment(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret\n")
+    given = ["--target", "vertex", "--image", IMAGE, "--root", "gs://bucket/root", "--location", "europe-west4"]
+    given += ["--token-file", str(tmp_path / "token")]
+    with FakeVertexServer(token="secret") as server:
+        code, said = call("submit", "digits-cnn", *given, "--host", server.url, "--project", "my-project", "--wait")
+        assert code == 0, said
+        assert "submitted: https://console.cloud.google.com/vertex-ai/" in said
+        assert "done: " in said
+        assert len(server.jobs) == 1
+        code, said = call("submit", "digits-cnn", *given, "--host", server.url)
+        assert (code, "--project: missing" in said) == (2, True)
 
 
 def test_run_node_runs_the_command_of_the_file(package: Path, tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.runners.kubeflow.client import Connection, KfpServer, ServerError
-from pipeline.runners.kubeflow.fake_server import BREAK, FakeKfpServer
+from pipeline.runners.kubeflow.client import Connection, KfpServer
+from pipeline.runners.kubeflow.fake_http import BREAK
+from pipeline.runners.kubeflow.fake_kfp import FakeKfpServer
+from pipeline.runners.kubeflow.server import ServerError, wait
 from pipeline.runners.kubeflow.submit import Submission, submit
 from pipeline.runners.kubeflow.targets import DeployError
 
@@ -115,7 +117,7 @@ def test_a_run_that_is_cancelled_ends_the_waiting(package: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "sent"), [("0 6 * * 1", "0 0 6 * * 1"), ("30 0 6 * * 1", "30 0 6 * * 1"), ("@daily", "@daily")]
+    ("given", "sent"), [("0 6 * * 1", "0 0 6 * * 1"), ("30 0 6 * * 1", "30 0 6 * * 1"), ("@daily", "0 0 0 * * *")]
 )
 def test_schedule(given: str, sent: str, package: Path) -> None:
     told = Told()
@@ -141,7 +143,7 @@ def test_a_server_that_stays_away_ends_the_waiting(package: Path) -> None:
         server = KfpServer(Connection(fake.url))
         fake.faults = [("GET /apis/v2beta1/runs/", 503)] * 1000
         with pytest.raises(ServerError, match=r"asking for run run-1 .*answered 503: something is wrong with the data"):
-            server.wait("run-1", Told(), every=0.01, patience=0.1)
+            wait(server, "run-1", Told(), every=0.01, patience=0.1)
 
 
 @pytest.mark.parametrize(
@@ -251,6 +253,11 @@ def test_bad_input_is_told_before_anything_is_sent(more: dict[str, Any], told: s
         with pytest.raises(DeployError, match=told):
             run(server, package, Told(), **more)
         assert not server.requests
+
+
+def test_a_file_of_the_other_target(package: Path, tmp_path: Path) -> None:
+    with FakeKfpServer() as server, pytest.raises(DeployError, match=r"kubeflow needs a file \.yaml"):
+        run(server, package.rename(tmp_path / "digits.json"), Told())
 
 
 def test_a_file_that_is_no_pipeline(tmp_path: Path) -> None:

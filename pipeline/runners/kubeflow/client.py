@@ -7,26 +7,20 @@ import io
 import json
 import re
 import ssl
-import time
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.folders import NODES
+from pipeline.runners.kubeflow import command
+from pipeline.runners.kubeflow.server import Look, Outcome, PassingError, ServerError, line
 from pipeline.runners.kubeflow.targets import DeployError
 
 FINISHED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
-PATIENCE = 300.0
-# What the launcher says when our entrypoint ended because a gate refused.
-GATE = re.compile(r"exit (status|code):? 3\b")
-
-
-class ServerError(RuntimeError):
-    """The server refused, or can't be reached; the message says what and where."""
 
 
 @dataclass(frozen=True)
@@ -46,23 +40,6 @@ class Connection:
     token: str | None = None
     verify: bool = True
     ca: Path | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run has ended.
-
-    Attributes:
-      state: one of FINISHED.
-      node: the node that failed, if one is known.
-      reason: why.
-      refused: a gate refused; nothing is broken.
-    """
-
-    state: str
-    node: str | None = None
-    reason: str = ""
-    refused: bool = False
 
 
 class KfpServer:
@@ -95,19 +72,23 @@ class KfpServer:
         """The page of a run."""
         return f"{self.host}/#/runs/details/{run_id}"
 
-    def start(self, package: Path, experiment: str, name: str, parameters: dict[str, Any]) -> str:
-        """Starts a run; its id."""
+    def schedule_link(self, schedule_id: str) -> str:
+        """The page of a recurring run."""
+        return f"{self.host}/#/recurringrun/details/{schedule_id}"
+
+    def start(self, package: Path, experiment: str | None, name: str, parameters: dict[str, Any]) -> str:
+        """Starts a run; its id. KFP shows it under the experiment, or under the pipeline's name."""
         with self._told("starting the run"), _quiet():
-            found = self._client.create_experiment(experiment, namespace=self._to.namespace)
+            found = self._client.create_experiment(experiment or _name(package), namespace=self._to.namespace)
             run = self._client.run_pipeline(
                 found.experiment_id, name, pipeline_package_path=str(package), params=parameters
             )
         return str(run.run_id)
 
-    def schedule(self, package: Path, experiment: str, name: str, parameters: dict[str, Any], cron: str) -> str:
+    def schedule(self, package: Path, experiment: str | None, name: str, parameters: dict[str, Any], cron: str) -> str:
         """Makes a recurring run; its id."""
         with self._told("making the schedule"), _quiet():
-            found = self._client.create_experiment(experiment, namespace=self._to.namespace)
+            found = self._client.create_experiment(experiment or _name(package), namespace=self._to.namespace)
             recurring = self._client.create_recurring_run(
                 found.experiment_id,
                 name,
@@ -118,38 +99,11 @@ class KfpServer:
             )
         return str(recurring.recurring_run_id)
 
-    def wait(self, run_id: str, tell: Callable[[str], None], every: float = 5.0, patience: float = PATIENCE) -> Outcome:
-        """Waits until a run has ended.
-
-        Args:
-          run_id: of the run.
-          tell: called with a line whenever a node or the run gets into another state.
-          every: seconds between two questions.
-          patience: seconds for which the server may fail to answer.
-
-        Raises:
-          ServerError: it has not answered for that long, or refuses.
-        """
-        told: dict[str, str] = {}
-        answered = time.monotonic()
-        while True:
-            try:
-                with self._told(f"asking for run {run_id} ({self.link(run_id)})"):
-                    run = self._client.get_run(run_id)
-                answered = time.monotonic()
-            except _PassingError as error:
-                if time.monotonic() - answered > patience:
-                    raise ServerError(str(error)) from error
-                tell(f"{error}; trying again")
-                time.sleep(every)
-                continue
-            for node, state in _states(run).items():
-                if told.get(node) != state:
-                    told[node] = state
-                    tell(f"{node}: {state.lower()}")
-            if run.state in FINISHED:
-                return _outcome(run)
-            time.sleep(every)
+    def look(self, run_id: str) -> Look:
+        """How a run goes."""
+        with self._told(f"asking for run {run_id} ({self.link(run_id)})"):
+            run = self._client.get_run(run_id)
+        return Look(_states(run), _outcome(run) if run.state in FINISHED else None)
 
     def _health(self) -> dict[str, Any]:
         """The answer of the v2 health check."""
@@ -203,13 +157,9 @@ class KfpServer:
             text = f"{doing}: {self.host} answered {error.status}: {_short(error.body or error.reason)}"
             if error.status in (401, 403):
                 text += "; give a token that may do so (--token-file, or KFP_TOKEN)"
-            raise (_PassingError if (error.status or 0) >= 500 else ServerError)(text) from error
+            raise (PassingError if (error.status or 0) >= 500 else ServerError)(text) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise _PassingError(f"{doing}: {self.host} broke the connection: {_short(error)}") from error
-
-
-class _PassingError(ServerError):
-    """What may be better a moment later."""
+            raise PassingError(f"{doing}: {self.host} broke the connection: {_short(error)}") from error
 
 
 @contextlib.contextmanager
@@ -226,13 +176,18 @@ def _url(host: str) -> str:
     return host.rstrip("/")
 
 
+def _name(package: Path) -> str:
+    """The pipeline's name."""
+    return str(command.read(package)["pipelineInfo"]["name"])
+
+
 def _short(content: Any) -> str:
     """One line of an error: the message in KFP's JSON, if it is that."""
     text = str(content)
     with contextlib.suppress(ValueError, AttributeError):
         found = json.loads(text)
         text = found.get("message") or found.get("error") or text
-    return " ".join(text.split())[:500]
+    return line(text)
 
 
 def _states(run: Any) -> dict[str, str]:
@@ -254,4 +209,4 @@ def _outcome(run: Any) -> Outcome:
                 break
     if not reason:
         reason = _short(run.error.message) if run.error and run.error.message else "the server does not say why"
-    return Outcome(run.state, node, reason, bool(GATE.search(reason)))
+    return Outcome(run.state, node, reason)

@@ -1,4 +1,4 @@
-"""Hands a compiled pipeline to a KFP server, and tells what becomes of it."""
+"""Hands a compiled pipeline to a server, and tells what becomes of it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.runners.kubeflow import cluster, command, parameters
-from pipeline.runners.kubeflow.client import KfpServer, Outcome
-from pipeline.runners.kubeflow.targets import DeployError, Target
+from pipeline.runners.kubeflow.server import Outcome, Server, wait
+from pipeline.runners.kubeflow.targets import SUFFIXES, DeployError, Target
 
 DONE, FAILED, REFUSED = 0, 1, 3
 FIELD = r"[0-9A-Za-z*/,?#L-]+"
-WORDS = ("@yearly", "@monthly", "@weekly", "@daily", "@hourly")
+WORDS = {
+    "@yearly": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
 
 
 @dataclass(frozen=True)
@@ -24,13 +30,15 @@ class Submission:
 
     Attributes:
       package: the compiled file.
-      experiment: under which KFP shows the run; the pipeline's name if absent.
+      target: where it is to run.
+      experiment: under which KFP shows the run; a label of it on Vertex.
       parameters: `name=value` each.
       cron: makes a schedule of it.
       wait: until it has ended.
     """
 
     package: Path
+    target: Target = Target.KUBEFLOW
     experiment: str | None = None
     parameters: tuple[str, ...] = ()
     cron: str | None = None
@@ -43,6 +51,11 @@ def checked(submission: Submission) -> tuple[str, dict[str, Any], str | None]:
     Raises:
       DeployError: something of it is wrong.
     """
+    target = submission.target
+    if (submission.package.suffix == SUFFIXES[Target.VERTEX]) != (target is Target.VERTEX):
+        raise DeployError(
+            f"{submission.package}: {target} needs a file {SUFFIXES[target]}, of `compile --target {target}`"
+        )
     spec = command.read(submission.package)
     if submission.cron and submission.wait:
         raise DeployError("--wait and --schedule: give one of them; a schedule has no end")
@@ -50,13 +63,11 @@ def checked(submission: Submission) -> tuple[str, dict[str, Any], str | None]:
         spec["root"].get("inputDefinitions", {}).get("parameters", {}), list(submission.parameters)
     )
     if "data_path" in given:
-        given["data_path"] = cluster.data_folder(given["data_path"], Target.KUBEFLOW)
+        given["data_path"] = cluster.data_folder(given["data_path"], target)
         _same_way("data" in spec["root"]["dag"]["tasks"], given["data_path"])
-    if not str(given.get("push_destination", "/")).startswith("/"):
-        raise DeployError(
-            f"--param push_destination={given['push_destination']}: give the path of a folder on a mounted volume"
-        )
-    return spec["pipelineInfo"]["name"], given, _cron(submission.cron) if submission.cron else None
+    if "push_destination" in given:
+        given["push_destination"] = cluster.destination_folder("--param push_destination", given["push_destination"])
+    return spec["pipelineInfo"]["name"], given, _cron(submission.cron, target) if submission.cron else None
 
 
 def _same_way(fetches: bool, data: str) -> None:
@@ -71,7 +82,7 @@ def _same_way(fetches: bool, data: str) -> None:
 
 
 def submit(
-    submission: Submission, connect: Callable[[], KfpServer], tell: Callable[[str], None], every: float = 5.0
+    submission: Submission, connect: Callable[[], Server], tell: Callable[[str], None], every: float = 5.0
 ) -> int:
     """Submits; returns the exit code: 0 submitted or pushed, 1 failed, 3 a gate refused.
 
@@ -90,14 +101,15 @@ def submit(
     title = f"{name} {datetime.now():%Y-%m-%d %H:%M:%S}"
     if given.get(parameters.LABEL):
         title += f" ({given[parameters.LABEL]})"
-    experiment = submission.experiment or name
     if cron:
-        recurring = server.schedule(submission.package, experiment, title, given, cron)
-        tell(f"scheduled ({cron}): {server.host}/#/recurringrun/details/{recurring}")
+        made = server.schedule(submission.package, submission.experiment, title, given, cron)
+        tell(f"scheduled ({cron}): {server.schedule_link(made)}")
         return DONE
-    run_id = server.start(submission.package, experiment, title, given)
+    run_id = server.start(submission.package, submission.experiment, title, given)
     tell(f"submitted: {server.link(run_id)}")
-    return _report(server.wait(run_id, tell, every), server.link(run_id), tell) if submission.wait else DONE
+    if not submission.wait:
+        return DONE
+    return _report(wait(server, run_id, tell, every), server.link(run_id), tell)
 
 
 def _report(outcome: Outcome, link: str, tell: Callable[[str], None]) -> int:
@@ -113,14 +125,13 @@ def _report(outcome: Outcome, link: str, tell: Callable[[str], None]) -> int:
     return FAILED
 
 
-def _cron(given: str) -> str:
-    """KFP's cron begins with seconds; the usual one of five fields is taken, too."""
-    fields = given.split()
-    if given in WORDS:
-        return given
-    if len(fields) not in (5, 6) or not all(re.fullmatch(FIELD, field) for field in fields):
+def _cron(given: str, target: Target) -> str:
+    """As the target has it: KFP's begins with seconds, Vertex's has none."""
+    fields = WORDS.get(given, given).split()
+    more = ", six with seconds first" if target is Target.KUBEFLOW else ""
+    if len(fields) not in ((5, 6) if more else (5,)) or not all(re.fullmatch(FIELD, field) for field in fields):
         raise DeployError(
-            f"--schedule: found {given!r}; give five fields (minute hour day month weekday), such as '0 6 * * 1', "
-            f"six with seconds first, or one of {', '.join(WORDS)}"
+            f"--schedule: found {given!r}; give five fields (minute hour day month weekday), such as '0 6 * * 1'"
+            f"{more}, or one of {', '.join(WORDS)}"
         )
-    return " ".join(fields if len(fields) == 6 else ["0", *fields])
+    return " ".join(["0", *fields] if more and len(fields) == 5 else fields)
