@@ -62,6 +62,12 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
+def filled(command: list[str], executor_input: dict[str, Any]) -> list[str]:
+    """A command with the executor's input in its place."""
+    text = json.dumps(executor_input)
+    return [part.replace(PLACEHOLDER, text) for part in command]
+
+
 def execute(
     name: str, command: list[str], executor_input: dict[str, Any], variables: dict[str, str], log: Path | None
 ) -> None:
@@ -70,8 +76,7 @@ def execute(
     Raises:
       TaskError: it ended with another exit code than 0.
     """
-    text = json.dumps(executor_input)
-    command = [part.replace(PLACEHOLDER, text) for part in command]
+    command = filled(command, executor_input)
     if log is None:
         code = subprocess.run(command, env=variables, stdin=subprocess.DEVNULL, check=False).returncode
         if code:

@@ -19,6 +19,9 @@ from pipeline.runners.kubeflow import mounts
 from pipeline.runners.kubeflow.command import TaskError, container, environment, execute
 from pipeline.runners.kubeflow.targets import Target
 
+# Task, command, ExecutorInput, environment, log.
+Execute = Callable[[str, list[str], dict[str, Any], dict[str, str], Path], None]
+
 
 @dataclass
 class Task:
@@ -51,12 +54,19 @@ class LocalLauncher:
       mode: whose launcher is imitated.
       folder: of everything: `remote` (the object stores), `pods/TASK` (the pods' disks) and `logs`.
       watch: called with each task when it has ended.
+      execute: runs a container's command, as command.execute does.
     """
 
     def __init__(
-        self, spec: dict[str, Any], mode: Target, folder: Path, watch: Callable[[Task], None] = lambda _: None
+        self,
+        spec: dict[str, Any],
+        mode: Target,
+        folder: Path,
+        watch: Callable[[Task], None] = lambda _: None,
+        execute: Execute = execute,
     ) -> None:
         self._spec, self._mode, self._folder, self._watch = spec, mode, folder, watch
+        self.execute = execute
         self._count = 0
         self.tasks: dict[str, Task] = {}
 
@@ -174,9 +184,9 @@ class LocalLauncher:
         file.parent.mkdir(parents=True, exist_ok=True)
         check = found.get("lifecycle", {}).get("preCacheCheck")
         if self._mode is Target.VERTEX and check:
-            execute(name, [*check["command"], *check["args"]], executor_input, environment(pod), log)
+            self.execute(name, [*check["command"], *check["args"]], executor_input, environment(pod), log)
             _merge(self._outputs(executor_input), json.loads(file.read_text()))
-        execute(name, [*found["command"], *found["args"]], executor_input, environment(pod), log)
+        self.execute(name, [*found["command"], *found["args"]], executor_input, environment(pod), log)
 
     def _collect(self, executor_input: dict[str, Any], pod: Path) -> dict[str, dict[str, Any]]:
         """Merges in what the task says of its outputs, takes their files away, and gives them ids."""
