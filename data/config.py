@@ -7,7 +7,10 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from data import plugins
+
 SPLITS = ("train", "eval", "test")
+TASKS = "data.tasks"
 
 
 class Strict(BaseModel):
@@ -26,6 +29,8 @@ class DataConfig(Strict):
     """What the examples are and where they lie; a modality adds its own fields."""
 
     modality: str = Field(description="What an example is: the name of a file in data/modalities.")
+    task: str = Field("classification", description="What is asked of it: the name of a file in data/tasks.")
+    normal: tuple[str, ...] = Field((), description="Of task: anomaly: the labels of normal examples.")
     path: str | None = Field(None, description="Folder of the data; a relative path is taken from the experiment file.")
     sample: str | None = Field(None, description="A data set that comes with modelmill, instead of `path`.")
     csv: str | None = Field(
@@ -44,6 +49,19 @@ class DataConfig(Strict):
         description="Equal files with different labels, or in different splits: stop, or drop. Of different labels "
         "none is kept; of different splits those in test, else in eval.",
     )
+
+    @field_validator("task")
+    @classmethod
+    def _known(cls, task: str) -> str:
+        if task not in plugins.names(TASKS):
+            raise ValueError(plugins.unknown("task", task, plugins.names(TASKS)))
+        return task
+
+    @model_validator(mode="after")
+    def _says_what_is_normal(self) -> Self:
+        if bool(self.normal) != (self.task == "anomaly"):
+            raise ValueError(f"'normal' belongs to task: anomaly, and that needs it; found {list(self.normal)}")
+        return self
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, cast
 
 from pydantic import Field
 
-from data import plugins
+from data import plugins, task
 from data.config import DataConfig, Strict
 
 if TYPE_CHECKING:
     import tensorflow as tf
+    import tensorflow_transform as tft
 
 PACKAGE = "data.modalities"
 
@@ -73,11 +74,14 @@ class Spec(Strict):
     modality: str
     shape: tuple[int, ...] = Field(description="Of one preprocessed example, such as (height, width, channels).")
     dtype: str = Field(description="Of a preprocessed example, and of the flatbuffer's input.")
-    labels: tuple[str, ...] = Field(description="The classes, in the order of the model's outputs.")
+    task: str = Field(task.DEFAULT, description="What is asked of an example: the name of a file in data/tasks.")
+    labels: tuple[str, ...] = Field((), description="What the parts of an answer are of, in their order: the classes.")
     mean: tuple[float, ...] = Field((), description="Per channel, over the train split; none: not normalised.")
     stddev: tuple[float, ...] = Field((), description="Per channel, over the train split; never zero.")
     vocabulary: int = Field(0, ge=0, description="How many token ids there are; 0 if the inputs are no ids.")
     sample_rate: int = Field(0, ge=0, description="Hertz, of a waveform; 0 if the inputs are none.")
+    label_mean: float = Field(0, description="Of regression: of the labels of the train split.")
+    label_stddev: float = Field(1, gt=0, description="Of regression: of the labels of the train split.")
 
     @property
     def model_dtype(self) -> str:
@@ -109,16 +113,16 @@ class Modality(Protocol):
         """
 
     def preprocess(self, inputs: dict[str, tf.Tensor], config: Any) -> dict[str, tf.Tensor]:
-        """The TFT preprocessing function: raw features to transformed ones, batched."""
+        """The TFT preprocessing function: raw features to transformed ones, batched. The label is the task's."""
 
-    def spec(self, transform_graph: str, examples: list[str], config: Any) -> Spec:
-        """Reads off Transform's output (its graph, and the files of its train split) what a model needs."""
+    def spec(self, output: tft.TFTransformOutput, example: bytes, config: Any) -> Spec:
+        """What a model needs to know, from Transform's output and one transformed train example, but for the labels."""
 
-    def parse(self, serialized: tf.Tensor, spec: Spec) -> tuple[tf.Tensor, tf.Tensor]:
-        """Transformed examples, serialized string [batch], to (inputs [batch, *spec.shape], labels int64 [batch])."""
+    def features(self, spec: Spec) -> dict[str, Any]:
+        """How `parse_example` is to read the transformed features that `from_transformed` takes."""
 
     def from_transformed(self, features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
-        """Transformed features to the model's inputs [batch, *spec.shape] of spec.dtype; used when serving."""
+        """Transformed features to the model's inputs [batch, *spec.shape] of spec.dtype; also used when serving."""
 
     def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: Any) -> tf.Tensor:
         """Augments a batch; seeds int64 [batch, 2]: the same seed gives the same example, whatever the batch.
@@ -141,10 +145,37 @@ class Modality(Protocol):
     def filename(self, content: bytes) -> str:
         """A file name, with the right suffix, for an example's raw content."""
 
-    def client_config(self, config: Any) -> dict[str, Any]:
+    def client_config(self, config: Any, spec: Spec) -> dict[str, Any]:
         """What the reference client must know to turn a raw file into the flatbuffer's input (JSON)."""
 
 
 def look_up(name: str) -> Modality:
     """The modality called `name`. Raises UnknownNameError."""
     return cast(Modality, plugins.load(PACKAGE, name, "modality"))
+
+
+def describe(transform_graph: str, examples: list[str], config: DataConfig) -> Spec:
+    """What a model needs to know of its examples: what the modality tells, and the labels, which are the task's.
+
+    Args:
+      transform_graph: of Transform.
+      examples: the files of its train split.
+      config: the section `data`.
+    """
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    output = tft.TFTransformOutput(transform_graph)
+    first = next(iter(tf.data.TFRecordDataset(examples, compression_type="GZIP"))).numpy()
+    spec = look_up(config.modality).spec(output, first, config)
+    asked = task.look_up(config.task).spec(output, first, config)
+    return Spec.model_validate({**spec.model_dump(), "task": config.task, **asked})
+
+
+def parse(serialized: tf.Tensor, spec: Spec) -> tuple[tf.Tensor, tf.Tensor]:
+    """Transformed examples, serialized string [batch], to inputs [batch, *spec.shape] and labels (of the task)."""
+    import tensorflow as tf
+
+    kind, asked = look_up(spec.modality), task.look_up(spec.task)
+    found = tf.io.parse_example(serialized, {**kind.features(spec), **asked.features(spec)})
+    return kind.from_transformed(found, spec), asked.label(found, spec)

@@ -26,6 +26,7 @@ FOLDERS = {
     "loops": "components.models.loops",
     "methods": "components.compress.methods",
     "modalities": "data.modalities",
+    "tasks": "data.tasks",
     "augment": "data.augment",
     "clients": "data.clients",
     "samples": "data.samples",

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from data import files, modality
+from data import files, modality, task
 from data.config import DataConfig
 from data.listing import Row, shown
 from data.modality import BadExampleError
@@ -35,9 +35,17 @@ def examples(root: str, row: Row, data: DataConfig) -> Iterator[dict[str, Any]]:
         raise BadExampleError(f"{name}: can't be read ({error.strerror or error})") from error
     known: dict[str, Any] = {modality.PATH: row.path, modality.CONTENT: hashlib.sha256(contents).hexdigest()}
     if row.label:
-        known[modality.LABEL] = row.label
+        known[modality.LABEL] = _label(row, data)
     for features in modality.look_up(data.modality).examples(row.path, contents, data):
         taken = sorted(row.columns.keys() & (known.keys() | features.keys()))
         if taken:
             raise BadDataError(f"{data.csv}: the column {taken[0]!r} has the name of a feature; rename it")
         yield {**known, **features, **row.columns}
+
+
+def _label(row: Row, data: DataConfig) -> str | float:
+    """What the task makes of the class folder's name or the cell of the CSV."""
+    try:
+        return task.look_up(data.task).raw(row.label)
+    except ValueError as error:
+        raise BadExampleError(f"{shown(row.path)}: {error}") from error

@@ -194,11 +194,18 @@ def _show_predictions(predictions: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("file", "label", "probability", "next", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    classes = all("label" in found for found in predictions)
+    columns = ("file", "label", "probability", "next") if classes else ("file", "answer")
+    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for found in predictions:
-        ranked = sorted(found["probabilities"].items(), key=lambda item: -item[1])
-        others = ", ".join(f"{label} {p:.3f}" for label, p in ranked[1:3])
-        table.add_row(found["file"], str(found["label"]), f"{ranked[0][1]:.3f}", others)
+        # Each client gives, beside the file, its task's answer: numbers by name; and the label if there are classes.
+        (answer,) = (value for value in found.values() if isinstance(value, dict))
+        ranked = sorted(answer.items(), key=lambda item: -item[1])
+        if classes:
+            others = ", ".join(f"{label} {p:.3f}" for label, p in ranked[1:3])
+            table.add_row(found["file"], str(found["label"]), f"{ranked[0][1]:.3f}", others)
+        else:
+            table.add_row(found["file"], ", ".join(f"{label} {value:.4g}" for label, value in ranked))
     Console().print(table)
 
 

@@ -28,7 +28,7 @@ from components.models.family import FamilyConfig
 from components.push.config import PushConfig
 from components.train.config import TrainConfig
 from components.validate.config import ValidateConfig
-from data import files, modality, plugins, sample, table
+from data import files, modality, plugins, sample, table, task
 from data.config import DataConfig, SplitConfig, Strict
 from data.modality import Policy
 from pipeline.folders import NODES
@@ -128,7 +128,18 @@ def compose(tree: dict[str, Any], folder: Path, source: str) -> Experiment:
         raise ExperimentError(source, problems) from None
     if problems:
         raise ExperimentError(source, problems)
-    return _with_absolute_paths(experiment, folder, source)
+    return _with_absolute_paths(_fitting(experiment, source), folder, source)
+
+
+def _fitting(experiment: Experiment, source: str) -> Experiment:
+    """With what the task gives where the experiment says nothing; what makes no sense with the task is refused."""
+    asked = experiment.data.task
+    if experiment.train.class_weights != "none" and not task.look_up(asked).CLASSES:
+        raise ExperimentError(source, [f"train.class_weights: data.task {asked} has no classes; leave it out"])
+    try:
+        return experiment.model_copy(update={"evaluate": experiment.evaluate.resolved(asked)})
+    except ValueError as error:
+        raise ExperimentError(source, [str(error)]) from error
 
 
 def shipped() -> list[dict[str, str]]:
@@ -264,7 +275,7 @@ def _check_columns(experiment: Experiment, folder: str | None, source: str) -> N
             problems.append(f"split.column: {plugins.unknown('column', split.column, columns)}")
         kind = modality.look_up(data.modality)
         allowed = {*kind.DESCRIBED, *columns} - {kind.INPUT, modality.PATH, split.column}
-        for name in slices:
+        for name in slices or ():
             if name not in allowed:
                 problems.append(f"evaluate.slices: {plugins.unknown('feature', name, map(str, allowed))}")
     if problems:

@@ -26,7 +26,7 @@ from components.train.component import trainer
 from components.transform.component import transform
 from components.validate.component import DataGate, example_validator, gate_config, schema_gen, statistics_gen
 from components.validate.history import statistics_resolver
-from data import modality
+from data import modality, task
 from pipeline.experiment import Experiment
 from pipeline.folders import Folders
 
@@ -72,11 +72,12 @@ def build(experiment: Experiment, folders: Folders) -> tfx.dsl.Pipeline:
 def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.BaseNode]:
     """The nodes, in the order of NODES in folders.py; `augment` only where the policy is materialized."""
     data, augment, compress = experiment.data, experiment.augment, experiment.compress
-    reads = f"{modality.PACKAGE}.{data.modality}"
-    learns = (reads, f"{family.PACKAGE}.{experiment.model.family}", f"{loops.__name__}.{experiment.train.loop}")
+    judge = experiment.evaluate.resolved(data.task)
+    reads = (f"{modality.PACKAGE}.{data.modality}", f"{task.PACKAGE}.{data.task}")
+    learns = (*reads, f"{family.PACKAGE}.{experiment.model.family}", f"{loops.__name__}.{experiment.train.loop}")
     methods = [name for steps in compress.chains for step in steps for name in method.modules(step)]
 
-    ingest = example_gen(places.data, data, experiment.split, code("components.ingest.executor", reads))
+    ingest = example_gen(places.data, data, experiment.split, code("components.ingest.executor", *reads))
     examples = ingest.outputs["examples"]
 
     statistics = statistics_gen(examples, data)
@@ -86,13 +87,13 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
     data_gate = DataGate(
         statistics=statistics.outputs["statistics"],
         anomalies=validator.outputs["anomalies"],
-        config=gate_config(experiment.validation, data, experiment.evaluate.slices),
+        config=gate_config(experiment.validation, data, judge.slices or (), (str(judge.metric), *judge.also)),
         history=places.history,
         code=code("components.validate.executor"),
         last=last.outputs["statistics"],
     ).with_id("data-gate")
 
-    preprocess = transform(examples, schema.outputs["schema"], data, code("components.transform.preprocessing", reads))
+    preprocess = transform(examples, schema.outputs["schema"], data, code("components.transform.preprocessing", *reads))
     preprocess.add_upstream_node(data_gate)
     transformed: BaseChannel = preprocess.outputs["transformed_examples"]
 
@@ -104,7 +105,7 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
             data=data,
             policy=augment,
             seed=experiment.run.seed,
-            code=code("components.augment.executor", reads),
+            code=code("components.augment.executor", *reads),
         )
         augmented, transformed = [node], node.outputs["augmented_examples"]
 
@@ -128,8 +129,9 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         model,
         baseline.outputs["model"],
         schema.outputs["schema"],
-        experiment.evaluate,
-        code=code("components.evaluate.extractors", "components.evaluate.metrics"),
+        judge,
+        code=code("components.evaluate.extractors", "components.evaluate.metrics", reads[1]),
+        asked=data.task,
     )
 
     small = Compressor(
@@ -137,6 +139,7 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         examples=transformed,
         config=compress.canonical(),
         augment=augment.online().canonical(),
+        metric=str(judge.metric),
         seed=experiment.run.seed,
         checkpoints=places.checkpoints,
         code=code("components.compress.executor", "components.compress.trial", *learns, *methods),
@@ -148,11 +151,11 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         model=model,
         compressed=small.outputs["model"],
         report=small.outputs["report"],
-        config=experiment.evaluate,
+        config=judge,
         data=data,
         max_drop=compress.max_drop,
         margin=compress.margin,
-        code=code("components.evaluate.executor", reads),
+        code=code("components.evaluate.executor", *reads),
     )
 
     check = LoadCheck(

@@ -54,7 +54,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         graph = artifact_utils.get_single_uri(input_dict["transform_graph"])
         data = json.loads(exec_properties["data"])
         kind = modality.look_up(data["modality"])
-        spec = kind.spec(graph, files, kind.Config.model_validate(data))
+        spec = modality.describe(graph, files, kind.Config.model_validate(data))
         staging = os.path.join(target.uri, "staging")
         fileio.makedirs(_folder(target, TRAIN))
         fileio.makedirs(staging)
@@ -107,7 +107,7 @@ class _WriteShard(beam.DoFn):
         policy = kind.Policy.model_validate_json(self._policy)
 
         def change(serialized: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-            inputs, _ = kind.parse(serialized, self._spec)
+            inputs, _ = modality.parse(serialized, self._spec)
             return kind.augment(inputs, seeds, policy)
 
         self._change = tf.function(change, autograph=False)

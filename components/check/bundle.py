@@ -24,7 +24,7 @@ from typing import Any
 from components import artifacts
 from components.check import card
 from components.check.config import CardConfig
-from data import modality
+from data import modality, task
 from data.config import DataConfig
 from data.modality import Spec
 
@@ -32,6 +32,7 @@ FORMAT = 1
 LABELS = "labels.txt"
 CLIENT = "client.py"
 SAVED_MODEL = "saved_model.pb"
+LABEL_OUTPUT = {"dtype": "string", "shape": [None], "meaning": "the most probable label"}
 # Of the node evaluate-compressed.
 FIGURES = "metrics.json"
 
@@ -110,32 +111,32 @@ def _client(data: DataConfig) -> ModuleType:
 
 
 def _manifest(spec: Spec, data: DataConfig, experiment: str, trial: dict[str, Any]) -> dict[str, Any]:
-    kind = modality.look_up(data.modality)
-    classes = len(spec.labels)
-    probabilities = "probabilities, in the order of the labels"
+    kind, asked = modality.look_up(data.modality), task.look_up(spec.task)
+    answer = {"dtype": "float32", "meaning": asked.MEANING}
     return {
         "format": FORMAT,
         "experiment": experiment,
+        "task": spec.task,
         "labels": LABELS,
         "client": CLIENT,
         "model_card": card.FILE,
         "preprocessing": {
             "modality": data.modality,
-            **kind.client_config(data),
+            **kind.client_config(data, spec),
             "steps": _client(data).PREPROCESSING,
         },
         "flatbuffer": {
             "file": artifacts.FLATBUFFER,
             "chain": trial["chain"],
             "input": {"dtype": spec.dtype, "shape": [1, *spec.shape]},
-            "output": {"dtype": "float32", "shape": [1, classes], "meaning": probabilities},
+            "output": {**answer, "name": asked.ANSWER, "shape": [1, len(spec.labels)]},
         },
         "saved_model": {
             "signature": "serving_default",
             "input": {"name": kind.INPUT, "dtype": "string", "shape": [None], "meaning": "the bytes of raw files"},
             "outputs": {
-                "probabilities": {"dtype": "float32", "shape": [None, classes], "meaning": probabilities},
-                "label": {"dtype": "string", "shape": [None], "meaning": "the most probable label"},
+                asked.ANSWER: {**answer, "shape": [None, len(spec.labels)]},
+                **({"label": LABEL_OUTPUT} if asked.CLASSES else {}),
             },
         },
         "versions": {name: metadata.version(name) for name in ("modelmill", "tensorflow")},

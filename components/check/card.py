@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from components.check.config import UNSAID, CardConfig
+from data import task
 
 FILE = "model_card.md"
 # What Markdown or HTML would take for markup, in names that come from data.
@@ -51,6 +52,7 @@ def make(
     """
     said = config.model_dump()
     spec, family, data = model["spec"], model.get("family", {}), model.get("data", {})
+    asked = spec.get("task", task.DEFAULT)
     labels = [str(label) for label in spec["labels"]]
     source = data.get("sample") or PurePath(str(data.get("path") or "")).name or "not recorded"
     examples = figures.get("examples")
@@ -59,9 +61,9 @@ def make(
             "Model details",
             points=[
                 ("Name", experiment),
-                ("Kind", f"classifier of {spec['modality']}s, family {family.get('family', 'not recorded')}"),
+                ("Kind", f"{asked} of {spec['modality']}, family {family.get('family', 'not recorded')}"),
                 ("Input", f"{spec['dtype']} {' x '.join(map(str, spec['shape']))}"),
-                ("Output", f"probabilities of {len(labels)} classes: {', '.join(labels)}"),
+                ("Output", f"{task.look_up(asked).MEANING}: {', '.join(labels)}"),
                 ("Compression", str(trial.get("label") or "none")),
                 ("Flatbuffer", _bytes(trial)),
                 ("Owner", said["owner"] or UNSAID),
@@ -76,11 +78,8 @@ def make(
                 ("Not for", said["out_of_scope"] or UNSAID),
             ],
         ),
-        Section("Factors", ["Figures are given for each class. Nothing else is known of the examples."]),
-        Section(
-            "Metrics",
-            ["Accuracy: the share of examples whose most probable class is the right one. Differences are paired."],
-        ),
+        Section("Factors", ["Figures are given for each slice. Nothing else is known of the examples."]),
+        Section("Metrics", points=_metrics(asked, figures)),
         Section("Training data", [f"The train split of {source}.", *([said["data"]] if said["data"] else [])]),
         Section("Evaluation data", [f"The test split of {source}: {examples} examples that training never saw."]),
         Section(
@@ -134,13 +133,29 @@ def _table(figures: dict[str, Any]) -> Table | None:
     if not figures:
         return None
     slices = [("all", figures), *sorted(figures.get("slices", {}).items())]
-    rows = []
+    metric, rows = figures.get("metric", "accuracy"), []
     for name, one in slices:
         change = one["difference"]
         reach = "" if change.get("lower") is None else f" ({change['lower']:+.4f} to {change['upper']:+.4f})"
-        values = [f"{one[key]['accuracy']:.4f}" for key in ("float", "compressed")]
-        rows.append([name, str(one["examples"]), *values, f"{change['accuracy']:+.4f}{reach}"])
+        values = [_figure(one[key].get(metric)) for key in ("float", "compressed")]
+        rows.append([name, str(one["examples"]), *values, f"{_figure(change[metric], '+')}{reach}"])
+    others = [name for name in figures["float"] if name != metric]
+    for name in others:
+        values = [_figure(figures[key].get(name)) for key in ("float", "compressed")]
+        rows.append([f"all: {name}", str(figures["examples"]), *values, ""])
     return Table(["slice", "examples", "float", "compressed", "difference (95 % interval)"], rows)
+
+
+def _figure(value: float | None, sign: str = "") -> str:
+    return "–" if value is None else f"{value:{sign}.4f}"
+
+
+def _metrics(asked: str, figures: dict[str, Any]) -> list[tuple[str, str]]:
+    """What decides, and what is told beside it."""
+    decides = figures.get("metric", task.metric(asked).name)
+    names = dict.fromkeys((decides, *figures.get("float", {})))
+    told = [(name, task.metric(asked, name).says) for name in names]
+    return [*told, ("Differences", f"of {decides}, paired: of the same examples.")]
 
 
 def _caveats(figures: dict[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ from data import modality
 
 @dataclass(frozen=True)
 class Recorded:
-    """The recorded answers to one example: probabilities float32 [classes] of the SavedModel and the flatbuffer."""
+    """The recorded answers to one example, float32 [labels], of the SavedModel and the flatbuffer; its class, or 0."""
 
     content_digest: str
     label: int
@@ -43,7 +43,7 @@ def choose(predictions: str, number: int) -> list[Recorded]:
     for features in _features(Path(predictions)):
         recorded = Recorded(
             content_digest=features[modality.CONTENT].bytes_list.value[0].decode(),
-            label=features[modality.LABEL].int64_list.value[0],
+            label=next(iter(features[modality.LABEL].int64_list.value), 0),
             exact=np.array(features["float"].float_list.value, np.float32),
             compressed=np.array(features["compressed"].float_list.value, np.float32),
         )

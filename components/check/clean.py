@@ -5,10 +5,11 @@ JOB is a JSON file:
     bundle   a copy of what is to be pushed
     files    raw files
     input    the name of the SavedModel's input
+    answer   the name of the model's answer, such as "probabilities"
     sites    the folders of installed packages. Python does not look for them itself (-S), or it would read the .pth
              files in them, and with them find a modelmill that is installed as a link to its source.
     refused  packages that can't be imported, though they may be installed
-    result   the file that takes the answers: [{"label": str, "probabilities": [float, ...]}, ...]
+    result   the file that takes the answers: [{"label": str ("" if the model gives none), "values": [float, ...]}, ...]
 
 It stands alone: nothing here may be imported from modelmill.
 """
@@ -54,7 +55,7 @@ def run_client(job: dict[str, Any]) -> list[dict[str, Any]]:
         )
     labels = Path(job["bundle"], "labels.txt").read_text(encoding="utf-8").splitlines()
     return [
-        {"label": line["label"], "probabilities": [line["probabilities"][label] for label in labels]} for line in lines
+        {"label": line.get("label", ""), "values": [line[job["answer"]][label] for label in labels]} for line in lines
     ]
 
 
@@ -65,9 +66,10 @@ def run_saved_model(job: dict[str, Any]) -> list[dict[str, Any]]:
     model = tf.saved_model.load(job["bundle"])
     contents = tf.constant([Path(file).read_bytes() for file in job["files"]])
     answers = model.signatures["serving_default"](**{job["input"]: contents})
+    named = [label.decode() for label in answers["label"].numpy()] if "label" in answers else [""] * len(contents)
     return [
-        {"label": label.decode(), "probabilities": probabilities.tolist()}
-        for label, probabilities in zip(answers["label"].numpy(), answers["probabilities"].numpy(), strict=True)
+        {"label": label, "values": values.tolist()}
+        for label, values in zip(named, answers[job["answer"]].numpy(), strict=True)
     ]
 
 

@@ -9,7 +9,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from components import artifacts
 from components.check import clean, executor
 from components.check.config import CardConfig
-from data import modality
+from data import modality, task
 from data.config import DataConfig
 
 NODE = "check"
@@ -18,7 +18,8 @@ NODE = "check"
 def sources(data: DataConfig) -> tuple[str, ...]:
     """The modules of which `code` is to be the digest: this node also runs two that it does not import."""
     kind = modality.look_up(data.modality)
-    return (executor.__name__, clean.__name__, f"{modality.PACKAGE}.{data.modality}", kind.CLIENT)
+    plugged = (f"{modality.PACKAGE}.{data.modality}", f"{task.PACKAGE}.{data.task}")
+    return (executor.__name__, clean.__name__, *plugged, kind.CLIENT)
 
 
 class LoadCheckSpec(ComponentSpec):

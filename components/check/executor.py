@@ -48,13 +48,14 @@ def _check(inputs: dict[str, Artifact], folder: Path, properties: dict[str, Any]
     """Rows of every condition; the bundle is in `folder` then, or as much of it as there is."""
     name = json.loads(properties["data"])["modality"]
     kind = modality.look_up(name)
+    data = kind.Config.model_validate_json(properties["data"])
     try:
         bundle.assemble(
             folder,
             inputs["model"].uri,
             inputs["compressed"].uri,
             inputs["evaluation"].uri,
-            kind.Config.model_validate_json(properties["data"]),
+            data,
             properties["experiment"],
             CardConfig.model_validate_json(properties["card"]),
         )
@@ -69,7 +70,7 @@ def _check(inputs: dict[str, Artifact], folder: Path, properties: dict[str, Any]
         complete.reason = f"of {len(chosen)} recorded examples {len(found)} are in the split '{SPLIT}'"
         return [complete]
     limits = Limits(properties["tolerance"], properties["saved_model_tolerance"], properties["agreement"])
-    return [complete, *verify(folder, found, name, limits)]
+    return [complete, *verify(folder, found, name, limits, data.task)]
 
 
 def _summary(rows: list[Gate]) -> str:
@@ -79,7 +80,8 @@ def _summary(rows: list[Gate]) -> str:
         reasons = "; ".join(f"{row.metric} ({row.slice}): {row.reason}" for row in wrong[:2])
         return f"what is to be pushed does not answer as recorded: {reasons}"
     values = {row.metric: row.value or 0.0 for row in rows}
+    agreement = f", same label in {values['agreement']:.0%}" if "agreement" in values else ""
     return (
         f"{values['files']:.0f} raw files in a clean process: flatbuffer off by {values['flatbuffer_error']:.2g}, "
-        f"SavedModel by {values['saved_model_error']:.2g}, same label in {values['agreement']:.0%}"
+        f"SavedModel by {values['saved_model_error']:.2g}{agreement}"
     )

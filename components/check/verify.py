@@ -22,7 +22,7 @@ from components.check import bundle as bundles
 from components.check import clean
 from components.check.cases import Case
 from components.gates import Gate
-from data import modality
+from data import modality, task
 
 GATE = "load-check"
 OURS = ("components", "data", "pipeline")
@@ -36,7 +36,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Limits:
-    """How far answers may be off: probabilities, absolutely; and the least share of files with the same label."""
+    """How far answers may be off, absolutely, or as a share of what is above 1; and the least share of equal labels."""
 
     flatbuffer: float
     saved_model: float
@@ -45,17 +45,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model said of one file: a label, and probabilities float64 [classes]."""
+    """What a model said of one file: a label ("" if its task has none), and numbers float64 [labels]."""
 
     label: str
-    probabilities: NDArray[np.float64]
+    values: NDArray[np.float64]
 
 
 class CleanRunError(Exception):
     """The clean process gave no answers; the message is the end of what it said."""
 
 
-def verify(bundle: Path, cases: list[Case], kind: str, limits: Limits) -> list[Gate]:
+def verify(bundle: Path, cases: list[Case], kind: str, limits: Limits, asked: str = task.DEFAULT) -> list[Gate]:
     """Runs the client and the SavedModel of a bundle on raw files.
 
     Args:
@@ -63,6 +63,7 @@ def verify(bundle: Path, cases: list[Case], kind: str, limits: Limits) -> list[G
       cases: raw files and recorded answers.
       kind: the modality.
       limits: of the differences.
+      asked: the task.
 
     Returns:
       Rows of what was compared: they have all passed if the bundle may be pushed.
@@ -75,13 +76,13 @@ def verify(bundle: Path, cases: list[Case], kind: str, limits: Limits) -> list[G
         ("saved_model", "saved_model_error", limits.saved_model),
     ):
         try:
-            found[what] = answers(what, bundle, cases, kind)
+            found[what] = answers(what, bundle, cases, kind, asked)
         except CleanRunError as error:
             rows.append(Gate(gate=GATE, metric=metric, bound=tolerance, passed=False, reason=str(error)))
             continue
         expected = [case.recorded.compressed if what == "client" else case.recorded.exact for case in cases]
         rows += _compare(metric, cases, found[what], expected, labels, tolerance)
-    if len(found) == 2:
+    if len(found) == 2 and task.look_up(asked).CLASSES:
         same = [one.label == other.label for one, other in zip(found["client"], found["saved_model"], strict=True)]
         share = sum(same) / len(same)
         passed = share >= limits.agreement
@@ -92,7 +93,9 @@ def verify(bundle: Path, cases: list[Case], kind: str, limits: Limits) -> list[G
     return rows
 
 
-def answers(what: str, bundle: Path, cases: list[Case], kind: str, seconds: float = SECONDS) -> list[Answer]:
+def answers(
+    what: str, bundle: Path, cases: list[Case], kind: str, asked: str = task.DEFAULT, seconds: float = SECONDS
+) -> list[Answer]:
     """The answers of the "client" or the "saved_model" of a bundle, from a clean process.
 
     Raises:
@@ -111,6 +114,7 @@ def answers(what: str, bundle: Path, cases: list[Case], kind: str, seconds: floa
             "bundle": str(folder / "bundle"),
             "files": [str(file) for file in files],
             "input": plug_in.INPUT,
+            "answer": task.look_up(asked).ANSWER,
             "sites": _sites(),
             "refused": [*OURS, *(NOT_ON_DEVICES if what == "client" else ())],
             "result": str(folder / "result.json"),
@@ -121,7 +125,7 @@ def answers(what: str, bundle: Path, cases: list[Case], kind: str, seconds: floa
             result = json.loads((folder / "result.json").read_text())
         except (OSError, ValueError) as error:
             raise CleanRunError(f"it ended well but left no answers ({error})") from error
-    return [Answer(answer["label"], np.array(answer["probabilities"], np.float64)) for answer in result]
+    return [Answer(answer["label"], np.array(answer["values"], np.float64)) for answer in result]
 
 
 def _run(folder: Path, seconds: float) -> None:
@@ -177,18 +181,18 @@ def _compare(
 
 
 def _error(answer: Answer, wanted: NDArray[Any], labels: list[str], tolerance: float) -> tuple[float, str]:
-    """The largest difference of a probability, and what is wrong with the answer ("" if nothing)."""
-    if answer.probabilities.shape != wanted.shape:
-        return math.inf, f"found {answer.probabilities.size} probabilities, expected {wanted.size}"
-    difference = np.abs(answer.probabilities - wanted)
+    """The largest difference of a number, and what is wrong with the answer ("" if nothing)."""
+    if answer.values.shape != wanted.shape:
+        return math.inf, f"found {answer.values.size} numbers, expected {wanted.size}"
+    difference = np.abs(answer.values - wanted) / np.maximum(1, np.abs(wanted))
     difference[np.isnan(difference)] = math.inf
     worst = int(difference.argmax())
     error = float(difference[worst])
     if error > tolerance:
-        found, recorded = answer.probabilities[worst], float(wanted[worst])
+        found, recorded = answer.values[worst], float(wanted[worst])
         return error, f"found {found:.6f} for '{labels[worst]}', expected {recorded:.6f}, tolerance {tolerance:g}"
-    best = labels[int(answer.probabilities.argmax())]
-    if answer.label != best:
+    best = labels[int(answer.values.argmax())]
+    if answer.label and answer.label != best:
         return error, f"found label '{answer.label}', expected '{best}', the most probable one"
     return error, ""
 

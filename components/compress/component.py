@@ -23,6 +23,7 @@ def Compressor(
     report: tfx.dsl.components.OutputArtifact[artifacts.CompressionReport],
     config: tfx.dsl.components.Parameter[str],
     augment: tfx.dsl.components.Parameter[str],
+    metric: tfx.dsl.components.Parameter[str],
     seed: tfx.dsl.components.Parameter[int],
     checkpoints: tfx.dsl.components.Parameter[str],
     code: tfx.dsl.components.Parameter[str],
@@ -31,8 +32,9 @@ def Compressor(
     """Compresses `float_model` by every chain of the experiment and gives the smallest within the budget.
 
     Args: examples: transformed, its train split perhaps augmented; plain_examples: then, the same before that;
-    config: the `compress` section, augment: the policy, both as JSON; checkpoints: a folder in which finished trials
-    outlive a killed run; code: digest of the source that runs.
+    config: the `compress` section, augment: the policy, both as JSON; metric: what trials are judged by, one of the
+    model's task; checkpoints: a folder in which finished trials outlive a killed run; code: digest of the source that
+    runs.
     """
     work = {
         "rebuild": artifacts.rebuild(float_model.uri),
@@ -42,6 +44,7 @@ def Compressor(
             CALIBRATION: _files(plain_examples or examples, "train"),
         },
         "augment": json.loads(augment),
+        "metric": metric,
         "seed": seed,
         "code": code,
     }

@@ -18,9 +18,9 @@ class CompressConfig(Strict):
         min_length=1,
         description="Lists of methods, each a name, or a name with its settings: {prune: {sparsity: 0.8}}.",
     )
-    max_drop: float = Field(0.01, ge=0, le=1, description="Of the metric, from the float model's.")
+    max_drop: float = Field(0.01, ge=0, description="How much worse the metric may be than the float model's.")
     margin: float = Field(
-        0.02, ge=0, le=1, description="The test split's interval of the drop may reach this much below max_drop."
+        0.02, ge=0, description="The test split's interval of the drop may reach this much below max_drop."
     )
     max_bytes: int | None = Field(None, ge=1, description="Of the flatbuffer, gzipped.")
     max_latency_ms: float | None = Field(None, gt=0, description="Of one example on one thread of this machine.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from components.models import loops, serving
 from components.models.input import Examples
 from components.models.store import Stored
-from data import plugins
+from data import plugins, task
 from data.modality import Policy
 
 if TYPE_CHECKING:
@@ -67,10 +67,8 @@ class Context:
         )
 
     def loss(self, labels: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
-        """float32 [batch]: what training makes small, of labels and the bare model's answers."""
-        from components.models import labels as classes
-
-        return classes.cross_entropy(labels, answers)
+        """float32 [batch]: what training makes small, of labels (as batches have them) and the bare model's answers."""
+        return task.look_up(self.stored.spec.task).loss(labels, answers)
 
     def converter(self, model: tf_keras.Model) -> tf.lite.TFLiteConverter:
         """A converter of the served model: from uint8 (or the like) to probabilities."""

@@ -106,10 +106,11 @@ def _over(tried: dict[str, Any], float32: dict[str, Any], config: CompressConfig
         return []
     over = []
     for metric, value in tried["metrics"].items():
-        drop = float32["metrics"][metric] - value
+        drop = (float32["metrics"][metric] - value) * _sign(tried)
         # A difference of shares of one split: what is less than the rounding of a float64 is no difference.
         if drop > config.max_drop + 1e-9:
-            over.append(f"{metric} falls by {drop:.4f}, allowed is {config.max_drop:g} (compress.max_drop)")
+            way = "falls" if _sign(tried) > 0 else "rises"
+            over.append(f"{metric} {way} by {drop:.4f}, allowed is {config.max_drop:g} (compress.max_drop)")
     if config.max_bytes is not None and tried["gzip_bytes"] > config.max_bytes:
         over.append(f"{tried['gzip_bytes']:,} bytes gzipped, allowed are {config.max_bytes:,} (compress.max_bytes)")
     if config.max_latency_ms is not None and tried["latency_ms"] > config.max_latency_ms:
@@ -126,7 +127,12 @@ def _choose(trials: list[dict[str, Any]]) -> int:
     within = [number for number in sound if trials[number]["within_budget"]]
     if within:
         return min(within, key=lambda number: (trials[number]["gzip_bytes"], number))
-    return max(sound, key=lambda number: (sum(trials[number]["metrics"].values()), -number))
+    return max(sound, key=lambda number: (sum(trials[number]["metrics"].values()) * _sign(trials[number]), -number))
+
+
+def _sign(tried: dict[str, Any]) -> int:
+    """1 where more of the metric is better, -1 where less is."""
+    return 1 if tried.get("higher_is_better", True) else -1
 
 
 def _digest(content: Any) -> str:

@@ -7,6 +7,7 @@ for all of them, so that they share the loading of TensorFlow, the examples, and
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 import traceback
@@ -22,10 +23,12 @@ from components.compress import measure, method
 from components.compress.context import Context, steps
 from components.models import runtime, store
 from components.models.input import Examples
-from data import modality
+from data import modality, task
 
 if TYPE_CHECKING:
     import tf_keras
+
+    from data.task import Metric
 
 FAILED_FILE = "failed.json"
 TRIALS = "trials"
@@ -45,7 +48,7 @@ class Bench:
     """Where trials are made.
 
     Args:
-      work: rebuild (folder of the stored model); files of each of Context.examples; augment; seed.
+      work: rebuild (folder of the stored model); files of each of Context.examples; augment; metric; seed.
       chains: all that will be tried here; tells which of the tuned models are needed again.
     """
 
@@ -55,6 +58,7 @@ class Bench:
         self._examples = {
             split: Examples(files, self._stored.spec, self._stored.batch) for split, files in work["files"].items()
         }
+        self._metric = task.metric(self._stored.spec.task, work["metric"])
         self._seed, self._chains = work["seed"], chains
         self._tuned = {_key([]): _Tuned(model)}
 
@@ -70,7 +74,7 @@ class Bench:
             "label": label,
             "status": "ok",
             "reason": "",
-            **_measure(path, float_path, self._examples["eval"]),
+            **_measure(path, float_path, self._examples["eval"], self._metric),
             "skipped": tuned.skipped,
             "changed": tuned.changed,
             "layers": measure.layers(path, _names(tuned.model), tuned.skipped, tuned.changed),
@@ -145,16 +149,21 @@ def _names(model: tf_keras.Model) -> list[str]:
     return [layer.name.removeprefix("quant_") for layer in model.submodules if getattr(layer, "weights", None)]
 
 
-def _measure(path: Path, float_path: Path, examples: Examples) -> dict[str, Any]:
+def _measure(path: Path, float_path: Path, examples: Examples, metric: Metric) -> dict[str, Any]:
     """Quality on the eval split, sizes, sparsity, and latency beside the float32 flatbuffer's."""
     pairs = list(examples.raw().as_numpy_iterator())
     flatbuffer = runtime.Flatbuffer(path)
     answers = flatbuffer.predict_all(inputs for inputs, _ in pairs)
     if not np.isfinite(answers).all():
         raise FloatingPointError("the flatbuffer answers with numbers that are not finite")
-    labels = np.array([label for _, label in pairs])
+    quality = metric.function(answers, np.array([label for _, label in pairs]))
+    if not math.isfinite(quality):
+        raise ValueError(
+            f"{metric.name} means nothing on the eval split; give it more data, or another evaluate.metric"
+        )
     return {
-        "metrics": {"accuracy": float(np.mean(answers.argmax(axis=1) == labels))},
+        "metrics": {metric.name: quality},
+        "higher_is_better": metric.higher,
         **measure.sizes(path),
         **measure.latencies(path, float_path, pairs[0][0]),
     }

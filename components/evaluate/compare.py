@@ -13,35 +13,48 @@ from tensorflow_model_analysis.extractors import materialized_predictions_extrac
 from tensorflow_model_analysis.proto import config_pb2
 from tfx_bsl.public import tfxio
 
+from components.evaluate import metrics as ours
 from components.evaluate import predictions
-from components.evaluate.metrics import ACCURACY
-from data import modality
+from components.evaluate.config import EvaluateConfig
+from data import modality, task
 
 # Parts are drawn at random: with a seed, the same predictions give the same intervals.
 SEED = 0
 
 
-def eval_config(slices: tuple[str, ...] = (modality.LABEL,)) -> config_pb2.EvalConfig:
-    """Accuracy and count of both models, over all and per value of each feature, with intervals; no thresholds."""
+def eval_config(asked: str, evaluate: EvaluateConfig) -> config_pb2.EvalConfig:
+    """Metrics and count of both models, over all and per value of each feature, with intervals; no thresholds.
+
+    Args:
+      asked: the task.
+      evaluate: resolved.
+    """
     specs = [
         config_pb2.ModelSpec(name=name, label_key=modality.LABEL, prediction_key=name, is_baseline=baseline)
         for name, baseline in ((predictions.FLOAT, True), (predictions.COMPRESSED, False))
     ]
-    by_value = [config_pb2.SlicingSpec(feature_keys=[predictions.recorded_as(name)]) for name in slices]
+    by_value = [config_pb2.SlicingSpec(feature_keys=[predictions.recorded_as(name)]) for name in evaluate.slices or ()]
     config = config_pb2.EvalConfig(
         model_specs=specs,
         slicing_specs=[config_pb2.SlicingSpec(), *by_value],
-        metrics_specs=[config_pb2.MetricsSpec(metrics=metric_configs())],
+        metrics_specs=[config_pb2.MetricsSpec(metrics=metric_configs(asked, evaluate))],
     )
     return tfma.utils.update_eval_config_with_defaults(with_intervals(config), has_baseline=True)
 
 
-def metric_configs() -> list[config_pb2.MetricConfig]:
-    """What is measured of every model."""
-    return [
-        config_pb2.MetricConfig(class_name="ExampleCount"),
-        config_pb2.MetricConfig(class_name="SparseCategoricalAccuracy", config=f'"name": "{ACCURACY}"'),
-    ]
+def metric_configs(asked: str, evaluate: EvaluateConfig) -> list[config_pb2.MetricConfig]:
+    """What is measured of every model: the number of examples, what decides, and what is only reported."""
+    names = dict.fromkeys((str(evaluate.metric), *task.look_up(asked).REPORTED, *evaluate.also))
+    return [config_pb2.MetricConfig(class_name="ExampleCount"), *(_metric_config(asked, name) for name in names)]
+
+
+def _metric_config(asked: str, name: str) -> config_pb2.MetricConfig:
+    metric = task.metric(asked, name)
+    settings = f'"name": "{name}"' + (f", {metric.settings}" if metric.settings else "")
+    if metric.tfma:
+        return config_pb2.MetricConfig(class_name=metric.tfma, config=settings)
+    settings += f', "task": "{asked}", "metric": "{name}"'
+    return config_pb2.MetricConfig(class_name=ours.Computed.__name__, module=ours.__name__, config=settings)
 
 
 def with_intervals(config: config_pb2.EvalConfig) -> config_pb2.EvalConfig:
@@ -52,11 +65,9 @@ def with_intervals(config: config_pb2.EvalConfig) -> config_pb2.EvalConfig:
     return config
 
 
-def compare(
-    pipeline: beam.Pipeline, recorded: str, evaluation: str, slices: tuple[str, ...] = (modality.LABEL,)
-) -> None:
+def compare(pipeline: beam.Pipeline, recorded: str, evaluation: str, asked: str, evaluate: EvaluateConfig) -> None:
     """Adds to a pipeline: evaluates what is recorded in folder `recorded` into folder `evaluation`."""
-    config = eval_config(slices)
+    config = eval_config(asked, evaluate)
     source = tfxio.TFExampleRecord(
         predictions.pattern(recorded),
         raw_record_column_name=tfma.ARROW_INPUT_COLUMN,

@@ -14,9 +14,10 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from components import artifacts
 from components.evaluate import compare, executor, extractors, metrics
 from components.evaluate.config import EvaluateConfig
-from components.evaluate.results import TOLERANCE
-from data import modality
+from components.evaluate.results import allowance
+from data import modality, task
 from data.config import DataConfig
+from data.task import Metric
 
 NODE = "evaluate"
 COMPRESSED_NODE = "evaluate-compressed"
@@ -29,6 +30,7 @@ def evaluator(
     schema: BaseChannel,
     config: EvaluateConfig,
     code: str,
+    asked: str = task.DEFAULT,
 ) -> tfx.components.Evaluator:
     """The node `evaluate`: outputs `evaluation` and `blessing`; gate.float_gates reads the former.
 
@@ -39,6 +41,7 @@ def evaluator(
       schema: of the raw examples.
       config: thresholds.
       code: digest of the source that it takes from us, components.digest.code.
+      asked: the task.
     """
     node = tfx.components.Evaluator(
         examples=examples,
@@ -46,7 +49,7 @@ def evaluator(
         baseline_model=baseline_model,
         schema=schema,
         example_splits=[executor.SPLIT],
-        eval_config=eval_config(config),
+        eval_config=eval_config(config, asked),
         module_path=extractors.__name__,
     ).with_id(NODE)
     # Nothing reads it, but it is in the cache key, in which of our modules there would be the names alone.
@@ -54,21 +57,24 @@ def evaluator(
     return node
 
 
-def eval_config(config: EvaluateConfig) -> config_pb2.EvalConfig:
+def eval_config(config: EvaluateConfig, asked: str = task.DEFAULT) -> config_pb2.EvalConfig:
     """What TFX's Evaluator measures and demands. It always has a threshold: without one it never blesses.
 
-    The label is the number of the class, from `transform_features`; slices are made by raw features.
+    The label is the task's (a class's number), from `transform_features`; slices are made by raw features.
     """
-    by_value = [config_pb2.SlicingSpec(feature_keys=[name]) for name in config.slices]
-    count, accuracy = compare.metric_configs()
-    # Of the slice that is everything: `accuracy.threshold` would be demanded of each slice.
-    demand = accuracy.per_slice_thresholds.add(slicing_specs=[config_pb2.SlicingSpec()]).threshold
-    demand.value_threshold.lower_bound.value = config.threshold - TOLERANCE
-    demand.change_threshold.direction = config_pb2.HIGHER_IS_BETTER
-    demand.change_threshold.absolute.value = -config.max_regression - TOLERANCE
-    measured = [count, accuracy]
-    if config.slice_threshold is not None:
-        measured.append(_slice_threshold(by_value, config.slice_threshold, config.min_slice))
+    config = config.resolved(asked)
+    metric, bound = task.metric(asked, config.metric), float(config.threshold or 0)
+    by_value = [config_pb2.SlicingSpec(feature_keys=[name]) for name in config.slices or ()]
+    count, judged, *others = compare.metric_configs(asked, config)
+    # Of the slice that is everything: `judged.threshold` would be demanded of each slice.
+    demand = judged.per_slice_thresholds.add(slicing_specs=[config_pb2.SlicingSpec()]).threshold
+    limit = demand.value_threshold.lower_bound if metric.higher else demand.value_threshold.upper_bound
+    limit.value = bound + metric.worse(allowance(bound))
+    demand.change_threshold.direction = config_pb2.HIGHER_IS_BETTER if metric.higher else config_pb2.LOWER_IS_BETTER
+    demand.change_threshold.absolute.value = metric.worse(config.max_regression + allowance(config.max_regression))
+    measured = [count, judged, *others]
+    if by_value and config.slice_threshold is not None:
+        measured.append(_slice_threshold(by_value, metric, config.slice_threshold, config.min_slice))
     result = config_pb2.EvalConfig(
         model_specs=[
             config_pb2.ModelSpec(
@@ -85,24 +91,26 @@ def eval_config(config: EvaluateConfig) -> config_pb2.EvalConfig:
 
 
 def _slice_threshold(
-    slices: list[config_pb2.SlicingSpec], threshold: float, min_examples: int
+    slices: list[config_pb2.SlicingSpec], metric: Metric, threshold: float, min_examples: int
 ) -> config_pb2.MetricConfig:
     """Demands of each slice that it does not fall short of the threshold."""
-    settings = json.dumps({"threshold": threshold, "min_examples": min_examples})
+    settings = json.dumps(
+        {"metric": metric.name, "higher": metric.higher, "threshold": threshold, "min_examples": min_examples}
+    )
     measured = config_pb2.MetricConfig(
         class_name=metrics.SliceShortfall.__name__,
         module=metrics.__name__,
         config=settings.removeprefix("{").removesuffix("}"),
     )
     demand = measured.per_slice_thresholds.add(slicing_specs=slices)
-    demand.threshold.value_threshold.upper_bound.value = TOLERANCE
+    demand.threshold.value_threshold.upper_bound.value = allowance(threshold)
     return measured
 
 
 class CompressedEvaluatorSpec(ComponentSpec):
     """Parameters are canonical JSON, and hold no more than is used: they are part of the cache key."""
 
-    PARAMETERS = {key: ExecutionParameter(type=str) for key in ("config", "bounds", "modality", "code")}
+    PARAMETERS = {key: ExecutionParameter(type=str) for key in ("config", "bounds", "modality", "task", "code")}
     INPUTS = {
         "examples": ChannelParameter(type=standard_artifacts.Examples),
         "model": ChannelParameter(type=standard_artifacts.Model),
@@ -145,13 +153,13 @@ class CompressedEvaluator(base_beam_component.BaseBeamComponent):
           model: the float Model.
           compressed: the CompressedModel made of it.
           report: the CompressionReport.
-          config: slices, min_slice and confidence are used.
-          data: names the modality.
-          max_drop: of accuracy, from the float model's.
+          config: what is measured, slices, min_slice and confidence are used.
+          data: names the modality and the task.
+          max_drop: how much worse the metric may be than the float model's.
           margin: the interval of the drop may reach this much below max_drop.
           code: digest of the source, components.digest.code.
         """
-        used = config.model_dump(include={"metric", "slices", "min_slice", "confidence"})
+        used = config.resolved(data.task).model_dump(include={"metric", "also", "slices", "min_slice", "confidence"})
         spec = CompressedEvaluatorSpec(
             examples=examples,
             model=model,
@@ -160,6 +168,7 @@ class CompressedEvaluator(base_beam_component.BaseBeamComponent):
             config=json.dumps(used, sort_keys=True),
             bounds=json.dumps({"margin": margin, "max_drop": max_drop}, sort_keys=True),
             modality=data.modality,
+            task=data.task,
             code=code,
             predictions=Channel(type=artifacts.Predictions),
             evaluation=Channel(type=standard_artifacts.ModelEvaluation),

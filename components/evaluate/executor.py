@@ -16,7 +16,7 @@ from components import artifacts, gates, progress
 from components.evaluate import compare, gate, predictions, results
 from components.evaluate.config import EvaluateConfig
 from components.gates import Gate
-from data import modality
+from data import modality, task
 
 SPLIT = "test"
 METRICS_FILE = "metrics.json"
@@ -40,14 +40,16 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         input_name = modality.look_up(exec_properties["modality"]).INPUT
         split = artifact_utils.get_split_uri(input_dict["examples"], SPLIT)
 
-        with self._make_beam_pipeline() as pipeline:
-            predictions.record(pipeline, split, model.uri, compressed.uri, input_name, recorded, config.slices)
-        with self._make_beam_pipeline() as pipeline:
-            compare.compare(pipeline, recorded, evaluation, config.slices)
+        asked = exec_properties["task"]
 
-        slices = results.read(evaluation)
-        rows = gate.compressed_gates(slices, config, bounds["max_drop"], bounds["margin"], report)
-        figures = gate.figures(slices, config.confidence)
+        with self._make_beam_pipeline() as pipeline:
+            predictions.record(pipeline, split, model.uri, compressed.uri, input_name, recorded, config.slices or ())
+        with self._make_beam_pipeline() as pipeline:
+            compare.compare(pipeline, recorded, evaluation, asked, config)
+
+        slices, metric = results.read(evaluation), task.metric(asked, config.metric)
+        rows = gate.compressed_gates(slices, config, bounds["max_drop"], bounds["margin"], report, metric)
+        figures = gate.figures(slices, config.confidence, metric)
         gates.write(Path(evaluation) / artifacts.GATES_FILE, rows)
         (Path(evaluation) / METRICS_FILE).write_text(json.dumps(figures, indent=1))
         _bless(_only(output_dict, "blessing"), model, compressed, rows)
@@ -72,8 +74,9 @@ def _bless(blessing: Artifact, model: Artifact, compressed: Artifact, rows: list
 
 
 def _summary(figures: dict[str, Any], rows: list[Gate]) -> str:
-    exact, compressed = figures["float"]["accuracy"], figures["compressed"]["accuracy"]
+    metric = figures["metric"]
+    exact, compressed = figures["float"][metric], figures["compressed"][metric]
     refused = [f"{row.gate} on {row.slice}" for row in rows if not row.passed]
     verdict = f"refused by {', '.join(refused)}" if refused else "blessed"
-    accuracy = f"accuracy {compressed:.4f} compressed, {exact:.4f} float"
-    return f"{accuracy}, on {figures['examples']} examples: {verdict}"
+    told = f"{metric} {compressed:.4f} compressed, {exact:.4f} float"
+    return f"{told}, on {figures['examples']} examples: {verdict}"

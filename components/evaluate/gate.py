@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from components.evaluate import results
@@ -9,44 +10,53 @@ from components.evaluate.config import EvaluateConfig
 from components.evaluate.predictions import COMPRESSED, FLOAT
 from components.evaluate.results import OVERALL, TOLERANCE, Measure, Slice
 from components.gates import Gate
+from data import task
+from data.task import Metric
 
 
-def float_gates(evaluation: str, config: EvaluateConfig) -> list[Gate]:
+def float_gates(evaluation: str, config: EvaluateConfig, asked: str = task.DEFAULT) -> list[Gate]:
     """The rows of TFX's Evaluator, from what it wrote: all pass if, and only if, it gave its blessing.
 
     Args:
       evaluation: the folder of its ModelEvaluation.
       config: what the Evaluator was made with.
+      asked: the task.
     """
+    config = config.resolved(asked)
+    metric, bound = task.metric(asked, config.metric), float(config.threshold or 0)
     slices = results.read(evaluation)
     overall = slices[OVERALL]
-    rows = [_threshold("threshold", _candidate(overall), overall, config.threshold, config)]
-    change = overall.difference
+    rows = [_threshold("threshold", _candidate(overall, metric), overall, bound, config, metric)]
+    change = overall.differences.get(metric.name)
     if change is None:
         none = "there was no baseline"
-        rows.append(Gate(gate="regression", metric=_change(config), passed=True, reason=none))
+        rows.append(Gate(gate="regression", metric=_change(metric), passed=True, reason=none))
     else:
-        row = _threshold("regression", change, overall, -config.max_regression, config)
-        rows.append(row.model_copy(update={"metric": _change(config)}))
+        row = _threshold("regression", change, overall, metric.worse(config.max_regression), config, metric)
+        rows.append(row.model_copy(update={"metric": _change(metric)}))
     if config.slice_threshold is not None:
         for one in list(slices.values())[1:]:
-            row = _threshold("slice_threshold", _candidate(one), one, config.slice_threshold, config)
-            rows.append(_reported(row, one) if one.examples < config.min_slice else row)
+            row = _threshold("slice_threshold", _candidate(one, metric), one, config.slice_threshold, config, metric)
+            rows.append(_excused(row, one, config))
     return rows
 
 
 def compressed_gates(
-    slices: dict[str, Slice], config: EvaluateConfig, max_drop: float, margin: float, report: dict[str, Any]
+    slices: dict[str, Slice],
+    config: EvaluateConfig,
+    max_drop: float,
+    margin: float,
+    report: dict[str, Any],
+    metric: Metric,
 ) -> list[Gate]:
     """The rows of the compressed model: non-inferiority to the float one, per slice, and the budget.
 
-    Non-inferior: the lower end of the paired interval of the difference is above -(max_drop + margin).
+    Non-inferior: by the worse end of the paired interval of the difference it is worse by less than max_drop + margin.
     """
     rows = []
     for one in slices.values():
-        row = _non_inferiority(one, config, -(max_drop + margin))
-        small = one.name != OVERALL and one.examples < config.min_slice
-        rows.append(_reported(row, one) if small else row)
+        row = _non_inferiority(one, config, metric.worse(max_drop + margin), metric)
+        rows.append(row if one.name == OVERALL else _excused(row, one, config))
     chosen = report["trials"][report["chosen"]]
     over = "; ".join(chosen.get("over", [])) or "no chain is within the budget"
     within = bool(report["within_budget"])
@@ -54,70 +64,87 @@ def compressed_gates(
     return rows
 
 
-def figures(slices: dict[str, Slice], confidence: float) -> dict[str, Any]:
+def figures(slices: dict[str, Slice], confidence: float, metric: Metric) -> dict[str, Any]:
     """The overall figures, and those of each slice under `slices`, for metrics.json."""
-    found = {name: _figures(one, confidence) for name, one in slices.items()}
-    return {**found.pop(OVERALL), "slices": found}
+    found = {name: _figures(one, confidence, metric) for name, one in slices.items()}
+    return {"metric": metric.name, "higher_is_better": metric.higher, **found.pop(OVERALL), "slices": found}
 
 
-def _figures(one: Slice, confidence: float) -> dict[str, Any]:
-    lower, upper = _difference(one).interval(confidence)
+def _figures(one: Slice, confidence: float, metric: Metric) -> dict[str, Any]:
+    lower, upper = _difference(one, metric).interval(confidence)
+    values = {
+        model: {name: _told(found[model]) for name, found in one.metrics.items()} for model in (FLOAT, COMPRESSED)
+    }
     return {
-        "float": {"accuracy": one.accuracy[FLOAT].value},
-        "compressed": {"accuracy": one.accuracy[COMPRESSED].value},
-        "difference": {"accuracy": _difference(one).value, "lower": lower, "upper": upper},
+        "float": values[FLOAT],
+        "compressed": values[COMPRESSED],
+        "difference": {metric.name: _told(_difference(one, metric)), "lower": lower, "upper": upper},
         "examples": one.examples,
     }
 
 
-def _candidate(one: Slice) -> Measure:
+def _told(measure: Measure) -> float | None:
+    """None where it means nothing: JSON has no NaN."""
+    return None if math.isnan(measure.value) else measure.value
+
+
+def _candidate(one: Slice, metric: Metric) -> Measure:
     """TFX names the models where there is a baseline, and not where there is none."""
-    return one.accuracy["candidate"] if "candidate" in one.accuracy else one.accuracy[""]
+    found = one.metrics[metric.name]
+    return found["candidate"] if "candidate" in found else found[""]
 
 
-def _difference(one: Slice) -> Measure:
-    assert one.difference is not None, "the recorded predictions are always compared"
-    return one.difference
+def _difference(one: Slice, metric: Metric) -> Measure:
+    assert metric.name in one.differences, "the recorded predictions are always compared"
+    return one.differences[metric.name]
 
 
-def _change(config: EvaluateConfig) -> str:
+def _change(metric: Metric) -> str:
     """What a difference of two models is called."""
-    return f"{config.metric}_difference"
+    return f"{metric.name}_difference"
 
 
-def _threshold(gate: str, measure: Measure, one: Slice, bound: float, config: EvaluateConfig) -> Gate:
+def _threshold(gate: str, measure: Measure, one: Slice, bound: float, config: EvaluateConfig, metric: Metric) -> Gate:
     """A row that the value itself decides, as TFMA does."""
     lower, upper = measure.interval(config.confidence)
     return Gate(
         gate=gate,
-        metric=config.metric,
+        metric=metric.name,
         slice=one.name,
         value=measure.value,
         lower=lower,
         upper=upper,
         bound=bound,
-        passed=measure.value >= bound - TOLERANCE,
+        passed=metric.reached(measure.value, bound, TOLERANCE),
     )
 
 
-def _non_inferiority(one: Slice, config: EvaluateConfig, bound: float) -> Gate:
-    measure = _difference(one)
+def _non_inferiority(one: Slice, config: EvaluateConfig, bound: float, metric: Metric) -> Gate:
+    measure = _difference(one, metric)
     lower, upper = measure.interval(config.confidence)
     # No interval: too few examples for one, or no example on which the two differ.
-    held = measure.value if lower is None else lower
-    passed = held > bound
+    lower, upper = (measure.value if end is None else end for end in (lower, upper))
+    held = lower if metric.higher else upper
+    passed = held > bound if metric.higher else held < bound
+    end, side = ("low", "above") if metric.higher else ("high", "below")
     return Gate(
         gate="non_inferiority",
-        metric=_change(config),
+        metric=_change(metric),
         slice=one.name,
         value=measure.value,
-        lower=held,
-        upper=measure.value if upper is None else upper,
+        lower=lower,
+        upper=upper,
         bound=bound,
         passed=passed,
-        reason="" if passed else f"the difference may be as low as {held:+.4f}; above {bound:+.4f} is allowed",
+        reason="" if passed else f"the difference may be as {end} as {held:+.4f}; {side} {bound:+.4f} is allowed",
     )
 
 
-def _reported(row: Gate, one: Slice) -> Gate:
-    return row.model_copy(update={"passed": True, "reason": f"{one.examples} examples, reported, not gated"})
+def _excused(row: Gate, one: Slice, config: EvaluateConfig) -> Gate:
+    """A slice that is too small to be judged, or on which the metric means nothing, is only reported."""
+    if one.examples < config.min_slice:
+        return row.model_copy(update={"passed": True, "reason": f"{one.examples} examples, reported, not gated"})
+    if row.value is not None and math.isnan(row.value):
+        reason = f"{row.metric} means nothing here; reported, not gated"
+        return row.model_copy(update={"passed": True, "value": None, "reason": reason})
+    return row

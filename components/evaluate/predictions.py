@@ -14,10 +14,10 @@ from components import artifacts
 from components.models.runtime import Flatbuffer
 from data import modality
 
-# Features of a recorded prediction, a tf.Example, besides CONTENT and LABEL (int64, the number of the class).
-CLASS = "class"  # bytes: the raw label
-FLOAT = "float"  # float32 [classes]: probabilities of the SavedModel
-COMPRESSED = "compressed"  # float32 [classes]: probabilities of the flatbuffer
+# Features of a recorded prediction, a tf.Example, besides CONTENT and LABEL (the task's: a class's number, int64).
+CLASS = "class"  # the raw label, for classes bytes
+FLOAT = "float"  # float32 [classes]: the answer of the SavedModel, such as probabilities
+COMPRESSED = "compressed"  # float32 [classes]: that of the flatbuffer
 SLICE = "slice-"  # and the name of a raw feature: its value, if examples are sliced by it
 PREFIX = "predictions"
 # Fixed, because the last bits of a float result depend on the size of the batch.
@@ -42,12 +42,12 @@ class Predict(beam.DoFn):
         features = [tf.train.Example.FromString(one).features.feature for one in element]
         serialized = tf.constant(element)
         labels = self._call("transform_features", examples=serialized)[modality.LABEL]
-        floats = self._call("evaluate", examples=serialized)["probabilities"]
+        (floats,) = self._call("evaluate", examples=serialized).values()
         raw = tf.constant([_bytes(one, self._input) for one in features])
         inputs = self._call("preprocess", **{self._input: raw})["inputs"]
         answers = self._flatbuffer.predict_all(inputs)
-        for one, label, exact, compressed in zip(features, labels.ravel(), floats, answers, strict=True):
-            yield _example(one, int(label), exact, compressed, self._slices)
+        for one, label, exact, compressed in zip(features, labels, floats, answers, strict=True):
+            yield _example(one, label, exact, compressed, self._slices)
 
     def _call(self, signature: str, **inputs: tf.Tensor) -> dict[str, np.ndarray[Any, Any]]:
         outputs = self._saved.signatures[signature](**inputs)
@@ -112,13 +112,16 @@ def _bytes(features: Any, name: str) -> bytes:
     return bytes(values[0])
 
 
-def _example(features: Any, label: int, exact: Any, compressed: Any, slices: list[str]) -> tf.train.Example:
+def _example(features: Any, label: Any, exact: Any, compressed: Any, slices: list[str]) -> tf.train.Example:
     """One recorded prediction."""
     example = tf.train.Example()
     recorded = example.features.feature
     recorded[modality.CONTENT].bytes_list.value.append(_bytes(features, modality.CONTENT))
-    recorded[CLASS].bytes_list.value.append(_bytes(features, modality.LABEL))
-    recorded[modality.LABEL].int64_list.value.append(label)
+    recorded[CLASS].CopyFrom(features[modality.LABEL])
+    if np.issubdtype(label.dtype, np.integer):
+        recorded[modality.LABEL].int64_list.value.extend(np.ravel(label))
+    else:
+        recorded[modality.LABEL].float_list.value.extend(np.ravel(label))
     for name in slices:
         if name in features:  # else a cell of the CSV was empty: the example is in no slice
             recorded[recorded_as(name)].CopyFrom(features[name])

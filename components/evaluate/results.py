@@ -1,4 +1,4 @@
-"""Reads what TFMA wrote: accuracies of slices, differences of models, and their intervals."""
+"""Reads what TFMA wrote: metrics of slices, differences of models, and their intervals."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from typing import Any
 from scipy import stats
 
 from components.evaluate import predictions
-from components.evaluate.metrics import ACCURACY, EXAMPLES
+from components.evaluate.metrics import EXAMPLES
 
 OVERALL = "overall"
-# TFMA computes accuracies in float32: equal to the bound means within this of it.
+# TFMA computes in float32: equal to the bound means within this of it, or this share of it.
 TOLERANCE = 1e-6
+
+
+def allowance(bound: float) -> float:
+    """What a figure may be off a bound and still count as equal."""
+    return TOLERANCE * max(1.0, abs(bound))
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,12 @@ class Measure:
 
 @dataclass
 class Slice:
-    """The figures of one slice: `accuracy` per model ("" if there is but one), `difference` to the baseline."""
+    """The figures of one slice, by metric: of each model ("" if there is but one), and differences to the baseline."""
 
     name: str
     examples: int = 0
-    accuracy: dict[str, Measure] = field(default_factory=dict)
-    difference: Measure | None = None
+    metrics: dict[str, dict[str, Measure]] = field(default_factory=dict)
+    differences: dict[str, Measure] = field(default_factory=dict)
 
 
 def read(evaluation: str) -> dict[str, Slice]:
@@ -55,10 +60,10 @@ def _slice(metrics: Any) -> Slice:
     for entry in metrics.metric_keys_and_values:
         if entry.key.name == EXAMPLES and not entry.key.is_diff:
             result.examples = int(entry.value.double_value.value)
-        elif entry.key.name == ACCURACY and entry.key.is_diff:
-            result.difference = _measure(entry)
-        elif entry.key.name == ACCURACY:
-            result.accuracy[entry.key.model_name] = _measure(entry)
+        elif entry.key.is_diff:
+            result.differences[entry.key.name] = _measure(entry)
+        elif entry.value.WhichOneof("type") == "double_value":
+            result.metrics.setdefault(entry.key.name, {})[entry.key.model_name] = _measure(entry)
     return result
 
 

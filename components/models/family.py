@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from pydantic import Field
 
 from components.models.phases import Factors
-from data import plugins
+from data import plugins, task
 from data.config import Strict
 from data.modality import Spec
 
@@ -42,7 +42,7 @@ class Family(Protocol):
     MODALITIES: tuple[str, ...]
 
     def build(self, config: Any, spec: Spec) -> tf_keras.Model:
-        """A Functional model: [batch, *spec.shape], normalised, to logits float32 [batch, len(spec.labels)]."""
+        """A Functional model: [batch, *spec.shape], normalised, to what the task learns [batch, outputs]."""
 
     # A family that begins with what was trained before may offer three functions more. build must do without files:
     # a model is built again, and gets its weights, where they may not be.
@@ -95,12 +95,12 @@ def inputs(spec: Spec) -> tf_keras.KerasTensor:
 
 
 def head(features: tf_keras.KerasTensor, config: FamilyConfig, spec: Spec) -> tf_keras.KerasTensor:
-    """Ends a predicting model: dropout, then logits [batch, len(spec.labels)], in float32 whatever it computes in."""
+    """Ends a model: dropout, then the numbers that the task wants (logits), in float32 whatever it computes in."""
     import tf_keras
 
     if config.dropout:
         features = tf_keras.layers.Dropout(config.dropout)(features)
-    return tf_keras.layers.Dense(len(spec.labels), name="logits", dtype="float32")(features)
+    return tf_keras.layers.Dense(task.look_up(spec.task).outputs(spec), name="logits", dtype="float32")(features)
 
 
 def _regularized(model: tf_keras.Model, l1: float, l2: float) -> tf_keras.Model:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from data import modality
+from data import modality, task
 from data.modality import Policy, Spec
 
 if TYPE_CHECKING:
@@ -25,14 +25,17 @@ class Examples:
     def __init__(self, files: Sequence[str], spec: Spec, batch: int) -> None:
         """Args: files: gzipped TFRecords of transformed examples; batch: examples a step."""
         self.files, self.spec, self.batch = sorted(files), spec, batch
-        self._modality = modality.look_up(spec.modality)
+        self._modality, self._task = modality.look_up(spec.modality), task.look_up(spec.task)
 
     @cached_property
     def count(self) -> int:
-        """Number of examples; reads the split."""
+        """Number of examples that are learned from; reads the split."""
         import tensorflow as tf
 
-        return sum(1 for _ in tf.data.TFRecordDataset(self.files, "GZIP").batch(1).as_numpy_iterator())
+        found = tf.data.TFRecordDataset(self.files, "GZIP")
+        if self._some:
+            found = self._learned
+        return sum(1 for _ in found.batch(1).as_numpy_iterator())
 
     @property
     def steps(self) -> int:
@@ -41,35 +44,47 @@ class Examples:
 
     @cached_property
     def _parsed(self) -> tf.data.Dataset:
-        """Pairs (input of spec.dtype [*spec.shape], label int64), in the order of the files."""
+        """Pairs (input of spec.dtype [*spec.shape], label of the task), in the order of the files."""
         import tensorflow as tf
 
         pairs = (
             tf.data.TFRecordDataset(self.files, "GZIP")
             .batch(256)
-            .map(lambda serialized: self._modality.parse(serialized, self.spec), num_parallel_calls=tf.data.AUTOTUNE)
+            .map(lambda serialized: modality.parse(serialized, self.spec), num_parallel_calls=tf.data.AUTOTUNE)
             .unbatch()
         )
         small = sum(os.path.getsize(file) for file in self.files) < CACHED_BYTES
         return pairs.cache() if small else pairs
+
+    @property
+    def _some(self) -> bool:
+        """Whether the task learns from some examples only."""
+        return self._task.learned(self._parsed.element_spec[1]) is not None
+
+    @cached_property
+    def _learned(self) -> tf.data.Dataset:
+        """The pairs that are learned from."""
+        return self._parsed.filter(lambda _, label: self._task.learned(label)) if self._some else self._parsed
 
     def raw(self) -> tf.data.Dataset:
         """One by one, unbatched: (input of spec.dtype [*spec.shape], label). Never augmented."""
         return self._parsed
 
     def plain(self) -> tf.data.Dataset:
-        """Batches (normalised float32 [batch, *spec.shape], labels [batch]). Never augmented."""
+        """Batches (normalised float32 [batch, *spec.shape], targets), of what is learned from. Never augmented."""
         import tensorflow as tf
 
-        def prepare(inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return normalise(inputs, self.spec), labels
+        return self._learned.batch(self.batch).map(self._prepared).prefetch(tf.data.AUTOTUNE)
 
-        return self._parsed.batch(self.batch).map(prepare).prefetch(tf.data.AUTOTUNE)
+    def _prepared(self, inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What the loss takes, of a batch as it was parsed."""
+        inputs = normalise(inputs, self.spec)
+        return inputs, self._task.target(inputs, labels, self.spec)
 
     def training(self, policy: Policy, seed: int, epoch: int, whole: bool = False) -> tf.data.Dataset:
         """As plain, but shuffled and augmented: the n-th example of an epoch has a random seed of its own.
 
-        With a policy that mixes examples the labels are float32 [batch, classes].
+        With a policy that mixes examples the targets of classes are float32 [batch, classes].
 
         Args:
           policy: of the augmentation; all of it is applied, whatever its mode.
@@ -91,12 +106,12 @@ class Examples:
             seeds = tf.stack([tf.fill(tf.shape(places), tf.constant(seed, tf.int64)), places], axis=1)
             inputs, labels = self._modality.augment(pair[0], seeds, policy), pair[1]
             if policy.mixes():
-                labels = tf.one_hot(labels, len(self.spec.labels))
+                labels = self._task.shares(labels, self.spec)
                 inputs, labels = self._modality.mix(inputs, labels, seeds, policy)
-            return normalise(inputs, self.spec), labels
+            return self._prepared(inputs, labels)
 
         return (
-            self._parsed.shuffle(min(SHUFFLED, max(self.count, 1)), seed=(seed * 1_000_003 + epoch) % 2**31)
+            self._learned.shuffle(min(SHUFFLED, max(self.count, 1)), seed=(seed * 1_000_003 + epoch) % 2**31)
             .enumerate(epoch * 2**32)
             .batch(self.batch, drop_remainder=whole)
             .map(prepare, num_parallel_calls=tf.data.AUTOTUNE)

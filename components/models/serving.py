@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.models import flatbuffer, frontend
 from components.models.input import normalise
-from data import modality
+from data import modality, task
 from data.modality import Spec
 
 if TYPE_CHECKING:
@@ -19,18 +19,18 @@ def served(model: tf_keras.Model, spec: Spec, batch: int | None = None) -> tf_ke
     """The model between its input as a device has it and its answer.
 
     Args:
-      model: float32 [batch, *spec.shape], normalised, to logits [batch, classes].
+      model: float32 [batch, *spec.shape], normalised, to what the task learns, such as logits [batch, classes].
       spec: of the examples.
       batch: fixed batch size, None for any.
 
     Returns:
-      A model of spec.dtype [batch, *spec.shape] to probabilities float32 [batch, classes].
+      A model of spec.dtype [batch, *spec.shape] to the task's answer float32 [batch, len(spec.labels)].
     """
     import tf_keras
 
     inputs = tf_keras.Input(spec.shape, batch_size=batch, dtype=spec.dtype, name="inputs")
-    logits = model(normalise(inputs, spec))
-    return tf_keras.Model(inputs, tf_keras.layers.Softmax(name="probabilities", dtype="float32")(logits))
+    normalised = normalise(inputs, spec)
+    return tf_keras.Model(inputs, task.look_up(spec.task).answer(model(normalised), normalised, spec))
 
 
 def converter(model: tf_keras.Model, spec: Spec) -> tf.lite.TFLiteConverter:
@@ -82,15 +82,16 @@ def export(model: tf_keras.Model, spec: Spec, transform_graph: str, folder: Path
     """Writes the SavedModel. The graph of Transform is in it: what is served is what was trained on.
 
     Signatures:
-      serving_default: raw files, string [batch] -> probabilities float32 [batch, classes], label string [batch].
-      evaluate: serialized raw tf.Examples, string [batch] -> probabilities.
-      transform_features: serialized raw tf.Examples -> label int64 [batch].
+      serving_default: raw files, string [batch] -> the answer float32 [batch, len(spec.labels)], such as probabilities,
+        and what else the task serves, such as label string [batch].
+      evaluate: serialized raw tf.Examples, string [batch] -> the answer.
+      transform_features: serialized raw tf.Examples -> label, as the task has it.
       preprocess: raw files -> inputs of spec.dtype [batch, *spec.shape], what the flatbuffer takes.
     """
     import tensorflow as tf
     import tensorflow_transform as tft
 
-    kind = modality.look_up(spec.modality)
+    kind, asked = modality.look_up(spec.modality), task.look_up(spec.task)
     output = tft.TFTransformOutput(transform_graph)
     raw_features = output.raw_feature_spec()
     strings = tf.TensorSpec([None], tf.string, name=kind.INPUT)
@@ -99,25 +100,23 @@ def export(model: tf_keras.Model, spec: Spec, transform_graph: str, folder: Path
     module = tf.Module()
     module.model = served(model, spec)
     module.transform = output.transform_features_layer()
-    labels = tf.constant(spec.labels)
 
     def inputs(features: dict[str, tf.Tensor]) -> tf.Tensor:
         return kind.from_transformed(module.transform(features), spec)
 
     @tf.function(input_signature=[strings])
     def serving_default(raw: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities = module.model(inputs({kind.INPUT: raw[:, tf.newaxis]}), training=False)
-        return {"probabilities": probabilities, "label": tf.gather(labels, tf.argmax(probabilities, axis=1))}
+        return asked.served(module.model(inputs({kind.INPUT: raw[:, tf.newaxis]}), training=False), spec)
 
     @tf.function(input_signature=[serialized])
     def evaluate(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed = tf.io.parse_example(examples, {kind.INPUT: raw_features[kind.INPUT]})
-        return {"probabilities": module.model(inputs(parsed), training=False)}
+        return {asked.ANSWER: module.model(inputs(parsed), training=False)}
 
     @tf.function(input_signature=[serialized])
     def transform_features(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         transformed = module.transform(tf.io.parse_example(examples, raw_features))
-        return {modality.LABEL: transformed[modality.LABEL]}
+        return {modality.LABEL: asked.label(transformed, spec)}
 
     @tf.function(input_signature=[strings])
     def preprocess(raw: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from components.models.input import Examples
-from data import plugins
+from data import plugins, task
 
 
 def per_label(wanted: Literal["none", "balanced"] | dict[str, float], examples: Examples) -> list[float] | None:
@@ -15,9 +15,11 @@ def per_label(wanted: Literal["none", "balanced"] | dict[str, float], examples: 
     1 on the average. A label that a dict does not name has weight 1.
 
     Raises:
-      ValueError: a label that the examples do not have.
+      ValueError: a label that the examples do not have, or a task without classes.
     """
     labels = examples.spec.labels
+    if wanted != "none" and not task.look_up(examples.spec.task).CLASSES:
+        raise ValueError(f"train.class_weights: data.task {examples.spec.task} has no classes; leave it out")
     if isinstance(wanted, dict):
         for label in wanted:
             if label not in labels:

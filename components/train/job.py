@@ -30,7 +30,7 @@ def run(work: dict[str, Any]) -> None:
     kind = modality.look_up(work["data"]["modality"])
     data = kind.Config.model_validate(work["data"])
     config = family.settle(family.look_up(work["model"]["family"]).Config.model_validate(work["model"]))
-    spec = kind.spec(work["transform_graph"], work["files"]["train"], data)
+    spec = modality.describe(work["transform_graph"], work["files"]["train"], data)
     batch = train.global_batch(made.num_replicas_in_sync)
     examples = {split: Examples(files, spec, batch) for split, files in work["files"].items()}
     for split, found in examples.items():

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from data import modality
+from data import modality, task
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 
 def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]) -> dict[str, tf.Tensor]:
-    """Raw features to transformed ones; the modality's. Statistics are those of the train split."""
+    """Raw features to transformed ones: the modality's, and the task's label. Statistics are the train split's."""
+    import tensorflow as tf
+
     content = json.loads(custom_config["data"])
     kind = modality.look_up(content["modality"])
-    return kind.preprocess(inputs, kind.Config.model_validate(content))
+    config = kind.Config.model_validate(content)
+    outputs = kind.preprocess(inputs, config)
+    if modality.LABEL in inputs:
+        outputs |= task.look_up(config.task).preprocess(tf.reshape(inputs[modality.LABEL], [-1]), config)
+    return outputs

@@ -14,7 +14,7 @@ from components.artifacts import DataVerdict
 from components.validate import executor, lookup
 from components.validate.config import ValidateConfig
 from components.validate.statistics import Executor
-from data import modality
+from data import modality, task
 from data.config import DataConfig
 
 # The gate compares the labels of the splits, all of them.
@@ -57,12 +57,16 @@ def example_validator(statistics: BaseChannel, schema: BaseChannel) -> tfx.compo
     return tfx.components.ExampleValidator(statistics=statistics, schema=schema).with_id("validator")
 
 
-def gate_config(validate: ValidateConfig, data: DataConfig, slices: tuple[str, ...]) -> str:
-    """What DataGate takes as `config`, canonical JSON."""
+def gate_config(
+    validate: ValidateConfig, data: DataConfig, slices: tuple[str, ...], metrics: tuple[str, ...] = ()
+) -> str:
+    """What DataGate takes as `config`, canonical JSON; `metrics` are those that evaluations tell."""
     content = {
         "validate": validate.model_dump(mode="json"),
         "slices": list(slices),
         "input": modality.look_up(data.modality).INPUT,
+        "classes": task.look_up(data.task).CLASSES,
+        "two_classes": any(task.metric(data.task, name).two_classes for name in metrics),
     }
     return json.dumps(content, sort_keys=True)
 

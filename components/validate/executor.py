@@ -42,6 +42,7 @@ def check(
     counted = _statistics(statistics)
     rows = [
         *_split_rows(counted),
+        *(_label_rows(counted, config["two_classes"]) if config["classes"] else ()),
         *_slice_rows(counted, config["slices"], config["input"]),
         *_judged(_anomaly_rows(anomalies), validate),
         *_judged(_distance_rows(counted, last and _statistics(last), config["input"], validate), validate),
@@ -87,14 +88,19 @@ def _judged(rows: Iterator[Gate], validate: ValidateConfig) -> Iterator[Gate]:
 
 
 def _split_rows(counted: dict[str, Statistics]) -> Iterator[Gate]:
-    """Whether each split has examples, of labels that the train split has too, and there are two to tell apart."""
-    trained = set(_labels(counted["train"]))
+    """Whether each split has examples."""
     for split, found in counted.items():
         examples = found.datasets[0].num_examples
         reason = "" if examples else "no examples; give more data or change `split` in the experiment"
         yield Gate(
             gate="data", metric="examples", slice=split, value=examples, bound=1, passed=examples > 0, reason=reason
         )
+
+
+def _label_rows(counted: dict[str, Statistics], two: bool) -> Iterator[Gate]:
+    """Whether each split has labels that the train split has too, and there are two to tell apart."""
+    trained = set(_labels(counted["train"]))
+    for split, found in counted.items():
         # TFDV gives labels that read as numbers no domain, and so would let an unseen one pass.
         unseen = sorted(set(_labels(found)) - trained)
         reason = f"labels that the train split never has: {', '.join(unseen[:10])}" if unseen else ""
@@ -106,6 +112,11 @@ def _split_rows(counted: dict[str, Statistics]) -> Iterator[Gate]:
             bound=0,
             passed=not unseen,
             reason=reason,
+        )
+    if two and len(trained) != 2:
+        reason = f"evaluate: a metric is of two classes, and there are {len(trained)}; macro_f1 takes any number"
+        yield Gate(
+            gate="data", metric="classes", slice="train", value=len(trained), bound=2, passed=False, reason=reason
         )
     if len(trained) == 1:
         reason = f"every example has the label {min(trained)!r}; there is nothing to tell apart"

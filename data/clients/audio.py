@@ -1,8 +1,9 @@
-"""Reference client of a pushed audio model: raw files in, probabilities out.
+"""Reference client of a pushed audio model: raw files in, answers out.
 
     python client.py FILE...
 
-prints one JSON object a line: {"file", "label", "probabilities": {label: probability}}. It needs numpy, soundfile and
+prints one JSON object a line: {"file", "label", "probabilities": {label: probability}}; for other tasks than
+classification, without a label, and the name of the answer is in the manifest. It needs numpy, soundfile and
 ai-edge-litert, scipy only for files of another sample rate, and reads manifest.json, labels.txt and model.tflite
 beside itself. Exit code 2: a file is no audio.
 
@@ -55,6 +56,7 @@ class Model:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         self.labels = (folder / manifest["labels"]).read_text(encoding="utf-8").splitlines()
         self.preprocessing: dict[str, Any] = manifest["preprocessing"]
+        self.task, self.answer = manifest["task"], manifest["flatbuffer"]["output"]["name"]
         self._interpreter = Interpreter(str(folder / manifest["flatbuffer"]["file"]), num_threads=1)
         self._interpreter.allocate_tensors()
         (self._input,) = self._interpreter.get_input_details()
@@ -65,7 +67,7 @@ class Model:
             raise ValueError(f"manifest.json says that the flatbuffer takes {wanted}, but it takes {found}")
 
     def predict(self, path: str | Path) -> tuple[str, NDArray[np.float32]]:
-        """The label of one file and the probabilities float32 [labels], in the order of labels.txt.
+        """The label of one file and the answer float32 [labels], in the order of labels.txt, such as probabilities.
 
         Raises:
           NotAudioError: the file is no WAV, FLAC or OGG file that can be used.
@@ -73,8 +75,8 @@ class Model:
         samples = preprocess(path, **{key: self.preprocessing[key] for key in ("sample_rate", "samples")})
         self._interpreter.set_tensor(self._input["index"], samples[np.newaxis])
         self._interpreter.invoke()
-        probabilities = np.asarray(self._interpreter.get_tensor(self._output["index"])[0], np.float32)
-        return self.labels[int(probabilities.argmax())], probabilities
+        values = np.asarray(self._interpreter.get_tensor(self._output["index"])[0], np.float32)
+        return self.labels[int(values.argmax())], values
 
 
 def preprocess(path: str | Path, sample_rate: int, samples: int) -> NDArray[np.int16]:
@@ -178,19 +180,20 @@ def fit(wave: NDArray[np.int16], samples: int) -> NDArray[np.int16]:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Classifies sounds with the model in this folder.")
+    parser = argparse.ArgumentParser(description="Answers to sounds with the model in this folder.")
     parser.add_argument("files", nargs="+", metavar="FILE", help="WAV, FLAC or OGG")
     files = parser.parse_args(arguments).files
     model = Model(Path(__file__).resolve().parent)
     status = 0
     for file in files:
         try:
-            label, probabilities = model.predict(file)
+            label, values = model.predict(file)
         except NotAudioError as error:
             print(error, file=sys.stderr)
             status = 2
             continue
-        answer = {"file": file, "label": label, "probabilities": dict(zip(model.labels, probabilities.tolist()))}  # noqa: B905
+        named = {"label": label} if model.task == "classification" else {}
+        answer = {"file": file, **named, model.answer: dict(zip(model.labels, values.tolist()))}  # noqa: B905
         print(json.dumps(answer, ensure_ascii=False), flush=True)
     return status
 

@@ -1,8 +1,9 @@
-"""Reference client of a pushed image model: raw files in, probabilities out.
+"""Reference client of a pushed image model: raw files in, answers out.
 
     python client.py FILE...
 
-prints one JSON object a line: {"file", "label", "probabilities": {label: probability}}. It needs numpy, Pillow and
+prints one JSON object a line: {"file", "label", "probabilities": {label: probability}}; for other tasks than
+classification, without a label, and the name and meaning of the answer are in the manifest. It needs numpy, Pillow and
 ai-edge-litert, and reads manifest.json, labels.txt and model.tflite beside itself. Exit code 2: a file is no image.
 
 What happens before the flatbuffer must give the pixels that it was trained on, so decoding and resizing follow
@@ -52,6 +53,7 @@ class Model:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         self.labels = (folder / manifest["labels"]).read_text(encoding="utf-8").splitlines()
         self.preprocessing: dict[str, Any] = manifest["preprocessing"]
+        self.task, self.answer = manifest["task"], manifest["flatbuffer"]["output"]["name"]
         self._interpreter = Interpreter(str(folder / manifest["flatbuffer"]["file"]), num_threads=1)
         self._interpreter.allocate_tensors()
         (self._input,) = self._interpreter.get_input_details()
@@ -62,7 +64,7 @@ class Model:
             raise ValueError(f"manifest.json says that the flatbuffer takes {wanted}, but it takes {found}")
 
     def predict(self, path: str | Path) -> tuple[str, NDArray[np.float32]]:
-        """The label of one file and the probabilities float32 [labels], in the order of labels.txt.
+        """The label of one file and the answer float32 [labels], in the order of labels.txt, such as probabilities.
 
         Raises:
           NotAnImageError: the file is no PNG or JPEG image.
@@ -70,8 +72,8 @@ class Model:
         pixels = preprocess(path, **{key: self.preprocessing[key] for key in ("height", "width", "channels")})
         self._interpreter.set_tensor(self._input["index"], pixels[np.newaxis])
         self._interpreter.invoke()
-        probabilities = np.asarray(self._interpreter.get_tensor(self._output["index"])[0], np.float32)
-        return self.labels[int(probabilities.argmax())], probabilities
+        values = np.asarray(self._interpreter.get_tensor(self._output["index"])[0], np.float32)
+        return self.labels[int(values.argmax())], values
 
 
 def preprocess(path: str | Path, height: int, width: int, channels: int) -> NDArray[np.uint8]:
@@ -156,19 +158,20 @@ def _resample(values: NDArray[np.float32], size: int) -> NDArray[np.float32]:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Classifies images with the model in this folder.")
+    parser = argparse.ArgumentParser(description="Answers to images with the model in this folder.")
     parser.add_argument("files", nargs="+", metavar="FILE", help="PNG or JPEG")
     files = parser.parse_args(arguments).files
     model = Model(Path(__file__).resolve().parent)
     status = 0
     for file in files:
         try:
-            label, probabilities = model.predict(file)
+            label, values = model.predict(file)
         except NotAnImageError as error:
             print(error, file=sys.stderr)
             status = 2
             continue
-        answer = {"file": file, "label": label, "probabilities": dict(zip(model.labels, probabilities.tolist()))}  # noqa: B905
+        named = {"label": label} if model.task == "classification" else {}
+        answer = {"file": file, **named, model.answer: dict(zip(model.labels, values.tolist()))}  # noqa: B905
         print(json.dumps(answer, ensure_ascii=False), flush=True)
     return status
 

@@ -20,6 +20,7 @@ from data.modality import BadExampleError, Features, Spec
 
 if TYPE_CHECKING:
     import tensorflow as tf
+    import tensorflow_transform as tft
 
 PATTERN = "*/*"
 DESCRIBED = ("audio", modality.LABEL, "seconds", "rate", "channels")
@@ -76,19 +77,13 @@ def _wav(samples: bytes, rate: int) -> bytes:
 
 
 def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Tensor]:
-    """audio string (WAV), label string -> audio string (WAV of config.samples), label int64."""
+    """audio string (WAV) -> audio string (WAV of config.samples)."""
     import tensorflow as tf
-    import tensorflow_transform as tft
 
     encoded = tf.reshape(inputs["audio"], [-1])
     samples = tf.map_fn(lambda one: _decode(one, config), encoded, fn_output_signature=tf.int16)
     samples = tf.ensure_shape(samples, [None, config.samples])
-    outputs = {"audio": tf.map_fn(lambda one: _encode(one, config.sample_rate), samples, fn_output_signature=tf.string)}
-    if modality.LABEL in inputs:
-        outputs[modality.LABEL] = tft.compute_and_apply_vocabulary(
-            tf.reshape(inputs[modality.LABEL], [-1]), vocab_filename="labels"
-        )
-    return outputs
+    return {"audio": tf.map_fn(lambda one: _encode(one, config.sample_rate), samples, fn_output_signature=tf.string)}
 
 
 def _decode(encoded: tf.Tensor, config: Config) -> tf.Tensor:
@@ -114,32 +109,23 @@ def _encode(samples: tf.Tensor, rate: int) -> tf.Tensor:
     return tf.audio.encode_wav(tf.cast(samples, tf.float32)[:, tf.newaxis] / FULL, rate)
 
 
-def spec(transform_graph: str, examples: list[str], config: Config) -> Spec:
-    """The labels of Transform's vocabulary. Samples are scaled to [-1, 1] by a constant, whatever the train split."""
-    import tensorflow_transform as tft
-
-    labels = tft.TFTransformOutput(transform_graph).vocabulary_by_name("labels")
+def spec(output: tft.TFTransformOutput, example: bytes, config: Config) -> Spec:
+    """Samples are scaled to [-1, 1] by a constant, whatever the train split."""
     return Spec(
         modality="audio",
         shape=(config.samples,),
         dtype="int16",
-        labels=tuple(label.decode() for label in labels),
         mean=(0.0,),
         stddev=(FULL,),
         sample_rate=config.sample_rate,
     )
 
 
-def parse(serialized: tf.Tensor, spec: Spec) -> tuple[tf.Tensor, tf.Tensor]:
-    """Serialized transformed examples [batch] to samples int16 [batch, *spec.shape] and labels int64 [batch]."""
+def features(spec: Spec) -> dict[str, Any]:
+    """A WAV."""
     import tensorflow as tf
 
-    features = {
-        "audio": tf.io.FixedLenFeature([], tf.string),
-        modality.LABEL: tf.io.FixedLenFeature([], tf.int64),
-    }
-    parsed = tf.io.parse_example(serialized, features)
-    return from_transformed(parsed, spec), parsed[modality.LABEL]
+    return {"audio": tf.io.FixedLenFeature([], tf.string)}
 
 
 def from_transformed(features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
@@ -185,6 +171,6 @@ def filename(content: bytes) -> str:
     return "audio.wav"
 
 
-def client_config(config: Config) -> dict[str, Any]:
+def client_config(config: Config, spec: Spec) -> dict[str, Any]:
     """What the reference client resamples to, and how many samples it hands over."""
     return {"sample_rate": config.sample_rate, "samples": config.samples}

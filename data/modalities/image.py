@@ -19,6 +19,7 @@ from data.modality import BadExampleError, Features, Spec
 
 if TYPE_CHECKING:
     import tensorflow as tf
+    import tensorflow_transform as tft
 
 PATTERN = "*/*"
 DESCRIBED = ("image", modality.LABEL, "height", "width")
@@ -105,7 +106,7 @@ def _check_size(path: str, width: int, height: int, config: Config) -> None:
 
 
 def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Tensor]:
-    """image string, label string -> image string (PNG), label int64, mean and stddev float32 [batch, channels]."""
+    """image string -> image string (PNG), mean and stddev float32 [batch, channels]."""
     import tensorflow as tf
     import tensorflow_transform as tft
 
@@ -116,16 +117,11 @@ def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Ten
     mean = tft.mean(tf.reduce_mean(pixels, axis=[1, 2]), reduce_instance_dims=False)
     square = tft.mean(tf.reduce_mean(pixels**2, axis=[1, 2]), reduce_instance_dims=False)
     stddev = tf.sqrt(tf.maximum(square - mean**2, 1.0))
-    outputs = {
+    return {
         "image": tf.map_fn(tf.io.encode_png, images, fn_output_signature=tf.string),
         "mean": tf.repeat(mean[tf.newaxis], tf.shape(encoded)[0], axis=0),
         "stddev": tf.repeat(stddev[tf.newaxis], tf.shape(encoded)[0], axis=0),
     }
-    if modality.LABEL in inputs:
-        outputs[modality.LABEL] = tft.compute_and_apply_vocabulary(
-            tf.reshape(inputs[modality.LABEL], [-1]), vocab_filename="labels"
-        )
-    return outputs
 
 
 def _decode(encoded: tf.Tensor, config: Config) -> tf.Tensor:
@@ -138,35 +134,26 @@ def _decode(encoded: tf.Tensor, config: Config) -> tf.Tensor:
     return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
 
 
-def spec(transform_graph: str, examples: list[str], config: Config) -> Spec:
-    """The labels of Transform's vocabulary and the statistics that it wrote into each example."""
+def spec(output: tft.TFTransformOutput, example: bytes, config: Config) -> Spec:
+    """With the statistics that Transform wrote into each example."""
     import tensorflow as tf
-    import tensorflow_transform as tft
 
-    output = tft.TFTransformOutput(transform_graph)
-    first = next(iter(tf.data.TFRecordDataset(examples, compression_type="GZIP")))
     floats = tf.io.FixedLenFeature([config.channels], tf.float32)
-    statistics = tf.io.parse_single_example(first, {"mean": floats, "stddev": floats})
+    statistics = tf.io.parse_single_example(example, {"mean": floats, "stddev": floats})
     return Spec(
         modality="image",
         shape=(config.height, config.width, config.channels),
         dtype="uint8",
-        labels=tuple(label.decode() for label in output.vocabulary_by_name("labels")),
         mean=tuple(statistics["mean"].numpy().tolist()),
         stddev=tuple(statistics["stddev"].numpy().tolist()),
     )
 
 
-def parse(serialized: tf.Tensor, spec: Spec) -> tuple[tf.Tensor, tf.Tensor]:
-    """Serialized transformed examples [batch] to images uint8 [batch, *spec.shape] and labels int64 [batch]."""
+def features(spec: Spec) -> dict[str, Any]:
+    """A PNG."""
     import tensorflow as tf
 
-    features = {
-        "image": tf.io.FixedLenFeature([], tf.string),
-        modality.LABEL: tf.io.FixedLenFeature([], tf.int64),
-    }
-    parsed = tf.io.parse_example(serialized, features)
-    return from_transformed(parsed, spec), parsed[modality.LABEL]
+    return {"image": tf.io.FixedLenFeature([], tf.string)}
 
 
 def from_transformed(features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
@@ -218,6 +205,6 @@ def filename(content: bytes) -> str:
     return "image.png" if content.startswith(b"\x89PNG") else "image.jpg"
 
 
-def client_config(config: Config) -> dict[str, Any]:
+def client_config(config: Config, spec: Spec) -> dict[str, Any]:
     """The size to which the reference client resizes."""
     return {"height": config.height, "width": config.width, "channels": config.channels}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components.gates import Gate
+from data import task
 from pipeline.experiment import Experiment
 from pipeline.report.outcome import Outcome
 
@@ -156,7 +157,7 @@ def _evaluation(experiment: Experiment, outcomes: dict[str, Outcome]) -> tuple[d
         return None, []
     from components.evaluate import gate
 
-    rows = gate.float_gates(folder, experiment.evaluate)
+    rows = gate.float_gates(folder, experiment.evaluate, experiment.data.task)
     return {row.metric: row.value for row in rows[:1] if row.value is not None}, rows
 
 
@@ -187,10 +188,11 @@ def _budget(experiment: Experiment, trials: dict[str, Any]) -> list[Gate]:
     chosen = _chosen(trials)
     if chosen is None:
         return []
-    budget, metric = experiment.compress, experiment.evaluate.metric
+    budget, judge = experiment.compress, task.metric(experiment.data.task, experiment.evaluate.metric)
+    metric = judge.name
     within = bool(trials.get("within_budget", chosen.get("within_budget")))
     reference, value = ((one or {}).get("metrics", {}).get(metric) for one in (trials.get("float"), chosen))
-    drop = None if reference is None or value is None else reference - value
+    drop = None if reference is None or value is None else judge.lost(reference, value)
     held = [
         (f"{metric}_drop", drop, budget.max_drop),
         ("gzip_bytes", chosen.get("gzip_bytes"), budget.max_bytes),

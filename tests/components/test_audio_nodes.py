@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from components import artifacts
 from components.models import store
+from data import modality
 from data.clients import audio as client
 from data.modalities import audio
 
@@ -85,14 +86,14 @@ def test_training_serving_and_the_client_hear_the_same_samples(chain: SimpleName
     (model,) = chain.train.outputs["model"].get()
     stored, _ = store.load(Path(artifacts.rebuild(model.uri)))
     served = tf.saved_model.load(artifacts.serving(model.uri)).signatures["preprocess"]
-    trained, _ = audio.parse(tf.constant(records(transformed, "train")), stored.spec)
+    trained, _ = modality.parse(tf.constant(records(transformed, "train")), stored.spec)
     trained_on = {one.tobytes() for one in trained.numpy()}
     assert len(trained_on) == len(records(raw, "train")) > 20
     for record in records(raw, "train"):
         features = tf.train.Example.FromString(record).features.feature
         inputs = served(audio=tf.constant([features["audio"].bytes_list.value[0]]))["inputs"].numpy()[0]
         path = folder / features["path"].bytes_list.value[0].decode()
-        np.testing.assert_array_equal(inputs, client.preprocess(path, **audio.client_config(chain.config)))
+        np.testing.assert_array_equal(inputs, client.preprocess(path, **audio.client_config(chain.config, stored.spec)))
         assert inputs.tobytes() in trained_on
 
 

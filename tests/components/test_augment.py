@@ -16,7 +16,7 @@ from components.augment import executor
 from components.augment.component import Augmenter
 from components.models.input import Examples
 from components.testing import BEAM
-from data.modalities import image
+from data import modality
 from data.modalities.image import Policy
 
 POLICY = Policy(rotation=20, brightness=0.2, noise=0.1, mixup=0.2, mode="materialized", copies=3)
@@ -61,8 +61,8 @@ def test_train_is_copied_with_changes_and_the_rest_is_left_alone(
         for one in (before, made)
         for name in files(one, "train")
     ]
-    spec = image.spec(graph.uri, sources[:1], image_config)
-    assert image.spec(graph.uri, sources[-1:], image_config) == spec
+    spec = modality.describe(graph.uri, sources[:1], image_config)
+    assert modality.describe(graph.uri, sources[-1:], image_config) == spec
     pairs = list(Examples(sources[-1:], spec, 16).raw().as_numpy_iterator())
     labels = np.bincount([label for _, label in Examples(sources[:1], spec, 16).raw().as_numpy_iterator()])
     np.testing.assert_array_equal(np.bincount([label for _, label in pairs]), 3 * labels)

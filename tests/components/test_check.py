@@ -245,7 +245,7 @@ def test_wrong_labels_and_numbers_are_wrong_answers() -> None:
     assert reason("a", 0.2, 0.8) == "found label 'a', expected 'b', the most probable one"
     assert reason("b", 0.4, 0.75) == "found 0.400000 for 'a', expected 0.200000, tolerance 0.1"
     assert "found nan" in reason("b", float("nan"), 0.8)
-    assert reason("b", 0.8) == "found 1 probabilities, expected 2"
+    assert reason("b", 0.8) == "found 1 numbers, expected 2"
 
 
 def test_files_are_taken_in_turn_from_the_classes(tmp_path: Path, made: Made) -> None:

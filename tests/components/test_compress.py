@@ -36,6 +36,7 @@ def compressed(trained: Any, prepared: SimpleNamespace, node_runner: Any, tmp_pa
         examples=prepared.transform.outputs["transformed_examples"],
         config=CompressConfig(chains=chains, max_drop=0.05).canonical(),
         augment=image.Policy().canonical(),
+        metric="accuracy",
         seed=0,
         checkpoints=str(tmp_path_factory.mktemp("checkpoints")),
         code="code",

@@ -19,6 +19,7 @@ from components.evaluate import component, executor, gate, predictions
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.results import Measure, Slice
 from components.testing import NodeRunner
+from data import task
 from data.config import DataConfig
 
 # The order of the model's outputs, which is not the alphabet's.
@@ -222,7 +223,7 @@ def test_a_broken_flatbuffer_is_refused_by_name(broken):
 def difference(value, error=None, examples=1000):
     """A slice `overall` with this difference."""
     measure = Measure(value, error, None if error is None else 19)
-    return {"overall": Slice("overall", examples, {}, measure)}
+    return {"overall": Slice("overall", examples, {}, {"accuracy": measure})}
 
 
 @pytest.mark.parametrize(
@@ -231,9 +232,23 @@ def difference(value, error=None, examples=1000):
 )
 def test_the_lower_end_decides(value, error, passed):
     report = {"trials": [{"over": []}], "chosen": 0, "within_budget": True}
-    row, budget = gate.compressed_gates(difference(value, error), CONFIG, 0.01, 0.02, report)
+    accuracy = task.metric("classification", "accuracy")
+    row, budget = gate.compressed_gates(difference(value, error), CONFIG, 0.01, 0.02, report, accuracy)
     assert row.passed is passed
     assert budget.passed
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "passed"),
+    [(0.0, None, True), (0.02, 0.001, True), (0.02, 0.01, False), (0.04, None, False), (-5.0, 0.1, True)],
+)
+def test_where_less_is_better_the_upper_end_decides(value, error, passed):
+    report = {"trials": [{"over": []}], "chosen": 0, "within_budget": True}
+    rmse = task.metric("regression", "rmse")
+    slices = {"overall": Slice("overall", 1000, {}, {"rmse": Measure(value, error, error and 19)})}
+    row, _ = gate.compressed_gates(slices, CONFIG, 0.01, 0.02, report, rmse)
+    assert row.passed is passed
+    assert row.bound == pytest.approx(0.03)
 
 
 def run_float(node, examples, model, config, baseline=None):

@@ -11,12 +11,14 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from components.models import family, labels
+from components.models import family
 from components.models.families import cnn
 from components.models.input import Examples
 from components.models.learning import LearningConfig, OptimizerConfig
 from components.models.loops import supervised
+from data import modality
 from data.modalities import image
+from data.tasks import classification
 
 
 @pytest.fixture(scope="module")
@@ -24,14 +26,14 @@ def examples(prepared: SimpleNamespace, image_config: Any) -> dict[str, Examples
     (made,) = prepared.transform.outputs["transformed_examples"].get()
     (graph,) = prepared.transform.outputs["transform_graph"].get()
     files = {split: [str(path) for path in Path(made.uri, f"Split-{split}").iterdir()] for split in ("train", "eval")}
-    spec = image.spec(graph.uri, files["train"], image_config)
+    spec = modality.describe(graph.uri, files["train"], image_config)
     return {split: Examples(found, spec, 16) for split, found in files.items()}
 
 
 def test_both_kinds_of_labels_mean_the_same() -> None:
     logits = tf.constant(np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32))
     numbers = tf.constant([0, 1, 2, 0, 1])
-    for one in (labels.cross_entropy, labels.accuracy):
+    for one in (classification.loss, classification.measure):
         shares = one(tf.one_hot(numbers, 3), logits)
         np.testing.assert_allclose(shares, one(numbers[:, tf.newaxis], logits), atol=1e-6)
         np.testing.assert_allclose(shares, one(numbers, logits), atol=1e-6)

@@ -13,7 +13,7 @@ from data.config import DataConfig
 
 MODALITIES = plugins.names(modality.PACKAGE)
 OFFERED = (
-    *("examples", "preprocess", "spec", "parse", "from_transformed", "augment", "mix", "encode", "decode", "show"),
+    *("examples", "preprocess", "spec", "features", "from_transformed", "augment", "mix", "encode", "decode", "show"),
     *("filename", "client_config"),
 )
 

@@ -13,9 +13,10 @@ import tensorflow as tf
 
 from data.clients import audio as client
 from data.modalities import audio
-from data.modality import BadExampleError
+from data.modality import BadExampleError, Spec
 
 CONFIG = audio.Config(path="somewhere", sample_rate=8000, seconds=0.5)
+SPEC = Spec(modality="audio", shape=(4000,), dtype="int16")
 
 
 def tone(rate: int = 8000, seconds: float = 0.5, hertz: float = 440.0) -> np.ndarray:
@@ -102,7 +103,7 @@ def test_tensorflow_and_the_client_crop_and_pad_alike(length: int, tmp_path: Any
     path.write_bytes(encoded(sound, kind="FLAC"))
     (found,) = audio.examples("a/x", path.read_bytes(), CONFIG)
     heard = audio.decode(bytes(found["audio"]), CONFIG).numpy()  # type: ignore[arg-type]
-    np.testing.assert_array_equal(heard, client.preprocess(path, **audio.client_config(CONFIG)))
+    np.testing.assert_array_equal(heard, client.preprocess(path, **audio.client_config(CONFIG, SPEC)))
     assert heard.shape == (4000,) and heard.dtype == np.int16
     middle = max(length - 4000, 0) // 2 + min(length, 4000) // 2
     assert abs(heard[2000] / 32768 - sound[middle]) < 1e-4 or length % 2

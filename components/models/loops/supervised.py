@@ -1,4 +1,4 @@
-"""Supervised learning of classes: cross-entropy, epoch by epoch, with checkpoints from which a killed run goes on."""
+"""Learning from examples, by the loss of their task, epoch by epoch; a killed run goes on from the last of them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components import progress
-from components.models import labels, phases, store
+from components.models import phases, store
 from components.models.input import Examples
 from components.models.learning import LearningConfig
+from data import task
 from data.modality import Policy
+from data.task import Task
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -63,6 +65,7 @@ def train(
     # Shared out among replicas, a last batch that is not whole could leave one of them without examples.
     whole = strategy.num_replicas_in_sync > 1
     train = examples["train"]
+    asked = task.look_up(train.spec.task)
     steps = train.count // train.batch if whole else train.steps
     with strategy.scope(), _precision(learning.precision):
         model = build()
@@ -83,13 +86,13 @@ def train(
                 f"lower train.optimizer.learning_rate (now {learning.optimizer.learning_rate:g})"
             )
         history.append(row)
-        if _score(row) >= max(map(_score, history)):
+        if asked.better(row) >= max(map(asked.better, history)):
             state["best"] = epoch
             store.save_weights(checkpoints / f"best-{epoch}.npz", model)
         state["checkpoint"] = os.path.basename(checkpoint.write(str(checkpoints / f"epoch-{epoch}")))
         _write_state(checkpoints, state)
-        info = f"loss {row['loss']:.3f}  accuracy {row['accuracy']:.3f}  eval {row['val_accuracy']:.3f}"
-        progress.bar("train", epoch + 1, learning.epochs, info)
+        measured = f"{asked.MEASURE} {row[asked.MEASURE]:.3f}  eval {row[f'val_{asked.MEASURE}']:.3f}"
+        progress.bar("train", epoch + 1, learning.epochs, f"loss {row['loss']:.3f}  {measured}")
         watch(epoch, row)
         model.stop_training = exhausted()
 
@@ -102,7 +105,7 @@ def train(
     for phase in phases.left(planned, len(history)):
         with strategy.scope(), _precision(learning.precision):
             made = optimizer.make(learning, steps, phase.epochs.start * steps, phases.enter(model, phase))
-            _compile(model, made, learning.xla)
+            _compile(model, made, asked, learning.xla)
             model.optimizer.build(model.trainable_variables)
         checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
         if unread:
@@ -139,11 +142,13 @@ def fine_tune(
             raise FloatingPointError(
                 f"the loss became {row['loss']} while fine-tuning; lower the method's learning_rate"
             )
-        progress.bar(name, epoch + 1, epochs, f"loss {row['loss']:.3f}  accuracy {row['accuracy']:.3f}")
+        info = f"loss {row['loss']:.3f}  {asked.MEASURE} {row[asked.MEASURE]:.3f}"
+        progress.bar(name, epoch + 1, epochs, info)
 
+    asked = task.look_up(examples.spec.task)
     steps = examples.steps
     rate = tf_keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
-    _compile(model, tf_keras.optimizers.Adam(rate))
+    _compile(model, tf_keras.optimizers.Adam(rate), asked)
     batches = _passes(examples, policy, seed, range(epochs), steps, class_weights)
     _fit(model, batches, range(epochs), steps, ended, callbacks)
 
@@ -203,8 +208,11 @@ def _fit(
     )
 
 
-def _compile(model: tf_keras.Model, optimizer: tf_keras.optimizers.Optimizer, xla: bool = False) -> None:
-    model.compile(optimizer=optimizer, loss=labels.cross_entropy, metrics=[labels.accuracy], jit_compile=xla)
+def _compile(model: tf_keras.Model, optimizer: tf_keras.optimizers.Optimizer, asked: Task, xla: bool = False) -> None:
+    import tf_keras
+
+    measure = tf_keras.metrics.MeanMetricWrapper(asked.measure, name=asked.MEASURE)
+    model.compile(optimizer=optimizer, loss=asked.loss, metrics=[measure], jit_compile=xla)
 
 
 @contextlib.contextmanager
@@ -237,11 +245,6 @@ def _weighted(batches: tf.data.Dataset, class_weights: list[float] | None) -> tf
         return inputs, labels, tf.linalg.matvec(tf.cast(labels, tf.float32), weights)
 
     return batches.map(weigh)
-
-
-def _score(row: dict[str, float]) -> tuple[float, float]:
-    """What makes an epoch better; the loss decides between equal accuracies."""
-    return row["val_accuracy"], -row["val_loss"]
 
 
 def _exhausted(history: list[dict[str, float]], since: int, learning: LearningConfig) -> bool:

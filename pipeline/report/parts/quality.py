@@ -32,10 +32,12 @@ def make(run: Recorded) -> dict[str, Any]:
 
 
 def answers(run: Recorded) -> Answers | None:
-    """The recorded predictions of a run."""
+    """The recorded predictions of a run, if they are classes."""
     folder = run.path("evaluate-compressed", "predictions")
     model = run.json("train", "model", "modelmill/model.json") or {}
-    return examples.answers(folder, model.get("spec", {}).get("labels")) if folder else None
+    spec = model.get("spec", {})
+    classes = spec.get("task", "classification") == "classification"
+    return examples.answers(folder, spec.get("labels")) if folder and classes else None
 
 
 def _slices(run: Recorded, found: Answers) -> charts.Figure:

@@ -39,7 +39,7 @@ def augmented(run: Recorded) -> list[dict[str, Any]]:
     spec = Spec.model_validate(model["spec"])
     policy = kind.Policy.model_validate(run.setting("augment") or {})
     stored = examples.one_of_each(split, AUGMENTED)
-    inputs, labels = kind.parse(tf.constant(stored), spec)
+    inputs, labels = modality.parse(tf.constant(stored), spec)
     seeds = tf.constant([[one, draw] for one in range(len(stored)) for draw in range(DRAWS)], tf.int64)
     changed = kind.augment(tf.repeat(inputs, DRAWS, axis=0), seeds, policy).numpy()
     return [
