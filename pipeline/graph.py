@@ -20,13 +20,13 @@ from components.digest import code
 from components.evaluate.baseline import baseline_resolver
 from components.evaluate.component import CompressedEvaluator, evaluator
 from components.ingest.component import example_gen
-from components.models import family, loops, outside
+from components.models import family, loops
 from components.push.component import Pusher
 from components.train.component import trainer
 from components.transform.component import transform
 from components.validate.component import DataGate, example_validator, gate_config, schema_gen, statistics_gen
 from components.validate.history import statistics_resolver
-from data import modality, task
+from data import modality, outside, task
 from pipeline.experiment import Experiment
 from pipeline.folders import Folders
 
@@ -93,7 +93,8 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         last=last.outputs["statistics"],
     ).with_id("data-gate")
 
-    preprocess = transform(examples, schema.outputs["schema"], data, code("components.transform.preprocessing", *reads))
+    learned = code("components.transform.preprocessing", *reads) + outside.digest(data.outside())
+    preprocess = transform(examples, schema.outputs["schema"], data, learned)
     preprocess.add_upstream_node(data_gate)
     transformed: BaseChannel = preprocess.outputs["transformed_examples"]
 
@@ -105,10 +106,11 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
             data=data,
             policy=augment,
             seed=experiment.run.seed,
-            code=code("components.augment.executor", *reads),
+            code=code("components.augment.executor", *reads) + outside.digest(augment.outside()),
         )
         augmented, transformed = [node], node.outputs["augmented_examples"]
 
+    begins = {**{f"augment.{name}": path for name, path in augment.outside().items()}, **experiment.model.files()}
     train = trainer(
         transformed,
         preprocess.outputs["transform_graph"],
@@ -119,7 +121,7 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         train=experiment.train,
         seed=experiment.run.seed,
         checkpoints=places.checkpoints,
-        code=code("components.train.executor", *learns) + outside.digest(experiment.model.files()),
+        code=code("components.train.executor", *learns) + outside.digest(begins),
     )
     model = train.outputs["model"]
 
@@ -142,7 +144,8 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         metric=str(judge.metric),
         seed=experiment.run.seed,
         checkpoints=places.checkpoints,
-        code=code("components.compress.executor", "components.compress.trial", *learns, *methods),
+        code=code("components.compress.executor", "components.compress.trial", *learns, *methods)
+        + outside.digest(augment.outside()),
         **({"plain_examples": plain} if augmented else {}),
     ).with_id("compress")
     small.add_upstream_node(evaluate)

@@ -4,6 +4,7 @@
     model.tflite                               the chosen flatbuffer
     labels.txt                                 a label a line, in the order of the outputs
     client.py                                  the reference client, in one file
+    tokenizer.json                             of texts: what the client tokenizes with
     model_card.md                              what it is for, on which data it is how good, and its limits
     manifest.json                              what all of this is, and what stands before the flatbuffer
 
@@ -24,7 +25,7 @@ from typing import Any
 from components import artifacts
 from components.check import card
 from components.check.config import CardConfig
-from data import modality, task
+from data import modality, task, tokenizer
 from data.config import DataConfig
 from data.modality import Spec
 
@@ -77,6 +78,8 @@ def assemble(
     shutil.copyfile(Path(compressed, artifacts.FLATBUFFER), folder / artifacts.FLATBUFFER)
     (folder / LABELS).write_text("".join(f"{label}\n" for label in spec.labels), encoding="utf-8")
     shutil.copyfile(str(_client(data).__file__), folder / CLIENT)
+    if spec.tokenizer:
+        (folder / tokenizer.FILE).write_text(spec.tokenizer, encoding="utf-8")
     trial = json.loads(Path(compressed, artifacts.TRIAL_FILE).read_text())
     description = card.read(Path(artifacts.rebuild(model), artifacts.MODEL_FILE))
     sections = card.make(experiment, said, description, trial, card.read(Path(evaluation, FIGURES)))

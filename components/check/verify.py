@@ -28,7 +28,7 @@ GATE = "load-check"
 OURS = ("components", "data", "pipeline")
 # What a device has not got.
 NOT_ON_DEVICES = ("keras", "tensorflow", "tensorflow_model_optimization", "tensorflow_transform", "tf_keras", "tfx")
-NEEDED = ("ai_edge_litert", "numpy", "PIL", "tensorflow")
+NEEDED = ("ai_edge_litert", "numpy", "PIL", "tensorflow", "tokenizers")
 SECONDS = 600
 # Files of which a row of its own tells what is wrong.
 SHOWN = 5

@@ -45,12 +45,24 @@ class Examples:
     @cached_property
     def _parsed(self) -> tf.data.Dataset:
         """Pairs (input of spec.dtype [*spec.shape], label of the task), in the order of the files."""
+        return self._read(finished=True)
+
+    @cached_property
+    def _drafts(self) -> tf.data.Dataset:
+        """The same, as augmentation takes them."""
+        return self._read(finished=False) if hasattr(self._modality, "finish") else self._parsed
+
+    def _read(self, finished: bool) -> tf.data.Dataset:
         import tensorflow as tf
+
+        def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            inputs, labels = modality.parse(serialized, self.spec)
+            return modality.finish(inputs, self.spec) if finished else inputs, labels
 
         pairs = (
             tf.data.TFRecordDataset(self.files, "GZIP")
             .batch(256)
-            .map(lambda serialized: modality.parse(serialized, self.spec), num_parallel_calls=tf.data.AUTOTUNE)
+            .map(parse, num_parallel_calls=tf.data.AUTOTUNE)
             .unbatch()
         )
         small = sum(os.path.getsize(file) for file in self.files) < CACHED_BYTES
@@ -64,7 +76,18 @@ class Examples:
     @cached_property
     def _learned(self) -> tf.data.Dataset:
         """The pairs that are learned from."""
-        return self._parsed.filter(lambda _, label: self._task.learned(label)) if self._some else self._parsed
+        return self._of_learned(self._parsed)
+
+    def _of_learned(self, pairs: tf.data.Dataset) -> tf.data.Dataset:
+        return pairs.filter(lambda _, label: self._task.learned(label)) if self._some else pairs
+
+    def open(self, policy: Policy) -> None:
+        """Makes what all passes of `training` share, outside of a function that is traced."""
+        self._source(policy)
+
+    def _source(self, policy: Policy) -> tf.data.Dataset:
+        """What `training` takes: inputs are made beforehand if the policy has no use for their drafts."""
+        return self._of_learned(self._drafts) if policy.changes() or policy.mixes() else self._learned
 
     def raw(self) -> tf.data.Dataset:
         """One by one, unbatched: (input of spec.dtype [*spec.shape], label). Never augmented."""
@@ -104,14 +127,19 @@ class Examples:
         @tf.autograph.experimental.do_not_convert
         def prepare(places: tf.Tensor, pair: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
             seeds = tf.stack([tf.fill(tf.shape(places), tf.constant(seed, tf.int64)), places], axis=1)
-            inputs, labels = self._modality.augment(pair[0], seeds, policy), pair[1]
+            inputs, labels = pair
+            if policy.changes():
+                inputs = self._modality.augment(inputs, seeds, policy)
             if policy.mixes():
                 labels = self._task.shares(labels, self.spec)
                 inputs, labels = self._modality.mix(inputs, labels, seeds, policy)
+            if policy.changes() or policy.mixes():
+                inputs = modality.finish(inputs, self.spec)
             return self._prepared(inputs, labels)
 
         return (
-            self._learned.shuffle(min(SHUFFLED, max(self.count, 1)), seed=(seed * 1_000_003 + epoch) % 2**31)
+            self._source(policy)
+            .shuffle(min(SHUFFLED, max(self.count, 1)), seed=(seed * 1_000_003 + epoch) % 2**31)
             .enumerate(epoch * 2**32)
             .batch(self.batch, drop_remainder=whole)
             .map(prepare, num_parallel_calls=tf.data.AUTOTUNE)

@@ -102,7 +102,7 @@ def export(model: tf_keras.Model, spec: Spec, transform_graph: str, folder: Path
     module.transform = output.transform_features_layer()
 
     def inputs(features: dict[str, tf.Tensor]) -> tf.Tensor:
-        return kind.from_transformed(module.transform(features), spec)
+        return modality.finish(kind.from_transformed(module.transform(features), spec), spec)
 
     @tf.function(input_signature=[strings])
     def serving_default(raw: tf.Tensor) -> dict[str, tf.Tensor]:

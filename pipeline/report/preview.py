@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 VERSIONS = 7
 # Inputs of at most so many values are shown with their pixels as squares.
 _SMALL = 96 * 96 * 3
+# Of a text more characters are not shown.
+_LONGEST = 1000
 # Labels of less are not worth a word.
 _LEAST = 0.005
 
@@ -30,11 +32,12 @@ class NothingToShowError(ValueError):
 
 @dataclass
 class Picture:
-    """An input as the page shows it: a data URI, what it is, and what is written below."""
+    """An input as the page shows it: a data URI or a text, what it is, and what is written below."""
 
     uri: str
     alt: str
     caption: str
+    text: str = ""
 
 
 @dataclass
@@ -150,6 +153,8 @@ def _shares(names: list[str], shares: list[float]) -> str:
 
 def _picture(experiment: Experiment, one: tf.Tensor, alt: str, caption: str) -> Picture:
     media, content = modality.look_up(experiment.data.modality).show(one, experiment.data)
+    if media == "text/plain":
+        return Picture("", alt, caption, content.decode(errors="replace")[:_LONGEST])
     return Picture(f"data:{media};base64,{base64.b64encode(content).decode()}", alt, caption)
 
 
@@ -161,6 +166,9 @@ def _changes(policy: Policy) -> list[tuple[str, str, str]]:
         if name in Policy.model_fields or not value:
             continue
         shown = value.model_dump() if hasattr(value, "model_dump") else value
-        text = ", ".join(f"{key} {one:g}" for key, one in shown.items()) if isinstance(shown, dict) else f"{shown:g}"
+        if isinstance(shown, dict):
+            text = ", ".join(f"{key} {one:g}" for key, one in shown.items())
+        else:
+            text = shown if isinstance(shown, str) else f"{shown:g}"
         found.append((name, text, field.description or ""))
     return found

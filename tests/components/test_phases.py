@@ -12,11 +12,12 @@ import tensorflow as tf
 import tf_keras
 
 from components import artifacts
-from components.models import family, optimizer, outside, phases, store
+from components.models import family, optimizer, phases, store
 from components.models.families import cnn
 from components.models.input import Examples
 from components.models.learning import LearningConfig
 from components.models.loops import supervised
+from data import outside
 from data.modalities import image
 
 

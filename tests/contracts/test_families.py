@@ -24,6 +24,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "cnn": {"filters": (4, 8), "dense": (16,)},
     "resnet": {"blocks": (1, 1), "filters": (4, 8)},
     "vit": {"patch": 2, "width": 8, "depth": 2, "heads": 2},
+    "bert": {"width": 8, "depth": 1, "heads": 2, "hidden": 16, "block_dropout": 0, "attention_dropout": 0},
+    "transformer_encoder": {"width": 8, "depth": 1, "heads": 2, "hidden": 16},
 }
 
 
@@ -61,8 +63,20 @@ def audio() -> Problem:
     return Problem(spec, inputs.astype(np.float32), labels, raw)
 
 
+def text() -> Problem:
+    """Token ids between [CLS] and [SEP], padded; the class is told by which of three ids is among the others."""
+    random = np.random.default_rng(0)
+    labels = np.arange(48) % 3
+    inputs = random.integers(8, 20, (48, 12)).astype(np.int32)
+    inputs[:, 0], inputs[np.arange(48), 1 + np.arange(48) % 5] = 2, 5 + labels
+    for row, length in zip(inputs, random.integers(7, 13, 48), strict=True):
+        row[length - 1 :] = [3] + [0] * (12 - length)
+    shape = {"shape": (12,), "dtype": "int32", "vocabulary": 20}
+    return Problem(Spec(modality="text", labels=CLASSES, **shape), inputs, labels, inputs[:4])
+
+
 # By modality: the first that a family takes is the one it is tested with.
-PROBLEMS = {"image": image, "audio": audio}
+PROBLEMS = {"image": image, "audio": audio, "text": text}
 
 
 @pytest.fixture(params=FAMILIES)

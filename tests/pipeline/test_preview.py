@@ -116,3 +116,12 @@ def test_a_browser_shows_every_picture(image_folder: Path, tmp_path: Path) -> No
     command = [str(CHROMIUM), *flags.split(), *more.split(), "--dump-dom", target.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert f"<title>shown {4 * (1 + preview.VERSIONS)} wide true</title>" in done.stdout
+
+
+def test_texts_are_shown_as_texts(tmp_path: Path) -> None:
+    experiment = load("messages-transformer", ["augment={deletion: 0.3, swap: 0.3}"])
+    preview.write(tmp_path / "page.html", experiment, tmp_path, 3)
+    page = Page((tmp_path / "page.html").read_text())
+    assert len(page.all("article")) == 3 and not page.all("img")
+    assert len([one for one in page.all("figure") if "words" in str(one.get("class"))]) == 3 * (1 + preview.VERSIONS)
+    assert "order" in page.text or "parcel" in page.text

@@ -165,7 +165,7 @@ def _passes(
     """The passes of several epochs as one dataset: its functions are traced once, not once an epoch."""
     import tensorflow as tf
 
-    examples.raw()  # made here, not while the next function is traced: all passes share what it keeps in memory
+    examples.open(policy)  # made here, not while the next function is traced: all passes share what it keeps in memory
 
     @tf.autograph.experimental.do_not_convert
     def one(epoch: tf.Tensor) -> tf.data.Dataset:

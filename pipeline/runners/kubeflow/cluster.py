@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from components.models import outside
+from data import outside
 from pipeline.experiment import Experiment
 from pipeline.runners.kubeflow.mounts import MOUNTS
 from pipeline.runners.kubeflow.targets import SCHEMES, DeployError, Target
@@ -38,10 +38,13 @@ def locate(experiment: Experiment, target: Target, root: str) -> Located:
             f"run.cluster.schema_file: missing; {experiment.data.schema_file} is a file of this machine. "
             "Give where the cluster finds it: gs://..., or a path in the container"
         )
-    for field, name in experiment.model.files().items():
+    named = {f"data.{field}": name for field, name in experiment.data.outside().items()}
+    named |= {f"augment.{field}": name for field, name in experiment.augment.outside().items()}
+    named |= {f"model.{field}": name for field, name in experiment.model.files().items()}
+    for field, name in named.items():
         if outside.is_local(name):
             raise DeployError(
-                f"model.{field}: {name} is a file of this machine. Give where the cluster finds it: gs://..., or "
+                f"{field}: {name} is a file of this machine. Give where the cluster finds it: gs://..., or "
                 "PACKAGE:FILE for a file of a package that the image has"
             )
     own = f"{root}/{experiment.name}" if target is Target.VERTEX else None

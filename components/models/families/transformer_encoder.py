@@ -1,0 +1,78 @@
+"""A Transformer's encoder over token ids, and the mean of what it makes of them (Vaswani et al., 2017)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field, model_validator
+
+from components.models import encoder, family
+from data.modality import Spec
+
+if TYPE_CHECKING:
+    import tf_keras
+
+
+MODALITIES = ("text",)
+
+
+class Config(family.FamilyConfig):
+    """Trained from scratch. Small data wants it small: width 64, depth 1 or 2, much dropout."""
+
+    family: Literal["transformer_encoder"] = "transformer_encoder"
+    width: int = Field(64, ge=2, description="Of a token.")
+    depth: int = Field(2, ge=0, description="Blocks of attention and a hidden layer.")
+    heads: int = Field(4, ge=1, description="Of the attention; they share the width.")
+    hidden: int = Field(128, ge=1, description="Width of the hidden layer of each block.")
+    norm: Literal["pre", "post"] = Field("pre", description="Where it is normalised: before each branch, or behind.")
+    positions: Literal["learned", "sinusoidal", "rotary", "none"] = Field(
+        "learned", description="How it knows the place of a token: added to it, or turning queries and keys."
+    )
+    pool: Literal["mean", "first"] = Field("mean", description="What the head sees: the mean of the tokens, or [CLS].")
+    token_dropout: float = Field(0, ge=0, lt=1, description="Share of whole tokens dropped at the start.")
+    block_dropout: float = Field(0, ge=0, lt=1, description="Share of each branch's features dropped.")
+    attention_dropout: float = Field(0, ge=0, lt=1, description="Share of the attention's weights dropped.")
+
+    @model_validator(mode="after")
+    def _heads(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"width ({self.width}) must be a multiple of heads ({self.heads})")
+        if self.positions == "rotary" and self.width // self.heads % 2:
+            raise ValueError(f"rotary positions need heads of an even width, found {self.width // self.heads}")
+        return self
+
+
+def build(config: Config, spec: Spec) -> tf_keras.Model:
+    """Ids int32 [batch, length] to logits [batch, classes]."""
+    import tf_keras
+    from tf_keras import layers
+
+    from components.models.layers import attention, tokens
+
+    inputs = family.inputs(spec)
+    mask = attention.PaddingMask(name="mask")(inputs)
+    features = layers.Embedding(spec.vocabulary, config.width, name="embedding")(inputs)
+    if config.positions == "learned":
+        features = tokens.LearnedPositions(name="positions")(features)
+    elif config.positions == "sinusoidal":
+        features = attention.SinusoidalPositions(name="positions")(features)
+    if config.token_dropout:
+        features = layers.Dropout(config.token_dropout, noise_shape=(None, spec.shape[0], 1))(features)
+    block = encoder.Block(
+        config.width,
+        config.heads,
+        config.hidden,
+        config.norm,
+        dropout=config.block_dropout,
+        attention_dropout=config.attention_dropout,
+        rotary=config.positions == "rotary",
+    )
+    for number in range(config.depth):
+        features = encoder.apply(features, mask, block, f"block_{number}")
+    if config.norm == "pre":
+        features = layers.LayerNormalization(epsilon=block.epsilon, name="norm")(features)
+    if config.pool == "first":
+        features = tokens.FirstToken(name="first_token")(features)
+    else:
+        features = attention.MaskedMean(name="mean")([features, mask])
+    return tf_keras.Model(inputs, family.head(features, config, spec), name="transformer_encoder")

