@@ -1,0 +1,32 @@
+"""The pages of the docs, their blocks, and the commands in them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+COMMANDS = ("modelmill", ".venv/bin/modelmill")
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def blocks(page: Path, language: str) -> list[tuple[str, str]]:
+    """The words behind the language, and the text, of each fenced block of a language."""
+    found = [(head.split(), text) for head, text in FENCE.findall(page.read_text(encoding="utf-8"))]
+    return [(" ".join(head[1:]), text) for head, text in found if head and head[0] == language]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Every modelmill command line: of fenced blocks, whether they are run or not, and of indented ones."""
+    text = page.read_text(encoding="utf-8")
+    lines = "\n".join(text for _, text in blocks(page, "sh")).replace("\\\n", " ").splitlines()
+    lines += [line.strip() for line in text.splitlines() if line.startswith("    ")]
+    split = [shlex.split(line, comments=True) for line in lines if line.strip().startswith(COMMANDS)]
+    return [words[1 : words.index(">")] if ">" in words else words[1:] for words in split]
