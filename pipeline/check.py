@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from data import inspect, sample
+from data import inspect, sample, task
 from data.inspect import Found
 from pipeline.experiment import Experiment
 from pipeline.folders import Folders
 
 SHOWN = 5
 FEW, UNEQUAL = 20, 10
+UNREADABLE = "delete or mend them, or allow a share by data.max_bad_fraction"
+TWICE = "delete the wrong ones, or leave all of them out by data.conflicts: drop"
 # What TensorFlow and TFX take before there is any data, and the metadata and models that a run leaves.
 BASE_MEMORY, BASE_DISK = 1_500_000_000, 5_000_000
 
@@ -43,19 +45,30 @@ def check(experiment: Experiment, root: Path) -> list[Line]:
 
 
 def _data(found: Found, folder: Path, experiment: Experiment) -> list[Line]:
+    share = len(found.unreadable) / max(1, found.examples + len(found.unreadable))
+    bad = "wrong" if share > experiment.data.max_bad_fraction else "mind"
+    twice = "wrong" if experiment.data.conflicts == "refuse" else "mind"
+    lines = [
+        Line("ok" if found.examples else "wrong", "examples", f"{found.examples:,} in {folder}, {found.bytes:,} bytes"),
+        _pairs("unreadable", found.unreadable, bad, "can't be read", ": ", do=UNREADABLE),
+        _pairs("contradictory", found.contradictory, twice, "with the same content and different labels", do=TWICE),
+        _pairs("equal", found.equal, "mind", "twice in a class (both go to the same split)"),
+    ]
+    if task.look_up(experiment.data.task).CLASSES:
+        lines[1:1] = _classes(found, experiment)
+    return lines
+
+
+def _classes(found: Found, experiment: Experiment) -> list[Line]:
+    """What is only to be said of examples that are each of one class."""
     smallest = min(found.classes, key=lambda one: found.classes[one], default="")
     parts = experiment.split.train + experiment.split.eval + experiment.split.test
     tested = found.examples * experiment.split.test / parts
-    few = found.classes[smallest] < FEW if smallest else False
     lines = [
-        Line("ok" if found.examples else "wrong", "examples", f"{found.examples:,} in {folder}, {found.bytes:,} bytes"),
-        Line("ok" if len(found.classes) > 1 else "wrong", "classes", _classes(found)),
-        _pairs("unreadable", found.unreadable, "wrong", "can't be read", ": "),
-        _pairs("contradictory", found.contradictory, "wrong", "with the same content and different labels"),
-        _pairs("suspects", found.alike, "mind", "that look the same and have different labels"),
-        _pairs("equal", found.equal, "mind", "twice in a class (both go to the same split)"),
+        Line("ok" if len(found.classes) > 1 else "wrong", "classes", _counts(found)),
+        _pairs("suspects", found.alike, "mind", "that look the same and have different labels", do="look at them"),
     ]
-    if few:
+    if smallest and found.classes[smallest] < FEW:
         text = f"only {found.classes[smallest]} of {smallest}; give at least {FEW}, or figures mean little"
         lines.append(Line("mind", "few", text))
     if found.imbalance > UNEQUAL:
@@ -69,19 +82,19 @@ def _data(found: Found, folder: Path, experiment: Experiment) -> list[Line]:
     return lines
 
 
-def _classes(found: Found) -> str:
+def _counts(found: Found) -> str:
     if len(found.classes) < 2:
         return f"found {len(found.classes)}; there must be a folder for each of two or more classes"
     shown = ", ".join(f"{label} {count:,}" for label, count in sorted(found.classes.items())[:12])
     return shown + (f" and {len(found.classes) - 12} more" if len(found.classes) > 12 else "")
 
 
-def _pairs(name: str, pairs: list[tuple[str, str]], kind: str, what: str, between: str = " and ") -> Line:
+def _pairs(name: str, pairs: list[tuple[str, str]], kind: str, what: str, between: str = " and ", do: str = "") -> Line:
     if not pairs:
         return Line("ok", name, "none")
     shown = "; ".join(between.join(pair) for pair in pairs[:SHOWN])
     more = f"; and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
-    return Line(kind, name, f"{len(pairs)} {what}: {shown}{more}")
+    return Line(kind, name, f"{len(pairs)} {what}: {shown}{more}" + (f"; do: {do}" if do else ""))
 
 
 def _costs(found: Found, experiment: Experiment, folders: Folders) -> list[Line]:

@@ -17,8 +17,10 @@ from data.table import BadDataError
 from pipeline.experiment import NAME
 
 FILE, SCHEMA = "experiment.yaml", "schema.pbtxt"
-# The dense layer of the family cnn, and what a weight takes as int8 with half of them zero, gzipped.
-DENSE, BYTES_A_WEIGHT = 64, 0.75
+# The dense layer of the family cnn, and what a weight takes as int8, gzipped: pruning may come out as too dear.
+DENSE, BYTES_A_WEIGHT = 64, 1.05
+# So many examples of the eval split may a compressed model get wrong besides, where they are few.
+FEW = 2
 # Sides that pool well; more pixels than the last rarely pay on a small device.
 SIDES = (8, 16, 24, 32, 48, 64, 96)
 
@@ -28,7 +30,7 @@ class NoProjectError(ValueError):
 
 
 def write(
-    folder: Path, kind: str, data: Path, family: str, max_bytes: int | None, max_drop: float
+    folder: Path, kind: str, data: Path, family: str, max_bytes: int | None, max_drop: float | None
 ) -> tuple[Path, Found]:
     """Writes experiment.yaml and schema.pbtxt.
 
@@ -38,7 +40,7 @@ def write(
       data: folder of the examples.
       family: of the model.
       max_bytes: of the gzipped flatbuffer; no limit if absent.
-      max_drop: of the metric.
+      max_drop: of the metric; what a few examples make out if absent.
 
     Returns:
       The experiment file, and what was found in the data.
@@ -71,7 +73,9 @@ def write(
     return folder / FILE, found
 
 
-def _experiment(folder: Path, data: Path, found: Found, family: str, max_bytes: int | None, max_drop: float) -> str:
+def _experiment(
+    folder: Path, data: Path, found: Found, family: str, max_bytes: int | None, max_drop: float | None
+) -> str:
     name = re.sub(r"[^a-z0-9-]+", "-", folder.resolve().name.lower()).strip("-")[:63]
     name = name if NAME.fullmatch(name) and name != "samples" else "project"
     tall, wide = int(median(found.heights)), int(median(found.widths))
@@ -92,6 +96,7 @@ def _experiment(folder: Path, data: Path, found: Found, family: str, max_bytes: 
     threshold = min(0.99, round(chance + (1 - chance) / 4, 2))
     # Two standard errors of the difference, if the models differ on three of a hundred test examples.
     margin = max(0.02, round(2 * math.sqrt(0.03 / max(1.0, found.examples * 0.15)), 2))
+    drop = max(0.01, math.ceil(200 * FEW / (found.examples * 0.15)) / 200) if max_drop is None else max_drop
     path = json.dumps(os.path.relpath(data.resolve(), folder.resolve()), ensure_ascii=False)
     return f"""\
 # Written by `modelmill new` for {found.examples:,} images of {len(found.classes)} classes. To run it:
@@ -129,7 +134,7 @@ evaluate:
   max_regression: 0.02
 
 compress:
-  max_drop: {max_drop:g}
+  max_drop: {drop:g}              # of the eval split, where an example is {1 / (found.examples * 0.15):.1%} of all
   margin: {margin:g}              # wider for few examples: the interval on the test split is
   {limit}
   chains:

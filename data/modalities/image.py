@@ -95,7 +95,7 @@ def examples(path: str, contents: bytes, config: Config) -> Iterator[Features]:
     except Image.DecompressionBombError as error:
         raise BadExampleError(f"{path}: {error}; data.max_pixels allows {config.max_pixels:,}") from error
     except (OSError, SyntaxError) as error:
-        why = "its end is missing" if "truncated" in str(error).lower() else str(error)
+        why = "its end is missing" if "truncated" in str(error).lower() else str(error).split(" <_io")[0]
         raise BadExampleError(f"{path}: no PNG or JPEG image that can be decoded ({why})") from error
     yield {"image": contents, "height": height, "width": width, "channels": channels}
 
