@@ -153,7 +153,11 @@ class Modality(Protocol):
         """A raw example's content to the model's input [*shape], as Transform makes it but without its statistics."""
 
     def show(self, input: tf.Tensor, config: Any) -> tuple[str, bytes]:
-        """A model's input [*shape] for people: a media type, such as image/png or audio/wav, and a file of it."""
+        """A model's input [*shape] for people: a media type, such as image/png or audio/wav, and a file of it.
+
+        pipeline/report/shown.py says which types a page knows. A modality whose raw examples say more than the model's
+        inputs (words, a row) may also have `show_raw(example, config)`, which takes a raw example's features.
+        """
 
     def filename(self, content: bytes) -> str:
         """A file name, with the right suffix, for an example's raw content."""

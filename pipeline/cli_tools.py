@@ -34,7 +34,10 @@ def new(
     modality: Annotated[str, typer.Option(help="What an example is.")] = "image",
     family: Annotated[str, typer.Option(help="Of the model.")] = "cnn",
     budget_bytes: Annotated[int | None, typer.Option(help="Of the model, gzipped.", min=1)] = None,
-    max_drop: Annotated[float, typer.Option(help="Of accuracy, by compression.", min=0, max=1)] = 0.01,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(help="Of accuracy, by compression; suits the number of examples if absent.", min=0, max=1),
+    ] = None,
 ) -> None:
     """Look at data, and write an experiment and a schema that suit it; `modelmill run DIR` works at once."""
     from data.plugins import UnknownNameError
@@ -45,7 +48,7 @@ def new(
         path, found = project.write(folder, modality, data, family, budget_bytes, max_drop)
     except (project.NoProjectError, BadDataError, UnknownNameError) as error:
         _stop(2, str(error))
-    skipped = f"; {len(found.unreadable)} files can't be read, `check` names them" if found.unreadable else ""
+    skipped = f"; unreadable files: {len(found.unreadable)}, `check` names them" if found.unreadable else ""
     typer.echo(f"{path}: {found.examples:,} examples of {len(found.classes)} classes{skipped}")
     typer.echo(f"next: modelmill check {folder}; modelmill run {folder}")
 
@@ -167,11 +170,19 @@ def report(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="DIR", help="Where the page goes, if not into the run.")
     ] = None,
+    fetched: Annotated[
+        str | None,
+        typer.Option(
+            "--experiment", help="Of a Kubeflow run, whose folder was fetched to be RUN: docs/kubeflow.md, 'Look'."
+        ),
+    ] = None,
     root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
 ) -> None:
     """Make the page that tells what a run came to, or that sets runs side by side; prints its path."""
     from pipeline.report import find
 
+    if fetched is not None:
+        runs = [_adopted(runs or [], fetched, root)]
     if compare != (len(runs or []) > 1):
         _stop(2, "give two or more runs with --compare" if compare else "several runs: give --compare, or only one")
     if latest and runs:
@@ -183,9 +194,24 @@ def report(
 
     from pipeline.report import page
     from pipeline.report.compare import write
+    from pipeline.runners import logs
 
-    made = write(folders, output) if compare else page.write(folders[0], output, saliency)
+    with logs.redirected(Path(os.devnull)):  # TensorFlow tells what it found of GPUs; nobody has asked
+        made = write(folders, output) if compare else page.write(folders[0], output, saliency)
     typer.echo(str(made))
+
+
+def _adopted(folders: list[str], source: str, root: Path) -> str:
+    """The run's folder made of one that was fetched."""
+    from pipeline.experiment import ExperimentError, load
+    from pipeline.report import adopt
+
+    if len(folders) != 1:
+        _stop(2, "--experiment: give the one folder that was fetched")
+    try:
+        return str(adopt.adopt(Path(folders[0]), load(source), root))
+    except (ExperimentError, adopt.AdoptError) as error:
+        _stop(2, str(error))
 
 
 def doctor(

@@ -11,6 +11,7 @@ Figure = dict[str, Any]
 Rows = list[dict[str, Any]]
 MODELS = ("float", "compressed")
 HEIGHT = 260
+POINTS = 60  # of a curve
 
 
 def figure(name: str, title: str, says: str, chart: Any, height: int = HEIGHT, alt: str = "") -> Figure:
@@ -181,11 +182,23 @@ def ranking(rows: Rows, labels: list[str], x: str, y: str) -> Any:
     )
 
 
+def thin(x: Any, y: Any, label: str, model: str) -> Rows:
+    """Rows for `ranking`. Corners stay: points are taken by their distance along the curve, not by their number."""
+    import numpy as np
+
+    along = np.concatenate([[0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
+    places = np.unique(np.searchsorted(along, np.linspace(0, along[-1], POINTS)).clip(max=len(x) - 1))
+    return [
+        {"x": round(float(x[one]), 4), "y": round(float(y[one]), 4), "label": label, "model": model, "order": number}
+        for number, one in enumerate(places)
+    ]
+
+
 def plane(rows: Rows, front: Rows, x: str, x_title: str, y_title: str, limits: Rows) -> Any:
     """Trials on a plane: smaller x and larger y are better.
 
-    Rows: {x, "quality", "label", "role"}; the front, in the order of x, is drawn as steps; a limit has "x" or "y",
-    and a "note".
+    Rows: {x, "quality", "label", "role"}; a "pick", if there is one, is written beside its point. The front, in the
+    order of x, is drawn as steps; a limit has "x" or "y", and a "note".
     """
     import altair as alt
 
@@ -217,6 +230,10 @@ def plane(rows: Rows, front: Rows, x: str, x_title: str, y_title: str, limits: R
         .add_params(pick)
     )
     layers = [steps, points]
+    picked = [row for row in rows if row.get("pick")]
+    if picked:
+        picks = alt.Chart(data(picked)).mark_text(dy=-13, fontSize=12)
+        layers.append(picks.encode(x=horizontal, y=y, text="pick:N"))
     for limit in limits:
         rule = alt.Chart(data([limit])).mark_rule(strokeDash=[5, 4], strokeWidth=1.5)
         layers.append(rule.encode(tooltip="note:N", **({"x": "x:Q"} if "x" in limit else {"y": "y:Q"})))

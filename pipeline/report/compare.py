@@ -53,7 +53,7 @@ def _sentence(runs: list[Recorded], names: list[str]) -> str:
     told = [(value, one) for value, one in found if value is not None]
     if len(told) < 2:
         return "Fewer than two of the runs came to a compressed model that was tested."
-    best = max(told, key=lambda pair: pair[0])
+    best = max(told, key=lambda pair: pair[0] if verdict.judged_by(runs[0]).higher else -pair[0])
     same = [one for value, one in told if value == best[0]]
     if len(same) > 1:
         return f"{words.several(same)} have the same {name} compressed: {best[0]:.4f}."
@@ -158,8 +158,9 @@ def _plane(runs: list[Recorded], names: list[str]) -> list[charts.Figure]:
                 rows.append({**point, "role": name})
     if not rows:
         return []
-    best = compression.front(rows, "gzip_bytes")
+    higher = verdict.judged_by(runs[0]).higher
+    best = compression.front(rows, "gzip_bytes", higher)
     winners = words.several([f"{one['label']} of {one['role']}" for one in best])
-    says = f"Up and to the left is better; nothing beats {winners}."
+    says = f"{'Up' if higher else 'Down'} and to the left is better; nothing beats {winners}."
     chart = charts.plane(rows, best, "gzip_bytes", "bytes, gzipped", f"{verdict.metric(runs[0])} (eval split)", [])
     return [{**charts.figure("trials", "Every trial", says, chart), "wide": True}]

@@ -14,6 +14,7 @@ from data import modality
 
 # Of a split at most so many raw examples are looked at for a picture sheet.
 LOOKED_AT = 3000
+NO_CLASS = "examples"
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,37 @@ def answers(predictions: Path, labels: list[str] | None = None) -> Answers | Non
     return Answers(content, np.array(truth, np.int64), labels, models)
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """Recorded predictions of a split whose labels are no classes.
+
+    Attributes:
+      content: hex digest of each example's raw content.
+      truth: float64 [examples, labels].
+      models: answers float64 [examples, outputs] of "float" and "compressed".
+    """
+
+    content: list[str]
+    truth: NDArray[np.float64]
+    models: dict[str, NDArray[np.float64]]
+
+
+def numbers(predictions: Path) -> Numbers | None:
+    """Reads a Predictions artifact whatever its labels are; None if it holds nothing."""
+    content: list[str] = []
+    columns: dict[str, list[Any]] = {name: [] for name in (modality.LABEL, "float", "compressed")}
+    for features in _records(sorted(predictions.glob("*.gz"))):
+        content.append(_text(features, modality.CONTENT))
+        for name, rows in columns.items():
+            rows.append(np.ravel(_value(features[name])))
+    if not content:
+        return None
+    truth, exact, compressed = (np.array(rows, np.float64) for rows in columns.values())
+    return Numbers(content, truth, {"float": exact, "compressed": compressed})
+
+
 def raw(split: Path, wanted: set[str]) -> dict[str, dict[str, Any]]:
-    """Raw examples of a split by the digest of their content: {"label", "path", and the bytes of each feature}."""
+    """Raw examples of a split by the digest of their content: every feature, see `_raw`."""
     found: dict[str, dict[str, Any]] = {}
     for features in _records(_files(split)):
         digest = _text(features, modality.CONTENT)
@@ -77,7 +107,8 @@ def sheet(split: Path, per_class: int, classes: int) -> dict[str, list[dict[str,
     for number, features in enumerate(_records(_files(split))):
         if number >= LOOKED_AT or (len(found) >= classes and all(len(one) >= per_class for one in found.values())):
             break
-        label = _text(features, modality.LABEL)
+        # What is no class makes no groups.
+        label = _text(features, modality.LABEL) if features[modality.LABEL].HasField("bytes_list") else NO_CLASS
         if label not in found and len(found) >= classes:
             continue
         if len(found.setdefault(label, [])) < per_class:
@@ -93,7 +124,7 @@ def one_of_each(split: Path, classes: int) -> list[bytes]:
     found: dict[int, bytes] = {}
     for record in tf.data.TFRecordDataset(files, compression_type="GZIP").take(LOOKED_AT).as_numpy_iterator():
         labels = tf.train.Example.FromString(record).features.feature[modality.LABEL].int64_list.value
-        found.setdefault(int(labels[0]) if labels else 0, record)
+        found.setdefault(int(labels[0]) if len(labels) == 1 else len(found), record)
         if len(found) >= classes:
             break
     return list(found.values())
@@ -114,11 +145,22 @@ def _records(files: list[Path]) -> Iterator[Any]:
 
 
 def _raw(features: Any) -> dict[str, Any]:
-    values = {name: one.bytes_list.value[0] for name, one in features.items() if one.bytes_list.value}
+    """Every feature that has a value: one as such, several as a list; what names the example as text."""
+    values = {name: found for name, one in features.items() if (found := _value(one)) is not None}
     for name in (modality.LABEL, modality.PATH, modality.CONTENT):
-        values[name] = values.get(name, b"").decode(errors="replace")
+        values[name] = _text(features, name)
     return values
 
 
+def _value(feature: Any) -> Any:
+    kind = feature.WhichOneof("kind")
+    values = list(getattr(feature, kind).value) if kind else []
+    return values[0] if len(values) == 1 else values or None
+
+
 def _text(features: Any, name: str) -> str:
-    return bytes(features[name].bytes_list.value[0]).decode(errors="replace")
+    """A feature as words, whatever it holds; "" if it holds nothing."""
+    value = _value(features[name])
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""Examples as a page shows them: small pictures that are part of the page."""
+"""Small pictures that are part of a page."""
 
 from __future__ import annotations
 
@@ -12,11 +12,6 @@ if TYPE_CHECKING:
 SIDE = 96
 # Up to here every pixel is shown as it is; larger ones are made smaller, and JPEG.
 PIXELS = 48
-
-
-def picture(kind: str, example: dict[str, Any]) -> str | None:
-    """An example of a modality as a data URI; None if there is no picture of it, or it can't be decoded."""
-    return encoded(example["image"]) if kind == "image" and "image" in example else None
 
 
 def encoded(content: bytes) -> str | None:

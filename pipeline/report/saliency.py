@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.report import examples, pictures
+from pipeline.report import attention, examples, pictures
 from pipeline.report.recorded import Recorded
 
 STEPS = 32
@@ -35,9 +35,16 @@ def add(run: Recorded, quality: dict[str, Any]) -> None:
     inputs = _inputs(serving(str(model)), [raw[row["digest"]]["image"] for row in rows])
     mean, stddev = np.array(stored.spec.mean, np.float32), np.array(stored.spec.stddev, np.float32)
     labels = [stored.spec.labels.index(row["answer"]) for row in rows]
-    for row, image, label in zip(rows, (inputs - mean) / stddev, labels, strict=True):
+    normalised = (inputs - mean) / stddev
+    for row, image, label in zip(rows, normalised, labels, strict=True):
         row["saliency"] = pictures.pixels(_picture(integrated_gradients(keras, image, label)))
     quality["saliency"] = TOLD
+    weights = attention.rollout(keras, normalised)
+    if weights is not None:
+        maps = [attention.grid(one, *stored.spec.shape[:2]) for one in weights]
+        for row, found in zip(rows, maps, strict=True):
+            row["attention"] = None if found is None else pictures.pixels(found)
+        quality["saliency"] += f" {attention.TOLD}"
 
 
 def integrated_gradients(model: Any, image: Any, label: int) -> Any:

@@ -119,16 +119,6 @@ def test_a_refused_model_is_not_pushed_and_the_gate_is_named(
     assert "threshold" in text and "accuracy" in text
 
 
-def test_after_cleaning_the_kept_run_is_still_all_cached(first: tuple[int, str, dict[str, Any]], root: Path) -> None:
-    assert worked(modelmill(root)[2]) == []  # as it stood before it was compressed and pushed otherwise, and refused
-    models = root / "digits-cnn" / "artifacts" / "train" / "model"
-    assert len(list(models.iterdir())) == 2
-    arguments = ["clean", "--keep", "1", "--yes", "--root", str(root)]
-    subprocess.run([sys.executable, "-m", "pipeline", *arguments], check=True)
-    assert len(list(models.iterdir())) == 1
-    assert worked(modelmill(root)[2]) == []
-
-
 def test_bad_data_is_refused_by_name_and_the_next_run_goes_on(root: Path, tmp_path: Path) -> None:
     folder = tmp_path / "bad"
     files = sorted((root / "samples" / "digits" / "1").glob("*.png"))

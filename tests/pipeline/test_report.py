@@ -212,3 +212,30 @@ def test_layers_are_named_by_their_kernel() -> None:
     assert layers._layer("model/cnn/re_lu/Relu;model/cnn/quant_conv2d/Conv2D") == "conv2d"
     assert layers._layer("model/cnn/dense/MatMul") == "dense"
     assert layers._layer("arith.constant") == "arith.constant"
+
+
+def test_a_fetched_run_of_a_cluster_has_its_page(tmp_path: Path) -> None:
+    """KFP leaves RUN/TASK/KEY, newer versions RUN/TASK/UUID/KEY, Vertex RUN/TASK_NUMBER/KEY; no metadata store."""
+    told = story.tell(tmp_path / "there")
+    source = tmp_path / "fetched" / "7d0a"
+    shutil.copytree(told.parent / "artifacts" / told.name, source)
+    (source / "train").rename(source / "train_-4711")
+    (source / "compress" / "0b9c6f1e-0000-4000-8000-0123456789ab").mkdir()
+    for key in ("model", "report"):
+        (source / "compress" / key).rename(source / "compress" / "0b9c6f1e-0000-4000-8000-0123456789ab" / key)
+    command = ["report", str(source), "--experiment", "digits-cnn", "--root", str(tmp_path / "runs")]
+    done = CliRunner().invoke(cli.app, command)
+    assert done.exit_code == 0, done.output
+    made = Path(done.stdout.strip())
+    assert made.parent.parent == tmp_path / "runs" / "digits-cnn"
+    said = text(made)
+    for words_ in ("Stopped after epoch 6 of", "36 examples of the test split", "prune + int8", "Worst mistakes"):
+        assert words_ in said
+    wrong = CliRunner().invoke(cli.app, [*command[:1], str(tmp_path), *command[2:]])
+    assert wrong.exit_code == 2 and "no folder of a run" in wrong.output
+
+
+def test_no_attribute_is_escaped(made: Path) -> None:
+    outside = re.sub(r"<script.*?</script>", "", made.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert not re.search(r"<\w+[^>]* (class|alt|title|href)=&", outside)
+    assert '<table class="words">' in outside and '<li class="chosen">' in outside

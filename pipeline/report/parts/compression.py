@@ -10,6 +10,8 @@ from pipeline.report import charts, words
 from pipeline.report.parts import layers, quality, verdict
 from pipeline.report.recorded import Recorded
 
+# Trials, each with what it is picked for.
+Picked = list[tuple[dict[str, Any], list[str]]]
 ROLES = ("chosen", "within budget", "over budget", "float32")
 
 
@@ -22,9 +24,10 @@ def make(run: Recorded) -> dict[str, Any]:
     sound = [one for one in report["trials"] if one["status"] == "ok" and name in one.get("metrics", {})]
     failed = [[one.get("label", ""), one.get("reason", "")] for one in report["trials"] if one["status"] != "ok"]
     chosen = report["trials"][report["chosen"]]
+    picked = _picked(sound, chosen, name, verdict.judged_by(run).higher)
     return {
-        "figures": _planes(run, report, sound, chosen, name) + _agreement(run),
-        "picks": _picks(sound, chosen, name, report["float"]),
+        "figures": _planes(run, report, sound, picked, name) + _agreement(run),
+        "picks": _picks(picked, name, report["float"]),
         "trials": _trials(report, chosen, name),
         "failed": failed,
         "layers": layers.make(run),
@@ -32,20 +35,25 @@ def make(run: Recorded) -> dict[str, Any]:
     }
 
 
-def front(rows: list[dict[str, Any]], x: str) -> list[dict[str, Any]]:
+def front(rows: list[dict[str, Any]], x: str, higher: bool = True) -> list[dict[str, Any]]:
     """The rows that no other beats: none is smaller and at least as good. In the order of x."""
-    best, kept = -np.inf, []
-    for row in sorted(rows, key=lambda one: (one[x], -one["quality"])):
-        if row["quality"] > best:
-            best = row["quality"]
+    best, kept, sign = -np.inf, [], 1 if higher else -1
+    for row in sorted(rows, key=lambda one: (one[x], -sign * one["quality"])):
+        if sign * row["quality"] > best:
+            best = sign * row["quality"]
             kept.append(row)
     return kept
 
 
 def _planes(
-    run: Recorded, report: dict[str, Any], sound: list[dict[str, Any]], chosen: dict[str, Any], name: str
+    run: Recorded,
+    report: dict[str, Any],
+    sound: list[dict[str, Any]],
+    picked: Picked,
+    name: str,
 ) -> list[charts.Figure]:
-    exact = report["float"]
+    exact, chosen, judge = report["float"], report["trials"][report["chosen"]], verdict.judged_by(run)
+    picks = {id(one): ", ".join(role for role in roles if role != "chosen") for one, roles in picked}
     drop = run.setting("compress", "max_drop")
     figures = []
     for x, title, unit, limit, show in (
@@ -54,7 +62,13 @@ def _planes(
     ):
         measured = [(one, _role(one, chosen)) for one in sound] + [(exact, "float32")]
         rows = [
-            {x: one[x], "quality": one["metrics"][name], "label": one.get("label") or "float32", "role": role}
+            {
+                x: one[x],
+                "quality": one["metrics"][name],
+                "label": one.get("label") or "float32",
+                "role": role,
+                "pick": picks.get(id(one), ""),
+            }
             for one, role in sorted(measured, key=lambda pair: ROLES.index(pair[1]))
             if one.get(x) is not None and name in one.get("metrics", {})
         ]
@@ -62,13 +76,14 @@ def _planes(
             continue
         limits: list[dict[str, Any]] = []
         if drop is not None and name in exact.get("metrics", {}):
-            limits.append({"y": exact["metrics"][name] - drop, "note": f"compress.max_drop {drop:g}"})
+            limits.append({"y": exact["metrics"][name] + judge.worse(drop), "note": f"compress.max_drop {drop:g}"})
         if limit is not None:
             limits.append({"x": limit, "note": f"at most {show(limit)}"})
-        best = front(rows, x)
+        best = front(rows, x, judge.higher)
         names = words.several(list(dict.fromkeys(one["label"] for one in best)))
         lines = " Dashed: the budget." if limits else ""
-        says = f"Up and to the left is better; nothing beats {names}.{lines} ({name.capitalize()} of the eval split.)"
+        says = f"{'Up' if judge.higher else 'Down'} and to the left is better; nothing beats {names}.{lines} "
+        says += f"({name.capitalize()} of the eval split.)"
         chart = charts.plane(rows, best, x, unit, name, limits)
         figures.append(charts.figure(x.replace("_", "-"), title, says, chart, 300))
     return figures
@@ -80,40 +95,48 @@ def _role(trial: dict[str, Any], chosen: dict[str, Any]) -> str:
     return "within budget" if trial.get("within_budget") else "over budget"
 
 
-def _picks(
-    sound: list[dict[str, Any]], chosen: dict[str, Any], name: str, exact: dict[str, Any]
-) -> list[dict[str, str]]:
-    """The best, the smallest, what lies between, and the chosen one, which may be any of them."""
+def _picked(sound: list[dict[str, Any]], chosen: dict[str, Any], name: str, higher: bool) -> Picked:
+    """The best, the smallest, what lies between, and the chosen one, each with what it is picked for.
+
+    One trial may be several of them.
+    """
     if not sound:
         return []
-    best = max(sound, key=lambda one: (one["metrics"][name], -one["gzip_bytes"]))
-    small = min(sound, key=lambda one: (one["gzip_bytes"], -one["metrics"][name]))
-    ranges = [[one["metrics"][name] for one in sound], [one["gzip_bytes"] for one in sound]]
+    good = {id(one): one["metrics"][name] if higher else -one["metrics"][name] for one in sound}
+    best = max(sound, key=lambda one: (good[id(one)], -one["gzip_bytes"]))
+    small = min(sound, key=lambda one: (one["gzip_bytes"], -good[id(one)]))
+    ranges = [list(good.values()), [one["gzip_bytes"] for one in sound]]
     spans = [max(one) - min(one) or 1 for one in ranges]
 
     def away(one: dict[str, Any]) -> float:
         """From the best of both, each in units of its range."""
-        worse, larger = max(ranges[0]) - one["metrics"][name], one["gzip_bytes"] - min(ranges[1])
+        worse, larger = max(ranges[0]) - good[id(one)], one["gzip_bytes"] - min(ranges[1])
         return float(worse / spans[0] + larger / spans[1])
 
     found = [("quality", best), ("balanced", min(sound, key=away)), ("compact", small)]
     if any(one is chosen for one in sound) and not any(one is chosen for _, one in found):
         found.insert(0, ("", chosen))
-    roles: dict[int, list[str]] = {}
+    picked: dict[int, tuple[dict[str, Any], list[str]]] = {}
     for role, one in found:
-        roles.setdefault(id(one), []).extend([role] if role else [])
+        picked.setdefault(id(one), (one, []))[1].extend([role] if role else [])
+    for one, roles in picked.values():
+        roles.extend(["chosen"] if one is chosen else [])
+    return list(picked.values())
+
+
+def _picks(picked: Picked, name: str, exact: dict[str, Any]) -> list[dict[str, str]]:
     return [
         {
-            "role": ", ".join([*roles[id(one)], *(["chosen"] if one is chosen else [])]),
+            "role": ", ".join(roles),
             "label": one["label"],
-            "chosen": "chosen" if one is chosen else "",
+            "chosen": "chosen" if "chosen" in roles else "",
             "quality": words.number(one["metrics"][name]),
             "size": words.size(one["gzip_bytes"]),
             "gain": words.times(exact.get("gzip_bytes"), one["gzip_bytes"]),
             "latency": words.latency(one.get("latency_ms")),
             "over": "; ".join(one.get("over", [])),
         }
-        for one in {id(one): one for _, one in found}.values()
+        for one, roles in picked
     ]
 
 

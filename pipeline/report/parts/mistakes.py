@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.report import examples, pictures, words
+from pipeline.report import examples, shown, words
 from pipeline.report.examples import Answers
 from pipeline.report.recorded import Recorded
 
@@ -26,7 +26,7 @@ def make(run: Recorded, found: Answers) -> dict[str, Any]:
     else:
         order = np.argsort(given.max(axis=1), kind="stable")[: MISTAKES // 2]
         says = f"No mistakes in {words.plural(len(given), 'example')}; these are the ones of which it is least sure."
-    split, kind = run.path("ingest", "examples", "Split-test"), str(run.setting("data", "modality"))
+    split, data = run.path("ingest", "examples", "Split-test"), run.setting("data") or {}
     raw = examples.raw(split, {found.content[one] for one in order}) if split else {}
     rows = []
     for one in order:
@@ -35,7 +35,7 @@ def make(run: Recorded, found: Answers) -> dict[str, Any]:
             {
                 "digest": found.content[one],
                 "path": example.get("path", found.content[one]),
-                "src": pictures.picture(kind, example),
+                "shown": shown.example(str(data.get("modality")), example, data) if example else None,
                 "truth": found.labels[found.truth[one]],
                 "answer": found.labels[answer[one]],
                 "wrong": bool(answer[one] != found.truth[one]),
@@ -43,6 +43,7 @@ def make(run: Recorded, found: Answers) -> dict[str, Any]:
                 "right_probability": f"{given[one, found.truth[one]]:.2f}",
                 "float": found.labels[found.answer("float")[one]],
                 "saliency": None,
+                "attention": None,
             }
         )
     return {"title": "Worst mistakes" if len(wrong) else "Least sure", "says": says, "rows": rows}

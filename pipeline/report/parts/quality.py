@@ -8,21 +8,21 @@ import numpy as np
 
 from pipeline.report import charts, examples, words
 from pipeline.report.examples import Answers
-from pipeline.report.parts import mistakes
+from pipeline.report.parts import mistakes, numbers
 from pipeline.report.recorded import Recorded
 from pipeline.report.statistics import calibration, wilson
 
 SLICES = 40
 CONFUSED = 40  # classes in the matrix
 CURVES = 20  # classes with curves of their own
-POINTS = 60  # of a curve
 
 
 def make(run: Recorded) -> dict[str, Any]:
     """Slices, confusions, calibration, curves and the worst mistakes; empty without recorded predictions."""
     found = answers(run)
     if found is None:
-        return {}
+        spec = (run.json("train", "model", "modelmill/model.json") or {}).get("spec", {})
+        return numbers.make(run, str(spec.get("task", "")), list(spec.get("labels", [])))
     return {
         "examples": len(found.content),
         "figures": [_slices(run, found), _confusion(found), _calibration(found), *_curves(found)],
@@ -155,9 +155,9 @@ def _curves(found: Answers) -> list[charts.Figure]:
         for model in charts.MODELS:
             truth, score = found.truth == one, found.models[model][:, one]
             false, true, _ = roc_curve(truth, score)
-            roc += _thin(false, true, found.labels[one], model)
+            roc += charts.thin(false, true, found.labels[one], model)
             precision, recalled, _ = precision_recall_curve(truth, score)
-            recall += _thin(recalled[::-1], precision[::-1], found.labels[one], model)
+            recall += charts.thin(recalled[::-1], precision[::-1], found.labels[one], model)
     labels = sorted((found.labels[one] for one in shown), key=words.natural)
     means = [float(np.mean([areas[one][place] for one in present])) for place in (0, 1)]
     few = f" The {CURVES} hardest classes can be chosen." if len(present) > len(shown) else ""
@@ -172,13 +172,3 @@ def _curves(found: Answers) -> list[charts.Figure]:
             charts.ranking(recall, labels, "recall", "precision"),
         ),
     ]  # fmt: skip
-
-
-def _thin(x: Any, y: Any, label: str, model: str) -> list[dict[str, Any]]:
-    """Corners stay: points are taken by their distance along the curve, not by their number."""
-    along = np.concatenate([[0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
-    places = np.unique(np.searchsorted(along, np.linspace(0, along[-1], POINTS)).clip(max=len(x) - 1))
-    return [
-        {"x": round(float(x[one]), 4), "y": round(float(y[one]), 4), "label": label, "model": model, "order": number}
-        for number, one in enumerate(places)
-    ]

@@ -1,52 +1,67 @@
-"""Sheets of pictures: examples as they are, and as augmentation may change them."""
+"""Sheets of examples: as they are, and as augmentation may change them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pipeline.report import examples, pictures
+from pipeline.report import examples, shown
 from pipeline.report.recorded import Recorded
 
 CLASSES, PER_CLASS = 12, 6
-AUGMENTED, DRAWS = 6, 5
+# Players, words, rows and curves take more room than pictures.
+LARGE_CLASSES, LARGE_PER_CLASS = 8, 2
+AUGMENTED, DRAWS, LARGE_DRAWS = 6, 5, 2
 
 
 def plain(run: Recorded) -> list[dict[str, Any]]:
     """Real examples, by class."""
     split = run.path("ingest", "examples", "Split-train")
-    kind = str(run.setting("data", "modality"))
-    if split is None or kind != "image":
+    kind, data = str(run.setting("data", "modality")), run.setting("data") or {}
+    if split is None:
         return []
     rows = []
-    for label, found in examples.sheet(split, PER_CLASS, CLASSES).items():
-        shown = [(pictures.picture(kind, one), one["path"]) for one in found]
-        rows.append({"label": label, "pictures": [{"src": src, "path": path} for src, path in shown if src]})
-    return rows
+    per_class, classes = (PER_CLASS, CLASSES) if kind == "image" else (LARGE_PER_CLASS, LARGE_CLASSES)
+    for label, found in examples.sheet(split, per_class, classes).items():
+        every = [(shown.example(kind, one, data), one["path"]) for one in found]
+        rows.append({"label": label, "examples": [{**one, "path": path} for one, path in every if one]})
+    return [row for row in rows if row["examples"]]
 
 
 def augmented(run: Recorded) -> list[dict[str, Any]]:
     """Examples of the train split as they are, and as the policy may change them."""
     split = run.path("transform", "transformed_examples", "Split-train")
     model = run.json("train", "model", "modelmill/model.json")
-    if split is None or model is None or run.setting("data", "modality") != "image":
+    if split is None or model is None:
         return []
     import tensorflow as tf
 
     from data import modality
     from data.modality import Spec
 
-    kind = modality.look_up("image")
+    data = run.setting("data") or {}
+    name = str(data["modality"])
+    kind = modality.look_up(name)
     spec = Spec.model_validate(model["spec"])
     policy = kind.Policy.model_validate(run.setting("augment") or {})
+    if name != "image" and not policy.changes():
+        return []
     stored = examples.one_of_each(split, AUGMENTED)
     inputs, labels = modality.parse(tf.constant(stored), spec)
     seeds = tf.constant([[one, draw] for one in range(len(stored)) for draw in range(DRAWS)], tf.int64)
-    changed = kind.augment(tf.repeat(inputs, DRAWS, axis=0), seeds, policy).numpy()
+    changed = kind.augment(tf.repeat(inputs, DRAWS, axis=0), seeds, policy)
+    draws = DRAWS if name == "image" else LARGE_DRAWS
     return [
         {
-            "label": spec.labels[int(labels[one])],
-            "before": pictures.pixels(inputs[one].numpy()),
-            "after": [pictures.pixels(changed[one * DRAWS + draw]) for draw in range(DRAWS)],
+            "label": _label(spec, labels[one]),
+            "before": shown.model_input(name, inputs[one], data),
+            "after": [shown.model_input(name, changed[one * DRAWS + draw], data) for draw in range(draws)],
         }
         for one in range(len(stored))
     ]
+
+
+def _label(spec: Any, label: Any) -> str:
+    """A class by its name; what is no class as a number."""
+    value = label.numpy()
+    is_class = value.ndim == 0 and value.dtype.kind in "iu" and 0 <= value < len(spec.labels)
+    return str(spec.labels[int(value)]) if is_class else " ".join(f"{one:.4g}" for one in value.reshape(-1)[:8])

@@ -16,8 +16,7 @@ def make(run: Recorded) -> dict[str, Any]:
     history = run.json("train", "model_run", "history.json")
     if not history:
         return {}
-    score = f"{VALIDATION}accuracy"
-    best = max(range(len(history)), key=lambda place: (history[place].get(score, 0.0), place)) + 1
+    best = _best(run, history)
     early = bool(run.setting("train", "early_stopping"))
     figures = [_curve(history, name, best if early else None) for name in _metrics(history)]
     if any(RATE in row for row in history):
@@ -25,6 +24,17 @@ def make(run: Recorded) -> dict[str, Any]:
     if any(SECONDS in row for row in history):
         figures.append(_speed(run, history))
     return {"says": _why(run, history, best), "figures": figures, "facts": _facts(run, history)}
+
+
+def _best(run: Recorded, history: list[dict[str, float]]) -> int:
+    """The epoch that the task says was the best, the last of equal ones."""
+    from data import task
+
+    try:
+        better = task.look_up(str(run.setting("data", "task") or task.DEFAULT)).better
+        return max(range(len(history)), key=lambda place: (better(history[place]), place)) + 1
+    except (KeyError, ValueError):  # figures of another version, or of a loop that keeps others
+        return len(history)
 
 
 def _metrics(history: list[dict[str, float]]) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from data import task
+from data.plugins import UnknownNameError
 from pipeline.report import words
 from pipeline.report.recorded import Recorded
 from pipeline.report.statistics import wilson
@@ -48,7 +50,16 @@ def tested(run: Recorded) -> int | None:
 
 def metric(run: Recorded) -> str:
     """The metric by which the gates judge."""
-    return str(run.setting("evaluate", "metric") or "accuracy")
+    return judged_by(run).name
+
+
+def judged_by(run: Recorded) -> task.Metric:
+    """What is known of that metric; of one that is unknown here, accuracy."""
+    asked = str(run.setting("data", "task") or task.DEFAULT)
+    try:
+        return task.metric(asked, run.setting("evaluate", "metric"))
+    except UnknownNameError:  # of another version, or a plug-in that is not there
+        return task.metric(task.DEFAULT)
 
 
 def quality(model: dict[str, Any] | None, name: str) -> float | None:
@@ -65,10 +76,10 @@ def _sentence(run: Recorded, refused: list[dict[str, Any]]) -> str:
         gains = [words.times(exact["gzip_bytes"], small["gzip_bytes"]) + " gzipped"]
         if exact.get("latency_ms") and small.get("latency_ms"):
             gains.append(words.speed(exact["latency_ms"], small["latency_ms"]))
-        given = (before - after) * 100
-        price = "no " + name if abs(given) < 1e-9 else f"{given:.2f} points of {name}"
-        if given < -1e-9:
-            price = f"no {name} ({-given:.2f} points more)"
+        lost = judged_by(run).lost(before, after)
+        price = "no " + name if abs(lost) < 1e-11 else f"{_amount(run, lost)} of {name}"
+        if lost < -1e-11:
+            price = f"no {name} ({_amount(run, -lost)} better)"
         judged = tested(run)
         over = f" on {words.plural(judged, 'test example')}" if judged else ""
         told = f"The compressed model ({small.get('label')}) is {' and '.join(gains)}, and gives up {price}{over}."
@@ -82,6 +93,12 @@ def _sentence(run: Recorded, refused: list[dict[str, Any]]) -> str:
         node = (found.get("failure") or {}).get("node")
         return f"The run ended in {node}; what it left is below." if node else "The run ended early."
     return told or "The nodes that were asked for have done their work; no model was pushed."
+
+
+def _amount(run: Recorded, value: float) -> str:
+    """A difference of the metric: points, if it is a share."""
+    one = judged_by(run)
+    return f"{100 * value:.2f} points" if (one.least, one.most) == (0, 1) else words.number(value)
 
 
 def _reason(found: dict[str, Any], refused: list[dict[str, Any]]) -> str:
@@ -118,8 +135,19 @@ def _models(run: Recorded) -> dict[str, Any] | None:
     name, judged, both = metric(run), tested(run), (exact, small or {})
     level = run.setting("evaluate", "confidence") or 0.95
     before, after = (quality(one, name) for one in both)
-    change = "" if before is None or after is None else f"{(after - before) * 100:+.2f} points"
-    rows = [[f"{name} (test split)", *(_with_interval(one, judged, level) for one in (before, after)), change]]
+    change = (
+        ""
+        if before is None or after is None
+        else f"{'-' if after < before else '+'}{_amount(run, abs(after - before))}"
+    )
+    # Wilson's interval is one of a share of examples.
+    counted = judged if judged_by(run).one_class and judged_by(run).higher else None
+    rows = [[f"{name} (test split)", *(_with_interval(one, counted, level) for one in (before, after)), change]]
+    rows += [
+        [key, *(words.number((one.get("metrics") or {}).get(key)) for one in both), ""]
+        for key in exact["metrics"]
+        if key != name
+    ]
     for key, title in (("bytes", "flatbuffer"), ("gzip_bytes", "flatbuffer, gzipped")):
         rows.append([title, *(_bytes(one.get(key)) for one in both), words.times(*(one.get(key) for one in both))])
     latencies = [one.get("latency_ms") for one in both]
@@ -133,7 +161,8 @@ def _models(run: Recorded) -> dict[str, Any] | None:
             shown = [words.number(one) if key == "macs" else _percent(one) for one in values]
             rows.append([title, *shown, ""])
     made = (small or {}).get("label") or "–"
-    return {"columns": ["", "float", f"compressed: {made}", "change"], "rows": rows, "level": f"{level:.0%}"}
+    told = {"columns": ["", "float", f"compressed: {made}", "change"], "rows": rows}
+    return {**told, "level": f"{level:.0%}" if counted else ""}
 
 
 def _with_interval(value: float | None, examples: int | None, level: float) -> str:
