@@ -26,7 +26,7 @@ test: setup ## all tests but those of test-kubeflow; fewer: make test ARGS='-m "
 	$(BIN)/python -m pytest -m "not kubeflow" $(ARGS)
 
 test-kubeflow: setup ## digits-cnn, compiled, through what the launchers of both Kubeflow targets do
-	$(BIN)/python -m pytest tests/kubeflow -m kubeflow -s $(ARGS)
+	$(BIN)/python -m pytest tests/kubeflow -m slow -s $(ARGS)
 
 check: setup ## lint, format, types, and which module may import which
 	@failed=0; for tool in 'ruff check .' 'ruff format --check .' mypy 'lint-imports --no-logo'; do \

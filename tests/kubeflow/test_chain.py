@@ -74,6 +74,13 @@ def small(folder: Path, data: Path, warm: WarmPython, *settings: str) -> launche
     return runs
 
 
+def said_input(log: Path) -> dict[str, Any]:
+    """The ExecutorInput that a task has written into its log."""
+    line = log.read_text().partition("ExecutorInput (for `modelmill run-node`): ")[2].partition("\n")[0]
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
 def show(task: launcher.Task) -> None:
     """pytest -s shows how it goes."""
     print(f"  {task.name:<20} {task.seconds:6.1f} s", flush=True)
@@ -112,9 +119,29 @@ def test_a_small_chain_on_open_source_kfp(first: tuple[Path, Any, dict[str, laun
 
 
 @pytest.mark.kubeflow
-def test_the_next_run_has_other_parameters_and_the_last_model_as_its_baseline(first: Any) -> None:
+def test_one_node_runs_here_again_with_the_input_of_its_log(first: tuple[Path, Any, Any]) -> None:
+    folder, _, _ = first
+    log = (folder / "logs/run-1/data-gate.txt").read_text()
+    (folder / "input.json").write_text(
+        log.partition("ExecutorInput (for `modelmill run-node`): ")[2].partition("\n")[0]
+    )
+    given = ["--task", "data-gate", "--executor-input", f"@{folder / 'input.json'}"]
+    words = [sys.executable, "-m", "pipeline", "run-node", str(folder / "pipeline.yaml"), *given]
+    for mounts, code in ((folder / "pods/run-1/data-gate", 0), (folder / "nothing", 1)):
+        done = subprocess.run([*words, "--mounts", str(mounts)], capture_output=True, text=True)
+        assert done.returncode == code, done.stdout + done.stderr
+    assert "FeatureStats.pb" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.kubeflow
+def test_the_next_run_goes_by_other_parameters_and_by_what_the_last_one_left(first: tuple[Path, Any, Any]) -> None:
     _, runs, _ = first
+    for path in sorted(runs.path("s3://lake/stripes/rows").glob("1*.png")):
+        path.unlink()
     tasks = runs.run("run-2", {"train_epochs": 5, "seed": 3, "version_label": "spring"})
+    assert metadata(tasks, "last-statistics", "statistics")["found"] == 1
+    verdict = json.loads((runs.path(tasks["data-gate"].outputs["verdict"]["uri"]) / "gates.json").read_text())
+    assert any(gate["metric"] == "drift" and gate["value"] > 0 for gate in verdict)
     assert metadata(tasks, "baseline", "model")["found"] == 1
     assert metadata(tasks, "evaluate", "blessing")["baseline_model"] == tasks["baseline"].outputs["model"]["uri"]
     pushed = metadata(tasks, "push", "pushed_model")
@@ -191,3 +218,4 @@ def test_digits_cnn_is_the_model_of_a_local_run(target: Target, experiment: Path
     print(f"  chosen: {trial['label']}, {trial['gzip_bytes']} bytes; test split: {figures['compressed']}")
     assert (pushed / "model.tflite").read_bytes() == (local / "model.tflite").read_bytes()
     assert (pushed / "labels.txt").read_bytes() == (local / "labels.txt").read_bytes()
+    assert all("outputFile" in said_input(log)["outputs"] for log in (tmp_path / "logs/run-1").iterdir())

@@ -13,6 +13,7 @@ import yaml
 
 from pipeline.experiment import load
 from pipeline.folders import NODES
+from pipeline.kubeflow_config import Accelerator, Resources
 from pipeline.runners.kubeflow import rules, targets
 from pipeline.runners.kubeflow.targets import DeployError, Target
 
@@ -165,6 +166,30 @@ def test_the_kubernetes_document(compiled: SimpleNamespace) -> None:
 def test_accelerators_have_the_targets_names(compiled: SimpleNamespace) -> None:
     assert container(compiled.vertex, "train")["resources"]["accelerator"]["type"] == "NVIDIA_TESLA_T4"
     assert container(compiled.kubeflow, "train")["resources"]["accelerator"]["resourceType"] == "nvidia.com/gpu"
+
+
+@pytest.mark.parametrize(
+    ("name", "resource", "selector", "vertex"),
+    [
+        ("nvidia-l4", "nvidia.com/gpu", {"cloud.google.com/gke-accelerator": "nvidia-l4"}, "NVIDIA_L4"),
+        ("tpu-v3", "cloud-tpus.google.com/v3", {}, "TPU_V3"),
+        (
+            "tpu-v5e",
+            "google.com/tpu",
+            {"cloud.google.com/gke-tpu-accelerator": "tpu-v5-lite-podslice"},
+            "TPU_V5_LITEPOD",
+        ),
+    ],
+)
+def test_gpus_and_tpus_by_one_name(name: str, resource: str, selector: dict[str, str], vertex: str) -> None:
+    wanted = Resources(accelerator=Accelerator(type=name, count=4))
+    found = targets.limits(Target.KUBEFLOW, "train", wanted)
+    count = {"count": "4", "resourceCount": "4"}
+    assert found.spec["accelerator"] == {"type": resource, "resourceType": resource, **count}
+    assert found.node_selector == selector
+    found = targets.limits(Target.VERTEX, "train", wanted)
+    assert found.spec["accelerator"] == {"type": vertex, "resourceType": vertex, **count}
+    assert found.node_selector == {}
 
 
 def test_nothing_of_this_machine_is_in_it(compiled: SimpleNamespace) -> None:

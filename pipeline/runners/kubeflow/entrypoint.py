@@ -35,7 +35,8 @@ def main(argv: list[str]) -> int:
     """Runs one task; the exit code."""
     options, beam = _options(argv)
     sys.argv = sys.argv[:1]  # Beam's executors parse it with absl, which knows none of these options
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # Forced: what was imported before may have set up logging of its own.
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     if options.time_limit:
         _watch(options.time_limit)
     try:
