@@ -13,8 +13,8 @@ from tensorflow_model_analysis.extractors import materialized_predictions_extrac
 from tensorflow_model_analysis.proto import config_pb2
 from tfx_bsl.public import tfxio
 
+from components.evaluate import extractors, predictions
 from components.evaluate import metrics as ours
-from components.evaluate import predictions
 from components.evaluate.config import EvaluateConfig
 from data import modality, task
 
@@ -73,13 +73,13 @@ def compare(pipeline: beam.Pipeline, recorded: str, evaluation: str, asked: str,
         raw_record_column_name=tfma.ARROW_INPUT_COLUMN,
         telemetry_descriptors=["CompressedEvaluator"],
     )
-    extractors = [
+    steps = [
         tfma.extractors.FeaturesExtractor(config),
         tfma.extractors.LabelsExtractor(config),
         tfma.extractors.ExampleWeightsExtractor(config),
         materialized_predictions_extractor.MaterializedPredictionsExtractor(config),
         tfma.extractors.UnbatchExtractor(),
-        tfma.extractors.SliceKeyExtractor(eval_config=config, materialize=False),
+        extractors.raw_slices(tfma.extractors.SliceKeyExtractor(eval_config=config, materialize=False)),
     ]
     evaluators = [tfma.evaluators.MetricsPlotsAndValidationsEvaluator(config, random_seed_for_testing=SEED)]
     paths = {key: f"{evaluation}/{key}" for key in (tfma.METRICS_KEY, tfma.PLOTS_KEY, tfma.VALIDATIONS_KEY)}
@@ -91,6 +91,6 @@ def compare(pipeline: beam.Pipeline, recorded: str, evaluation: str, asked: str,
         pipeline
         | "ReadPredictions" >> source.BeamSource()
         | "ToExtracts" >> tfma.BatchedInputsToExtracts()
-        | "Evaluate" >> tfma.ExtractAndEvaluate(extractors=extractors, evaluators=evaluators)
+        | "Evaluate" >> tfma.ExtractAndEvaluate(extractors=steps, evaluators=evaluators)
         | "WriteResults" >> tfma.WriteResults(writers=writers)
     )

@@ -1,4 +1,4 @@
-"""What TFX's Evaluator takes from us by name (its `module_path`): extractors that slice by the raw label.
+"""What TFX's Evaluator takes from us by name (its `module_path`): extractors that slice by raw features.
 
 TFMA looks for a slice's feature among the transformed features of every model first. There `label` is the number of
 the class, which differs between two models whose vocabularies are ordered differently: an example would fall into
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.extractors import slice_key_extractor
@@ -18,26 +19,38 @@ from tensorflow_model_analysis.extractors import slice_key_extractor
 def custom_extractors(
     eval_shared_model: Any, eval_config: Any, tensor_adapter_config: Any
 ) -> list[tfma.extractors.Extractor]:
-    """TFMA's own extractors, but the last one slices by raw features."""
-    *extractors, last = tfma.default_extractors(
-        eval_shared_model=eval_shared_model,
-        eval_config=eval_config,
-        tensor_adapter_config=tensor_adapter_config,
-    )
-    assert last.stage_name == slice_key_extractor.SLICE_KEY_EXTRACTOR_STAGE_NAME, last.stage_name
-    return [*extractors, tfma.extractors.Extractor(last.stage_name, _RawSlices(last.ptransform))]
+    """TFMA's own extractors, but the last one slices by raw features.
+
+    What the schema says of tensors is not handed on: where train has a value in every example, an empty cell of test
+    would raise, though the gate may have let it pass with a warning. The models take whole examples, and parse them.
+    """
+    *extractors, last = tfma.default_extractors(eval_shared_model=eval_shared_model, eval_config=eval_config)
+    return [*extractors, raw_slices(last)]
+
+
+def raw_slices(extractor: tfma.extractors.Extractor) -> tfma.extractors.Extractor:
+    """TFMA's extractor of slice keys, of the raw features that an example has: an empty cell is in no slice."""
+    assert extractor.stage_name == slice_key_extractor.SLICE_KEY_EXTRACTOR_STAGE_NAME, extractor.stage_name
+    return tfma.extractors.Extractor(extractor.stage_name, _RawSlices(extractor.ptransform))
 
 
 class _RawSlices(beam.PTransform):
-    """Extracts slice keys where there are no transformed features (nothing after it needs them)."""
+    """Extracts slice keys where there are no transformed features (nothing after it needs them), and no empty ones."""
 
     def __init__(self, slices: beam.PTransform) -> None:
         super().__init__()
         self._slices = slices
 
     def expand(self, extracts: beam.PCollection) -> beam.PCollection:
-        return extracts | "DropTransformed" >> beam.Map(_without_transformed) | self._slices
+        return extracts | "OnlyRaw" >> beam.Map(_only_raw) | self._slices
 
 
-def _without_transformed(extracts: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in extracts.items() if key != constants.TRANSFORMED_FEATURES_KEY}
+def _only_raw(extracts: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in extracts.items() if key != constants.TRANSFORMED_FEATURES_KEY}
+    # TFMA would make a slice of the value None, and then fail to write it.
+    there = {name: value for name, value in kept[constants.FEATURES_KEY].items() if not _is_empty(value)}
+    return {**kept, constants.FEATURES_KEY: there}
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, np.ndarray) and all(one is None for one in value.ravel()))

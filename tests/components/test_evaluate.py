@@ -83,16 +83,19 @@ def node(tmp_path_factory):
 @pytest.fixture(scope="module")
 def examples(node):
     """321 raw examples, of which the model gets some wrong."""
-    random = np.random.default_rng(0)
-    made = []
-    for label, count in COUNTS.items():
-        for mean in random.normal(CENTRES.get(label, 128.0), 25, count):
-            pixels = np.clip(random.normal(mean, 3, (4, 4)), 0, 255).astype(np.uint8)
-            buffer = io.BytesIO()
-            Image.fromarray(pixels).save(buffer, "PNG")
-            content = buffer.getvalue()
-            made.append({"image": content, "label": label, "sha256": hashlib.sha256(content).hexdigest(), "height": 4})
+    made = [picture(label, number) for label, count in COUNTS.items() for number in range(count)]
     return node.examples(train=made[:1], test=made)
+
+
+def picture(label, number):
+    """A raw example."""
+    random = np.random.default_rng([sorted(COUNTS).index(label), number])
+    mean = random.normal(CENTRES.get(label, 128.0), 25)
+    pixels = np.clip(random.normal(mean, 3, (4, 4)), 0, 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    content = buffer.getvalue()
+    return {"image": content, "label": label, "sha256": hashlib.sha256(content).hexdigest(), "height": 4}
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ from tfx.types import standard_artifacts
 
 from components import gates
 from components.gates import GateRefusedError
+from components.ingest.component import example_gen
+from components.transform.component import transform
 from components.validate.component import (
     DataGate,
     example_validator,
@@ -21,6 +23,7 @@ from components.validate.component import (
     statistics_gen,
 )
 from components.validate.config import ValidateConfig
+from data.config import SplitConfig
 from data.modalities import image
 from data.table import BadDataError
 
@@ -142,6 +145,39 @@ def test_a_value_that_train_never_had_is_an_anomaly_or_a_warning(run_node: Any) 
         run_node(gate(*given))
     (row,) = [row for row in rows_of(run_node(gate(*given, on_anomaly="warn"))) if row.warned]
     assert row.slice == "test/camera"
+
+
+def test_empty_cells_are_an_anomaly_or_a_warning_behind_which_transform_goes_on(
+    run_node: Any, image_folder: Path, tmp_path: Path
+) -> None:
+    """Train has every cell, so its schema wants one of each example; what comes behind reads by that schema."""
+    (tmp_path / "data").mkdir()
+    rows = ["path,label,part,camera,floor"]
+    for number in range(32):
+        part = ("train", "eval", "test", "train")[number // 2 % 4]
+        for name in ("flat", "rows"):
+            shutil.copy(image_folder / name / f"{number}.png", tmp_path / "data" / f"{name}{number}.png")
+            cells = "," if part != "train" and number % 2 else f"left,{1 + number % 3}"
+            rows.append(f"{name}{number}.png,{name},{part},{cells}")
+    (tmp_path / "data" / "labels.csv").write_text("\n".join(rows))
+    data = image.Config(path=str(tmp_path / "data"), csv="labels.csv", height=12, width=12, channels=1)
+    ingest = example_gen(str(data.path), data, SplitConfig(by="column", column="part"), "code")
+    statistics = statistics_gen(ingest.outputs["examples"], data)
+    schema = schema_gen(statistics.outputs["statistics"], None)
+    validator = example_validator(statistics.outputs["statistics"], schema.outputs["schema"])
+    for node in (ingest, statistics, schema, validator):
+        run_node(node)
+    given = statistics.outputs["statistics"], validator.outputs["anomalies"]
+    with pytest.raises(GateRefusedError, match=r"eval/camera +.*present in fewer examples than expected"):
+        run_node(gate(*given, slices=("label", "camera")))
+    told = rows_of(run_node(gate(*given, slices=("label", "camera"), on_anomaly="warn")))
+    assert {row.slice for row in told if row.warned} == {
+        f"{split}/{name}" for split in ("eval", "test") for name in ("camera", "floor")
+    }
+    (transformed,) = run_node(transform(ingest.outputs["examples"], schema.outputs["schema"], data, "code"))[
+        "transformed_examples"
+    ]
+    assert [path.name for path in Path(transformed.uri).iterdir() if any(path.iterdir())]
 
 
 def test_a_single_class_is_refused_whatever_is_warned_of(run_node: Any, prepared: SimpleNamespace) -> None:

@@ -1,0 +1,62 @@
+"""A column whose cells are empty in the test split alone, let pass by a warning: both evaluations slice by it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tfx.types import Channel, standard_artifacts
+
+from components import artifacts, gates
+from components.evaluate import component, gate
+from components.evaluate.config import EvaluateConfig
+from data.config import DataConfig
+from tests.components.test_evaluate import SCHEMA, Shades, picture, save
+
+# As inferred from a train split in which no cell is empty.
+CAMERA = (
+    "feature { name: 'camera' type: BYTES presence { min_fraction: 1 min_count: 1 } shape { dim { size: 1 } } }"
+    "feature { name: 'floor' type: INT presence { min_fraction: 1 min_count: 1 } shape { dim { size: 1 } } }"
+)
+
+
+def test_examples_with_empty_cells_are_in_no_slice_of_that_column(run_node: Any) -> None:
+    made = [picture(("mid", "dark", "light")[number % 3], number) for number in range(120)]
+    for number, one in enumerate(made):
+        one |= {"camera": "left", "floor": 1 + number % 2} if number % 4 else {}
+    examples = run_node.channel(run_node.examples(train=made[1:2], test=made))
+    config = EvaluateConfig(threshold=0.5, slices=("label", "camera", "floor"), slice_threshold=0.1, min_slice=1)
+    model = save(run_node, Shades(), 7)
+    evaluator = component.evaluator(
+        examples=examples,
+        model=run_node.channel(model),
+        baseline_model=Channel(type=standard_artifacts.Model),
+        schema=run_node.channel(run_node.artifact(standard_artifacts.Schema, {"schema.pbtxt": SCHEMA + CAMERA})),
+        config=config,
+        code="digest",
+    )
+    rows = gate.float_gates(run_node(evaluator)["evaluation"][0].uri, config)
+    wanted = {"camera=left", "floor=1", "floor=2", *(f"label={label}" for label in ("mid", "dark", "light"))}
+    assert {row.slice for row in rows if row.gate == "slice_threshold"} == wanted
+
+    compressed = run_node.artifact(artifacts.CompressedModel, {artifacts.FLATBUFFER: Shades().flatbuffer()})
+    compressed.id = 8
+    trials = {"float": {}, "trials": [{"over": ()}], "chosen": 0, "within_budget": True}
+    report = run_node.artifact(artifacts.CompressionReport, {artifacts.TRIALS_FILE: json.dumps(trials)})
+    both = component.CompressedEvaluator(
+        examples=examples,
+        model=run_node.channel(model),
+        compressed=run_node.channel(compressed),
+        report=run_node.channel(report),
+        config=config,
+        data=DataConfig(modality="image", path="unused"),
+        max_drop=0.01,
+        margin=0.02,
+        code="digest",
+    )
+    (evaluation,) = run_node(both)["evaluation"]
+    rows = gates.read(Path(evaluation.uri) / artifacts.GATES_FILE)
+    assert {row.slice for row in rows if row.gate == "non_inferiority"} == {"overall", *wanted}
+    figures = json.loads(Path(evaluation.uri, "metrics.json").read_text())
+    assert figures["slices"]["camera=left"]["examples"] == 90 and figures["examples"] == 120
