@@ -16,6 +16,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from components import artifacts, gates
 from components.evaluate import compare
+from components.evaluate.config import EvaluateConfig
 from components.gates import Gate
 from pipeline.experiment import Experiment, load
 from pipeline.folders import NODES
@@ -51,10 +52,11 @@ def evaluation(tmp_path_factory: pytest.TempPathFactory) -> str:
             "class": [LABELS[label] for label in labels],
         }
     )
+    judged = EvaluateConfig().resolved("classification")
     config = config_pb2.EvalConfig(
         model_specs=[config_pb2.ModelSpec(label_key="label", prediction_key="prediction")],
         slicing_specs=[config_pb2.SlicingSpec(), config_pb2.SlicingSpec(feature_keys=["class"])],
-        metrics_specs=[config_pb2.MetricsSpec(metrics=compare.metric_configs())],
+        metrics_specs=[config_pb2.MetricsSpec(metrics=compare.metric_configs("classification", judged))],
     )
     compare.with_intervals(config)
     folder = tmp_path_factory.mktemp("evaluation")
