@@ -107,15 +107,6 @@ def read(folder: Path) -> Recorded:
     )
 
 
-def artifacts_before(folders: Folders, kind: str, artifact: Artifact) -> list[Artifact]:
-    """Older artifacts of a type from ML Metadata, the newest first, as far as they are still there."""
-    if not folders.metadata.is_file():
-        return []
-    found = [_artifact(one, folders) for one in _store(folders).get_artifacts_by_type(kind)]
-    older = [one for one in found if one.id < artifact.id and one.path != artifact.path and one.path.is_dir()]
-    return sorted(older, key=lambda one: -one.id)
-
-
 def places(folders: Folders, run_ids: Iterable[str]) -> set[Path]:
     """Where all artifacts lie that nodes took or gave in these runs, those from the cache and from earlier runs too.
 

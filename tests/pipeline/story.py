@@ -202,6 +202,12 @@ def _summary(run_id: str, status: str, right: float, trials: dict[str, Any]) -> 
             {"gate": gate, "metric": "accuracy", "slice": where, "value": right, "lower": None, "upper": None}
             | {"bound": 0.5, "passed": passed, "reason": "" if passed else f"too low {HOSTILE}"}
             for gate, where, passed in gates
+        ]
+        + [
+            {"gate": "data", "metric": "skew", "slice": f"test/{HOSTILE}", "value": 0.25, "lower": None, "upper": None}
+            | {"bound": 0.2, "passed": True, "warned": True, "reason": "skew of 0.250 from train, 0.2 is allowed"},
+            {"gate": "data", "metric": "skew", "slice": "eval/label", "value": 0.0625, "lower": None, "upper": None}
+            | {"bound": None, "passed": True, "warned": False, "reason": ""},
         ],
         "pushed": "/pushed/1" if status == "pushed" else None,
     }

@@ -66,6 +66,8 @@ def test_it_has_every_part_and_says_what_came_out(made: Path, run: Path) -> None
     assert "72 examples a second" in said  # 36 examples in half a second
     assert "Telling pets apart" in said
     assert "unexpected" in said
+    assert "The largest is 0.250; 1 is more than the experiment allows: 0 refused, 1 let pass with a warning." in said
+    assert "eval label 0.0625 told" in said
     charts = [one for one in reader.all("div") if "plot" in (one.get("class") or "")]
     assert len(charts) == 13
     assert all(one["aria-label"] for one in charts)

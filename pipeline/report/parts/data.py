@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.report import charts, words
 from pipeline.report.parts import sheets
-from pipeline.report.recorded import Recorded, artifacts_before
+from pipeline.report.recorded import Recorded
 
 SPLITS = ("train", "eval", "test")
 MANY = 60  # classes in a chart
+MOST = 40  # distances in a table
+DISTANCES = {"skew": "skew, from train", "drift": "drift, from the last run's data"}
 
 
 def make(run: Recorded) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def make(run: Recorded) -> dict[str, Any]:
         "figure": _counts(counts),
         "features": _features(statistics),
         "anomalies": _anomalies(run),
-        "distances": _distances(run, counts),
+        "distances": _distances(run),
         "sheet": sheets.plain(run),
         "augmented": sheets.augmented(run),
     }
@@ -138,40 +139,25 @@ def _anomalies(run: Recorded) -> dict[str, Any]:
     return {"says": says, "columns": ["split", "feature", "what"], "rows": rows}
 
 
-def _distances(run: Recorded, counts: dict[str, dict[str, int]]) -> dict[str, Any] | None:
-    """How far the classes' shares are from those of train, and of the last run on other data (L-infinity)."""
-    train = counts.get("train")
-    if not train:
+def _distances(run: Recorded) -> dict[str, Any] | None:
+    """What the data gate measured of each split's skew from train and drift from the last run's data, and decided."""
+    measured = [row for row in run.summary.get("gates", []) if row["gate"] == "data" and row["metric"] in DISTANCES]
+    if not measured:
         return None
+    over = [row for row in measured if not row["passed"] or row.get("warned")]
+    refused = sum(not row["passed"] for row in over)
+    says = f"The largest is {max(row['value'] for row in measured):.3f}; "
+    says += f"{words.plural(len(over), 'is', 'are')} more than the experiment allows" if over else "none is too large"
+    says += f": {refused} refused, {len(over) - refused} let pass with a warning." if over else "."
+    if not refused and all(row["metric"] != "drift" for row in measured):
+        says += " There is no earlier run on other data to measure drift from."
+    measured.sort(key=lambda row: (row not in over, -row["value"]))
+    if len(measured) > MOST:
+        says += f" The first {MOST} of {len(measured)} are shown."
     rows = []
-    for split, histogram in counts.items():
-        if split != "train" and histogram:
-            rows.append([f"skew: train and {split}", *_worst(train, histogram)])
-    mine = run.artifact("statistics", "statistics")
-    older = artifacts_before(run.folders, mine.type, mine) if mine and mine.type else []
-    for one in older:
-        before = _statistics(one.path).get("train")
-        if before is not None and (histogram := _histogram(before)):
-            rows.append(["drift: this train split and the last run's on other data", *_worst(histogram, train)])
-            break
-    if not rows:
-        return None
-    largest = max(float(row[1]) for row in rows)
-    word = (
-        "The splits hold the classes in nearly the same shares"
-        if largest < 0.05
-        else "The shares of the classes differ"
-    )
-    end = "" if len(rows) > 2 else " There is no earlier run on other data to compare with."
-    return {
-        "says": f"{word}: by {largest:.3f} at most.{end}",
-        "columns": ["of", "largest difference of a share", "class"],
-        "rows": rows,
-    }
-
-
-def _worst(one: Mapping[str, int], other: Mapping[str, int]) -> list[str]:
-    totals = max(1, sum(one.values())), max(1, sum(other.values()))
-    differences = {key: abs(one.get(key, 0) / totals[0] - other.get(key, 0) / totals[1]) for key in {*one, *other}}
-    label = max(sorted(differences), key=lambda key: differences[key])
-    return [f"{differences[label]:.4f}", label]
+    for row in measured[:MOST]:
+        split, _, feature = row["slice"].partition("/")
+        bound = "" if row["bound"] is None else f"{row['bound']:g}"
+        result = "refused" if not row["passed"] else "warning" if row in over else "passed" if bound else "told"
+        rows.append([DISTANCES[row["metric"]], split, feature, f"{row['value']:.4f}", bound, result])
+    return {"says": says, "columns": ["of", "split", "feature", "distance", "allowed", "result"], "rows": rows}
