@@ -47,9 +47,24 @@ def converter(model: tf_keras.Model, spec: Spec) -> tf.lite.TFLiteConverter:
 def _converter(model: tf_keras.Model) -> tf.lite.TFLiteConverter:
     import tensorflow as tf
 
-    made = tf.lite.TFLiteConverter.from_keras_model(model)
+    given = [tf.TensorSpec(one.shape, one.dtype, one.name) for one in model.inputs]
+    function = tf.function(lambda inputs: model(inputs, training=False), given)
+    # Not from_keras_model: it writes a SavedModel of Keras first, of which `_weights` tells.
+    made = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], _weights(model))
     made.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     return made
+
+
+def _weights(model: tf_keras.Model) -> tf.Module:
+    """What a SavedModel has to hold of a model. Of a Keras model it would hold the calls of each layer, too.
+
+    Nobody calls those, and to trace, write and read them takes longer than all the rest.
+    """
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.weights = model.variables
+    return module
 
 
 class _Behind:
@@ -97,25 +112,30 @@ def export(model: tf_keras.Model, spec: Spec, transform_graph: str, folder: Path
     strings = tf.TensorSpec([None], tf.string, name=kind.INPUT)
     serialized = tf.TensorSpec([None], tf.string, name="examples")
 
-    module = tf.Module()
-    module.model = served(model, spec)
+    whole = served(model, spec)
+    module = _weights(whole)
     module.transform = output.transform_features_layer()
 
+    @tf.autograph.experimental.do_not_convert  # there is nothing to convert in it, and looking takes seconds
+    def transform(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        transformed: dict[str, tf.Tensor] = module.transform(features)
+        return transformed
+
     def inputs(features: dict[str, tf.Tensor]) -> tf.Tensor:
-        return modality.finish(kind.from_transformed(module.transform(features), spec), spec)
+        return modality.finish(kind.from_transformed(transform(features), spec), spec)
 
     @tf.function(input_signature=[strings])
     def serving_default(raw: tf.Tensor) -> dict[str, tf.Tensor]:
-        return asked.served(module.model(inputs({kind.INPUT: raw[:, tf.newaxis]}), training=False), spec)
+        return asked.served(whole(inputs({kind.INPUT: raw[:, tf.newaxis]}), training=False), spec)
 
     @tf.function(input_signature=[serialized])
     def evaluate(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed = tf.io.parse_example(examples, {kind.INPUT: raw_features[kind.INPUT]})
-        return {asked.ANSWER: module.model(inputs(parsed), training=False)}
+        return {asked.ANSWER: whole(inputs(parsed), training=False)}
 
     @tf.function(input_signature=[serialized])
     def transform_features(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        transformed = module.transform(tf.io.parse_example(examples, raw_features))
+        transformed = transform(tf.io.parse_example(examples, raw_features))
         return {modality.LABEL: asked.label(transformed, spec)}
 
     @tf.function(input_signature=[strings])
