@@ -129,7 +129,7 @@ class Examples:
             seeds = tf.stack([tf.fill(tf.shape(places), tf.constant(seed, tf.int64)), places], axis=1)
             inputs, labels = pair
             if policy.changes():
-                inputs = self._modality.augment(inputs, seeds, policy)
+                inputs = self._augmented(inputs, seeds, policy)
             if policy.mixes():
                 labels = self._task.shares(labels, self.spec)
                 inputs, labels = self._modality.mix(inputs, labels, seeds, policy)
@@ -145,6 +145,19 @@ class Examples:
             .map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
             .prefetch(tf.data.AUTOTUNE)
         )
+
+    def _augmented(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tf.Tensor:
+        """Augments a batch, filled up if it is the last: augmentation is compiled anew for each size of batch."""
+        import tensorflow as tf
+
+        if not isinstance(inputs, tf.Tensor):  # drafts of several parts
+            return self._modality.augment(inputs, seeds, policy)
+        count = tf.shape(inputs)[0]
+        places = tf.range(self.batch) % count
+        inputs, seeds = (
+            tf.ensure_shape(tf.gather(one, places), [self.batch, *one.shape[1:]]) for one in (inputs, seeds)
+        )
+        return self._modality.augment(inputs, seeds, policy)[:count]
 
 
 def normalise(inputs: tf.Tensor, spec: Spec) -> tf.Tensor:

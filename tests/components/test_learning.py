@@ -158,7 +158,10 @@ FULL: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
-def test_a_kill_changes_nothing(examples: dict[str, Examples], tmp_path: Path, precision: str) -> None:
+def test_a_kill_changes_nothing(
+    examples: dict[str, Examples], tmp_path: Path, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervised, "CHECKPOINT_SECONDS", 0)
     learning = LearningConfig.model_validate({**FULL, "precision": precision})
     given = {"learning": learning, "class_weights": [1.0, 2.0, 1.0]}
     whole, expected = learn(examples, tmp_path / "whole", **given)

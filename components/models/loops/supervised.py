@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import tf_keras
 
 STATE = "state.json"
+# Epochs of a small model are shorter than it takes to write it down: a kill costs what was done in so long at most.
+CHECKPOINT_SECONDS = 2.0
 
 
 def train(
@@ -76,6 +78,7 @@ def train(
     for epoch, row in enumerate(history):
         watch(epoch, row)
     rate = optimizer.Rate(learning, steps)
+    state_written = [-math.inf]
     checkpoint: tf.train.Checkpoint
 
     def ended(epoch: int, row: dict[str, float]) -> None:
@@ -89,12 +92,15 @@ def train(
         if asked.better(row) >= max(map(asked.better, history)):
             state["best"] = epoch
             store.save_weights(checkpoints / f"best-{epoch}.npz", model)
-        state["checkpoint"] = os.path.basename(checkpoint.write(str(checkpoints / f"epoch-{epoch}")))
-        _write_state(checkpoints, state)
+        model.stop_training = exhausted()
+        last = model.stop_training or epoch + 1 == learning.epochs
+        if last or time.monotonic() - state_written[0] >= CHECKPOINT_SECONDS:
+            state["checkpoint"] = os.path.basename(checkpoint.write(str(checkpoints / f"epoch-{epoch}")))
+            _write_state(checkpoints, state)
+            state_written[0] = time.monotonic()
         measured = f"{asked.MEASURE} {row[asked.MEASURE]:.3f}  eval {row[f'val_{asked.MEASURE}']:.3f}"
         progress.bar("train", epoch + 1, learning.epochs, f"loss {row['loss']:.3f}  {measured}")
         watch(epoch, row)
-        model.stop_training = exhausted()
 
     def exhausted() -> bool:
         """Whether early stopping ends it. Before the last phase, what gets no better may yet be thawed."""
