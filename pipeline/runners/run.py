@@ -24,7 +24,7 @@ from pipeline.experiment import Experiment, ExperimentError
 from pipeline.folders import Folders, RunFolder
 from pipeline.report import ending, memory, origin, page, summary, table
 from pipeline.report.outcome import Outcome
-from pipeline.runners import failure, lock, logs
+from pipeline.runners import failure, loading, lock, logs, remembering
 from pipeline.runners.console import Display, Follower, display
 
 # The exit codes of `modelmill run`.
@@ -188,7 +188,7 @@ def _run_nodes(
     needs = memory.note(request.experiment, Path(request.experiment.data.path or folders.samples / str(name)))
     if needs:
         shown.note(needs)
-    with shown.phase("loading TensorFlow and TFX"):
+    with shown.phase("loading TensorFlow and TFX"), loading.lean():
         from tfx.orchestration.pipeline import RunOptions
 
         from pipeline.runners.local import LocalRunner
@@ -204,7 +204,8 @@ def _run_nodes(
         watch(Outcome(node.id))
     first, last = request.first, request.last
     options = RunOptions(first and [first], last and [last]) if first or last else None
-    LocalRunner(run_id, watch, shown.note).run(pipeline, options)
+    with remembering.beam():
+        LocalRunner(run_id, watch, shown.note).run(pipeline, options)
 
 
 @contextlib.contextmanager

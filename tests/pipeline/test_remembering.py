@@ -1,0 +1,74 @@
+"""What Beam remembers is what it would have found again."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import apache_beam as beam
+import pytest
+from apache_beam.options import pipeline_options
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.testing import util
+from apache_beam.transforms import core
+
+from components.testing import BEAM
+from pipeline.runners import remembering
+
+KINDS = [
+    pipeline_options.StandardOptions,
+    pipeline_options.TypeOptions,
+    pipeline_options.DebugOptions,
+    pipeline_options.DirectOptions,
+    pipeline_options.WorkerOptions,
+]
+FLAGS = [*BEAM, "--experiments=one", "--experiments=two", "--unknown=3"]
+
+
+class Times(beam.DoFn):
+    def __init__(self, factor: int) -> None:
+        self._factor = factor
+
+    def process(self, element: int, window: Any = beam.DoFn.WindowParam, add: int = 1) -> Any:
+        yield element * self._factor + add
+
+
+def told() -> list[dict[str, Any]]:
+    options, found = PipelineOptions(FLAGS), []
+    for kind in KINDS * 2:
+        view = options.view_as(kind)
+        found.append({name: getattr(view, name) for name in view._visible_option_list()})
+    return found
+
+
+def test_options_are_those_of_beam_and_are_shared_by_views_and_by_nothing_else() -> None:
+    wanted = told()
+    with remembering.beam():
+        assert told() == wanted == told()
+        one, other = PipelineOptions(FLAGS), PipelineOptions(FLAGS)
+        one.view_as(pipeline_options.DebugOptions).add_experiment("mine")
+        one.view_as(pipeline_options.StandardOptions).streaming = True
+        assert "mine" in one.view_as(pipeline_options.DebugOptions).experiments
+        assert one.view_as(pipeline_options.StandardOptions).streaming is True
+        assert other.view_as(pipeline_options.DebugOptions).experiments == ["one", "two"]
+        assert other.view_as(pipeline_options.StandardOptions).streaming is False
+
+
+@pytest.mark.parametrize(
+    "function", [Times(2).process, Times.process, told, functools.partial(max, 1), str.strip, lambda one, two=[3]: one]
+)
+def test_arguments_are_those_of_beam(function: Any) -> None:
+    wanted = core.get_function_args_defaults(function)
+    with remembering.beam():
+        for _ in range(2):
+            names, defaults = core.get_function_args_defaults(function)
+            assert (names, defaults) == wanted
+            names.clear()
+
+
+def test_a_pipeline_does_the_same_and_beam_is_as_before_behind_it() -> None:
+    before = PipelineOptions.view_as, core.get_function_args_defaults
+    with remembering.beam(), beam.Pipeline(options=PipelineOptions(list(BEAM))) as pipeline:
+        made = pipeline | beam.Create([1, 2]) | "Twice" >> beam.ParDo(Times(2)) | "More" >> beam.ParDo(Times(3), add=5)
+        util.assert_that(made, util.equal_to([14, 20]))
+    assert (PipelineOptions.view_as, core.get_function_args_defaults) == before
