@@ -23,9 +23,10 @@ from PIL import Image
 
 # The augmentation is part of the work, not of the pipeline; its own speed is another benchmark's.
 from data.augment import image as augmentation
+from data.modalities.image import Policy
 
 SHARES = (("train", 14), ("eval", 3), ("test", 3))
-POLICY = {"rotation": 12, "scale": 0.1, "crop": 0.15, "brightness": 0.1, "contrast": 0.2, "strength": 1.0}
+POLICY = Policy(rotation=12, scale=0.1, crop=0.15, brightness=0.1, contrast=0.2)
 BATCH = 32
 
 
@@ -84,7 +85,7 @@ class Work:
 
         def prepare(places: tf.Tensor, pair: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
             seeds = tf.stack([tf.zeros_like(places), places], axis=1)
-            augmented = augmentation.augment(pair[0], seeds, **POLICY)
+            augmented = augmentation.augment(pair[0], seeds, POLICY)
             return (tf.cast(augmented, tf.float32) - self.mean) / self.stddev, pair[1]
 
         batches = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(10_000).repeat(epochs).enumerate()
