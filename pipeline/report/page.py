@@ -5,9 +5,11 @@ What is read off artifacts is kept by their places, so that a run in which nothi
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -93,15 +95,25 @@ def _key(run: Recorded) -> str:
 
 
 def _library(folders: Folders) -> str:
-    """Vega, Vega-Lite and Vega-Embed in one script, as vl-convert bundles them; that takes seconds, so it is kept."""
-    path = folders.cache / f"vega-{metadata.version('vl-convert-python')}.js"
-    if path.is_file():
-        return path.read_text(encoding="utf-8")
+    """Vega, Vega-Lite and Vega-Embed in one script, as vl-convert bundles them; that takes seconds, so it is kept.
+
+    In the virtual environment, where the package lies; if there is none or it can't be written to, by the experiment.
+    """
+    name = f"vega-{metadata.version('vl-convert-python')}.js"
+    places = [folders.cache / name]
+    if sys.prefix != sys.base_prefix:
+        places.insert(0, Path(sys.prefix, "share", "modelmill", name))
+    for path in places:
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
     import vl_convert
 
     script: str = vl_convert.javascript_bundle(vl_version=_vega_lite(vl_convert.get_vegalite_versions()))
     script = script.replace("</script", "<\\/script")
-    _write(path, script)
+    for path in places:
+        with contextlib.suppress(OSError):
+            _write(path, script)
+            break
     return script
 
 
@@ -115,6 +127,9 @@ def _vega_lite(known: list[str]) -> str:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.with_name(f".{path.name}.new")
-    staging.write_text(text, encoding="utf-8")
-    os.replace(staging, path)
+    staging = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        staging.write_text(text, encoding="utf-8")
+        os.replace(staging, path)
+    finally:
+        staging.unlink(missing_ok=True)
