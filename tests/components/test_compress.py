@@ -95,6 +95,7 @@ def test_int8_is_calibrated_with_examples_that_are_not_augmented(
             float_model=trained.outputs["model"],
             config=CompressConfig(chains=[["int8"]], max_drop=1).canonical(),
             augment=policy.online().canonical(),
+            metric="accuracy",
             seed=0,
             checkpoints=str(compressed["trials"] / "checkpoints"),
             code="code",
@@ -250,7 +251,7 @@ def test_steps_that_chains_share_are_made_once_and_change_no_result(
     files = {
         split: [str(path) for path in Path(examples.uri, f"Split-{split}").iterdir()] for split in ("train", "eval")
     }
-    work = {"rebuild": artifacts.rebuild(model.uri), "files": files, "augment": {}, "seed": 0}
+    work = {"rebuild": artifacts.rebuild(model.uri), "files": files, "augment": {}, "metric": "accuracy", "seed": 0}
     pruned = method.parse_chain([{"prune": {"epochs": 1}}])
     both = method.parse_chain([{"prune": {"epochs": 1}}, "dynamic_range"])
     made = {}
