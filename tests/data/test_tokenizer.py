@@ -7,6 +7,8 @@ from __future__ import annotations
 import itertools
 import json
 import random
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -75,9 +77,14 @@ def made(request: pytest.FixtureRequest) -> str:
     return tokenizer.train(tokenizer.words([*english(), *chinese(), *odd(0)], config), config, LENGTH)
 
 
+@lru_cache
+def graph(made: str, pairs: bool) -> Callable[[tf.Tensor], tf.Tensor]:
+    strings = tf.TensorSpec([None], tf.string)
+    return tf.function(lambda given: tokenize.graph(made)(given, pairs), input_signature=[strings], autograph=False)
+
+
 def ids(made: str, texts: list[str], pairs: bool = False) -> np.ndarray:
-    function = tf.function(lambda given: tokenize.graph(made)(given, pairs), autograph=False)
-    return function(tf.constant(texts)).numpy()
+    return graph(made, pairs)(tf.constant(texts)).numpy()
 
 
 @pytest.mark.parametrize("texts", [english, chinese, lambda: odd(1), lambda: FIXED])
