@@ -48,6 +48,21 @@ def test_an_anomaly_is_refused_with_split_feature_and_reason(run_node: Any, prep
         run_node(gate(prepared.statistics.outputs["statistics"], run_node.channel(anomalies)))
 
 
+def test_that_a_text_is_a_new_one_is_no_anomaly(run_node: Any, prepared: SimpleNamespace) -> None:
+    found = anomalies_pb2.Anomalies()
+    new = anomalies_pb2.AnomalyInfo.ENUM_TYPE_UNEXPECTED_STRING_VALUES
+    for feature in ("image", "label"):
+        found.anomaly_info[feature].short_description = f"Unexpected values of {feature}"
+        found.anomaly_info[feature].reason.add(type=new)
+    anomalies = run_node.artifact(
+        standard_artifacts.ExampleAnomalies, {"Split-test/SchemaDiff.pb": found.SerializeToString()}
+    )
+    anomalies.split_names = '["test"]'
+    with pytest.raises(GateRefusedError, match="Unexpected values of label") as refused:
+        run_node(gate(prepared.statistics.outputs["statistics"], run_node.channel(anomalies)))
+    assert "Unexpected values of image" not in str(refused.value)
+
+
 def changed(run_node: Any, prepared: SimpleNamespace, tmp_path: Path, split: str, change: Any) -> Any:
     (before,) = prepared.statistics.outputs["statistics"].get()
     shutil.copytree(before.uri, tmp_path / "statistics")
