@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 
 class Entry(NamedTuple):
@@ -106,3 +106,12 @@ def inside(root: str, path: str) -> bool:
         return ".." not in path.split("/")
     home = os.path.realpath(root)
     return os.path.commonpath([home, os.path.realpath(os.path.join(home, path))]) == home
+
+
+def stream(path: str) -> BinaryIO:
+    """A file to be read from its beginning to its end, or here and there. Raises OSError."""
+    if not is_remote(path):
+        return open(path, "rb")
+    import tensorflow as tf
+
+    return cast(BinaryIO, tf.io.gfile.GFile(path, "rb"))

@@ -62,10 +62,10 @@ def look(folder: Path, config: DataConfig, split: SplitConfig) -> Found:
       UnknownNameError: there is no such modality.
       BadDataError: the CSV or the folders are of no use.
     """
-    kind, found = modality.look_up(config.modality), Found()
+    found = Found()
     contents: dict[str, Pair] = {}
     shapes: dict[int, list[Pair]] = defaultdict(list)
-    for row in listing.list_files(str(folder), kind.PATTERN, config, split).rows:
+    for row in listing.list_files(str(folder), modality.pattern(config), config, split).rows:
         name = shown(row.path)
         try:
             examples = list(raw.examples(str(folder), row, config))

@@ -20,6 +20,8 @@ PACKAGE = "data.modalities"
 CONTENT = "sha256"
 LABEL = "label"
 PATH = "path"
+# Of what `stream` gives, no feature: what decides on the split.
+DECIDES = "decides on the split"
 
 Features = Mapping[str, bytes | str | int | float]
 
@@ -50,6 +52,10 @@ class Policy(Strict):
             return self.model_copy(update=_APPLIED)
         return type(self).model_validate(self.model_dump(include={"strength", *self.MIXING}))
 
+    def fitted(self, spec: Spec) -> Self:
+        """With what it must know of the examples; for most modalities that is nothing."""
+        return self
+
     def mixes(self) -> bool:
         """Whether the examples of a batch are mixed, so that labels become shares of classes."""
         return bool(self.strength) and any(getattr(self, name) for name in self.MIXING)
@@ -75,6 +81,16 @@ class Policy(Strict):
 _APPLIED = {name: Policy.model_fields[name].default for name in ("mode", "copies")}
 
 
+class Column(Strict):
+    """One number of a table's row."""
+
+    column: str
+    kind: str = Field(description="number, days, category, missing, or a wave of the date such as 'year sin'.")
+    mean: float = Field(0, description="Of numbers and days, over the train split: they are normalised already.")
+    stddev: float = Field(1, gt=0)
+    categories: tuple[str, ...] = Field((), description="By their place from 0; unknown ones have the next place.")
+
+
 class Spec(Strict):
     """What a model needs to know of its examples: written beside the model, read by all who rebuild it."""
 
@@ -88,6 +104,10 @@ class Spec(Strict):
     vocabulary: int = Field(0, ge=0, description="How many token ids there are; 0 if the inputs are no ids.")
     tokenizer: str = Field("", description="Of texts: the JSON of the tokenizer; see data/tokenizer.py.")
     pairs: bool = Field(False, description="Of texts: each is two, with a tab between them.")
+    columns: tuple[Column, ...] = Field((), description="Of a table: what each number of the vector is.")
+    masked: bool = Field(
+        False, description="The last channel of a series is 1 where there is a value, and 0 where it was padded."
+    )
     sample_rate: int = Field(0, ge=0, description="Hertz, of a waveform; 0 if the inputs are none.")
     label_mean: float = Field(0, description="Of regression: of the labels of the train split.")
     label_stddev: float = Field(1, gt=0, description="Of regression: of the labels of the train split.")
@@ -120,6 +140,11 @@ class Modality(Protocol):
         digest of the file as its CONTENT: where a file holds several examples, they bring a label and a content of
         their own. Raises BadExampleError.
         """
+
+    # A modality whose files hold many examples offers two functions more, and its Config a field `files`, the pattern:
+    #   stream(path, name, config, split) -> Iterator[Features]: in place of `examples`, without reading a file whole;
+    #     each with its own PATH, CONTENT and LABEL, and DECIDES if the split is by a column, by a group or by time.
+    #   columns(config) -> {feature: "int", "float" or "string"}: features that get statistics, and can make slices.
 
     def preprocess(self, inputs: dict[str, tf.Tensor], config: Any) -> dict[str, tf.Tensor]:
         """The TFT preprocessing function: raw features to transformed ones, batched. The label is the task's."""
@@ -175,6 +200,11 @@ def finish(drafts: tf.Tensor, spec: Spec) -> tf.Tensor:
 def look_up(name: str) -> Modality:
     """The modality called `name`. Raises UnknownNameError."""
     return cast(Modality, plugins.load(PACKAGE, name, "modality"))
+
+
+def pattern(config: DataConfig) -> str:
+    """Which files of the data folder hold examples."""
+    return str(getattr(config, "files", "")) or look_up(config.modality).PATTERN
 
 
 def describe(transform_graph: str, examples: list[str], config: DataConfig) -> Spec:

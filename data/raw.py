@@ -8,19 +8,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from data import files, modality, task
-from data.config import DataConfig
+from data.config import DataConfig, SplitConfig
 from data.listing import Row, shown
 from data.modality import BadExampleError
 from data.table import BadDataError
 
 
-def examples(root: str, row: Row, data: DataConfig) -> Iterator[dict[str, Any]]:
+def examples(root: str, row: Row, data: DataConfig, split: SplitConfig | None = None) -> Iterator[dict[str, Any]]:
     """Features of each example in a file: path, sha256 of the content, label, the modality's, and further columns.
 
     Args:
       root: the data folder.
       row: the file.
       data: names the modality.
+      split: how splits are made; what decides on it is given with each example of a file that holds many.
 
     Raises:
       BadExampleError: the file holds no example, or can't be read.
@@ -29,6 +30,10 @@ def examples(root: str, row: Row, data: DataConfig) -> Iterator[dict[str, Any]]:
     name = shown(row.path)
     if row.problem:
         raise BadExampleError(f"{name}: {row.problem}")
+    kind = modality.look_up(data.modality)
+    if hasattr(kind, "stream"):
+        yield from kind.stream(os.path.join(root, row.path), name, data, split or SplitConfig())
+        return
     try:
         contents = files.read(os.path.join(root, row.path))
     except OSError as error:
@@ -36,7 +41,7 @@ def examples(root: str, row: Row, data: DataConfig) -> Iterator[dict[str, Any]]:
     known: dict[str, Any] = {modality.PATH: row.path, modality.CONTENT: hashlib.sha256(contents).hexdigest()}
     if row.label:
         known[modality.LABEL] = _label(row, data)
-    for features in modality.look_up(data.modality).examples(row.path, contents, data):
+    for features in kind.examples(row.path, contents, data):
         taken = sorted(row.columns.keys() & (known.keys() | features.keys()))
         if taken:
             raise BadDataError(f"{data.csv}: the column {taken[0]!r} has the name of a feature; rename it")

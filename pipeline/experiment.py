@@ -266,19 +266,23 @@ def _check_columns(experiment: Experiment, folder: str | None, source: str) -> N
     """Columns that the experiment names stand in the CSV, if that can be read here and now; it is read again later."""
     data, split, slices = experiment.data, experiment.split, experiment.evaluate.slices
     problems, columns = [], None
-    if data.csv is not None and folder is not None:
+    kind = modality.look_up(data.modality)
+    if hasattr(kind, "columns"):  # a table's split is by any of its columns, and it brings no CSV of files
+        columns = list(kind.columns(data))
+        if data.csv is not None:
+            problems.append(f"data.csv: found {data.csv!r}; files of {data.modality} label themselves, see data.files")
+    elif data.csv is not None and folder is not None:
         try:
             columns = table.header(folder, data.csv)
         except table.BadDataError as error:
             raise ExperimentError(source, [str(error)]) from error
-    if data.csv is None:
+    elif data.csv is None:
         columns = []
         if split.column is not None:
             problems.append(f"split.column: found {split.column!r}, but there is no CSV; give data.csv")
     if columns is not None:
         if data.csv and split.column is not None and split.column not in columns:
             problems.append(f"split.column: {plugins.unknown('column', split.column, columns)}")
-        kind = modality.look_up(data.modality)
         allowed = {*kind.DESCRIBED, *columns} - {kind.INPUT, modality.PATH, split.column}
         for name in slices or ():
             if name not in allowed:

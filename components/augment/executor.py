@@ -104,7 +104,7 @@ class _WriteShard(beam.DoFn):
 
     def setup(self) -> None:
         kind = modality.look_up(self._spec.modality)
-        policy = kind.Policy.model_validate_json(self._policy)
+        policy = kind.Policy.model_validate_json(self._policy).fitted(self._spec)
 
         def change(serialized: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
             inputs, _ = modality.parse(serialized, self._spec)
@@ -136,7 +136,11 @@ class _WriteShard(beam.DoFn):
         for (_, record), one in zip(examples, changed, strict=False):
             example = tf.train.Example.FromString(record)
             for name, value in kind.encode(one).items():
-                example.features.feature[name].bytes_list.value[:] = [value.numpy()]
+                feature = example.features.feature[name]
+                if value.dtype == tf.string:
+                    feature.bytes_list.value[:] = [value.numpy()]
+                else:
+                    feature.float_list.value[:] = value.numpy().ravel()
             yield example.SerializeToString(deterministic=True)
 
     def _seeds(self, digest: bytes, copy: int) -> tuple[int, int]:

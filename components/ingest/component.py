@@ -35,7 +35,7 @@ def example_gen(folder: str, data: DataConfig, split: SplitConfig, code: str) ->
     shares = [
         example_gen_pb2.SplitConfig.Split(name=name, hash_buckets=buckets) for name, buckets in split.shares().items()
     ]
-    pattern = data.csv or modality.look_up(data.modality).PATTERN
+    pattern = data.csv or modality.pattern(data)
     if data.csv is None and split.by == "folder":
         pattern = f"*/{pattern}"
     return ExampleGen(

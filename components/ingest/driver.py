@@ -39,7 +39,7 @@ class _Input(input_processor.FileBasedInputProcessor):
         return 0, None  # there are none; TFX would look for them among names, and stumble over one that is not UTF-8
 
     def get_input_fingerprint(self, span: int, version: int | None = None) -> str:
-        pattern = modality.look_up(self._data.modality).PATTERN
+        pattern = modality.pattern(self._data)
         try:
             found = listing.list_files(self._root, pattern, self._data, self._split)
         except (BadDataError, OSError) as error:

@@ -21,9 +21,10 @@ from components.artifacts import COLUMNS, INGEST_FILE
 from components.ingest.config import settings
 from components.ingest.judge import Copy, Verdict, conflict, judge
 from data import listing, modality, raw
-from data.config import SPLITS, DataConfig, SplitConfig
+from data.config import SPLITS, BadSplitError, DataConfig, SplitConfig
 from data.listing import Listing, Row, shown
 from data.modality import BadExampleError
+from data.table import BadDataError
 
 
 class Executor(BaseExampleGenExecutor):
@@ -41,12 +42,14 @@ class Executor(BaseExampleGenExecutor):
     ) -> None:
         """As TFX's; beside the splits it leaves ingest.json, and the CSV's columns as a property of the artifact."""
         data, split = settings(exec_properties)
-        pattern = modality.look_up(data.modality).PATTERN
+        pattern = modality.pattern(data)
         self._listing = listing.list_files(str(exec_properties["input_base"]), pattern, data, split)
         artifact = artifact_utils.get_single_instance(output_dict["examples"])
         self._report = os.path.join(artifact.uri, INGEST_FILE)
         super().Do(input_dict, output_dict, exec_properties)
-        artifact.set_string_custom_property(COLUMNS, json.dumps(self._listing.kinds, sort_keys=True))
+        kind = modality.look_up(data.modality)
+        columns = kind.columns(data) if hasattr(kind, "columns") else self._listing.kinds
+        artifact.set_string_custom_property(COLUMNS, json.dumps(columns, sort_keys=True))
         with tfx.dsl.io.fileio.open(self._report) as file:
             dropped = json.loads(file.read())["dropped"]
         if dropped:
@@ -90,14 +93,18 @@ class _Parse(beam.DoFn):
     """One file to (split, example), or to its path and what is wrong with it."""
 
     def __init__(self, root: str, data: DataConfig, split: SplitConfig) -> None:
-        self._root, self._data = root, data
+        self._root, self._data, self._split = root, data, split
         self._ends = list(itertools.accumulate(split.shares().values()))
 
     def process(self, row: Row) -> Iterator[Any]:
         try:
-            for features in raw.examples(self._root, row, self._data):
-                decides = row.group or str(features[modality.CONTENT])
-                yield row.split or self._hashed(decides), to_example(features)
+            for features in raw.examples(self._root, row, self._data, self._split):
+                split, group = row.split, row.group
+                if modality.DECIDES in features:
+                    split, group = self._split.decided(features.pop(modality.DECIDES), features[modality.PATH])
+                yield split or self._hashed(group or str(features[modality.CONTENT])), to_example(features)
+        except BadSplitError as error:
+            raise BadDataError(str(error)) from error
         except BadExampleError as error:
             yield beam.pvalue.TaggedOutput("bad", (shown(row.path), str(error)))
 
@@ -136,7 +143,10 @@ def _is_kept(found: tuple[str, tf.train.Example], verdict: Verdict) -> bool:
 
 
 def _text(example: tf.train.Example, name: str) -> str:
-    return str(example.features.feature[name].bytes_list.value[0].decode())
+    feature = example.features.feature[name]
+    if feature.bytes_list.value:
+        return str(feature.bytes_list.value[0].decode())
+    return str((feature.float_list.value or feature.int64_list.value)[0])
 
 
 def to_example(features: Mapping[str, bytes | str | int | float]) -> tf.train.Example:

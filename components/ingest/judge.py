@@ -34,6 +34,8 @@ class Verdict:
 
 def conflict(copies: list[Copy]) -> list[Copy]:
     """The copies themselves if they differ in label or split, else nothing."""
+    # Only as many as judging needs: of an example that stands in a table a million times there are six kinds at most.
+    copies = sorted({(copy.label, copy.split): copy for copy in sorted(copies, reverse=True)}.values())
     differ = len({copy.label for copy in copies}) > 1 or len({copy.split for copy in copies}) > 1
     return sorted(copies) if differ else []
 
@@ -58,6 +60,8 @@ def judge(
       BadDataError: with all that may not.
     """
     bad, conflicts = sorted(bad), sorted(conflicts)
+    if config.conflicts == "keep":
+        conflicts = [copies for copies in conflicts if len({copy.split for copy in copies}) > 1]
     problems = []
     if len(bad) > config.max_bad_fraction * files:
         allowed = (
@@ -66,7 +70,7 @@ def judge(
         what = "1 file holds" if len(bad) == 1 else f"{len(bad)} files hold"
         lines = [f"  {reason}" for _, reason in bad]
         problems.append(named(f"{what} no example{allowed}; mend or remove", lines))
-    if conflicts and config.conflicts == "refuse":
+    if conflicts and config.conflicts != "drop":
         problems += _refused(conflicts)
     reasons = dict(bad)
     left = {split: counts.get(split, 0) for split in SPLITS}

@@ -121,6 +121,7 @@ class Examples:
         """
         import tensorflow as tf
 
+        policy = policy.fitted(self.spec)
         if whole and self.count < self.batch:
             raise ValueError(f"train.batch: found {self.batch}, but the train split has only {self.count} examples")
 

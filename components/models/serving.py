@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.models import flatbuffer, frontend
+from components.models import flatbuffer, frontend, unroll
 from components.models.input import normalise
 from data import modality, task
 from data.modality import Spec
@@ -40,7 +40,7 @@ def converter(model: tf_keras.Model, spec: Spec) -> tf.lite.TFLiteConverter:
     """
     front, rest = frontend.split(model)
     if front is None:
-        return _converter(served(model, spec, batch=1))
+        return _converter(served(unroll.unrolled(model), spec, batch=1))
     return _Behind(front, rest, spec)
 
 

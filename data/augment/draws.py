@@ -11,6 +11,8 @@ import zlib
 import tensorflow as tf
 
 _GOLDEN = 0x9E3779B97F4A7C15
+# Places of a table of quantiles.
+_STEPS = 4096
 
 
 def keys(seeds: tf.Tensor) -> tf.Tensor:
@@ -47,6 +49,19 @@ def normal(key: tf.Tensor, name: str, size: int) -> tf.Tensor:
     total = tf.cast(_byte_sum(first) + _byte_sum(second), tf.float32)
     # A byte has mean 127.5 and variance (256 ** 2 - 1) / 12.
     return (total - 8 * 127.5) * (8 * (256**2 - 1) / 12) ** -0.5
+
+
+def share(key: tf.Tensor, name: str, alpha: float, strength: float) -> tf.Tensor:
+    """The share of the other of two examples that are mixed: of Beta(alpha, alpha) the smaller end, float64 [batch]."""
+    import numpy as np
+    from scipy import stats
+
+    quantiles = stats.beta.ppf(np.arange(_STEPS + 1) / _STEPS, alpha, alpha)
+    table = tf.constant(np.minimum(quantiles, 1 - quantiles), tf.float64)
+    place = uniform(key, name) * _STEPS
+    before = tf.cast(tf.floor(place), tf.int32)
+    low, high = tf.gather(table, before), tf.gather(table, before + 1)
+    return (low + (high - low) * (place - tf.floor(place))) * strength
 
 
 def _bits(key: tf.Tensor, name: str) -> tf.Tensor:

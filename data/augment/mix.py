@@ -11,8 +11,6 @@ from data.augment import draws
 if TYPE_CHECKING:
     from data.modalities.image import Policy
 
-_STEPS = 4096
-
 
 def mix(images: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tuple[tf.Tensor, tf.Tensor]:
     """Mixes the examples of a batch; with both kinds in the policy each example draws one of them.
@@ -34,11 +32,11 @@ def mix(images: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: Policy) 
     cuts = draws.uniform(key, "mix kind") < (0.5 if policy.mixup else 1.0)
     cuts &= policy.cutmix > 0
     if policy.mixup:
-        drawn = _other(key, "mixup", policy.mixup, policy.strength)
+        drawn = draws.share(key, "mixup", policy.mixup, policy.strength)
         share = tf.where(cuts, share, drawn)
     weight = share
     if policy.cutmix:
-        box = _box(key, images, _other(key, "cutmix", policy.cutmix, policy.strength))
+        box = _box(key, images, draws.share(key, "cutmix", policy.cutmix, policy.strength))
         inside = box & cuts[:, tf.newaxis, tf.newaxis]
         share = tf.where(cuts, tf.reduce_mean(tf.cast(inside, tf.float64), axis=[1, 2]), share)
     other = tf.roll(images, 1, axis=0)
@@ -52,19 +50,6 @@ def _blend(images: tf.Tensor, other: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     """uint8, weight of the other in [0, 0.5 or so)."""
     pixels = tf.cast(images, tf.float32)
     return tf.cast(tf.round(pixels + (tf.cast(other, tf.float32) - pixels) * weight), tf.uint8)
-
-
-def _other(key: tf.Tensor, name: str, alpha: float, strength: float) -> tf.Tensor:
-    """The other example's share of each, float64 [batch]: Beta(alpha, alpha), of its two ends the smaller."""
-    import numpy as np
-    from scipy import stats
-
-    quantiles = stats.beta.ppf(np.arange(_STEPS + 1) / _STEPS, alpha, alpha)
-    table = tf.constant(np.minimum(quantiles, 1 - quantiles), tf.float64)
-    place = draws.uniform(key, name) * _STEPS
-    before = tf.cast(tf.floor(place), tf.int32)
-    low, high = tf.gather(table, before), tf.gather(table, before + 1)
-    return (low + (high - low) * (place - tf.floor(place))) * strength
 
 
 def _box(key: tf.Tensor, images: tf.Tensor, share: tf.Tensor) -> tf.Tensor:

@@ -25,7 +25,7 @@ def note(experiment: Experiment, folder: Path) -> str | None:
     runner = next((one.partition("=")[2] for one in experiment.run.beam if one.startswith("--runner=")), "DirectRunner")
     if runner not in _IN_PROCESS:
         return None
-    pattern = modality.look_up(experiment.data.modality).PATTERN
+    pattern = modality.pattern(experiment.data)
     try:
         rows = listing.list_files(str(folder), pattern, experiment.data, experiment.split).rows
     except (BadDataError, OSError):

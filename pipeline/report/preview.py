@@ -90,9 +90,10 @@ def _folder(experiment: Experiment, root: Path) -> Path:
 
 def _examples(experiment: Experiment, folder: Path, count: int) -> list[dict[str, Any]]:
     """Raw examples, of all classes in turn as far as folders tell them; files that hold none are passed over."""
-    kind = modality.look_up(experiment.data.modality)
     classes: dict[str, list[listing.Row]] = {}
-    for row in listing.list_files(str(folder), kind.PATTERN, experiment.data, experiment.split).rows:
+    for row in listing.list_files(
+        str(folder), modality.pattern(experiment.data), experiment.data, experiment.split
+    ).rows:
         classes.setdefault(row.label, []).append(row)
     for rows in classes.values():
         random.Random(experiment.run.seed).shuffle(rows)

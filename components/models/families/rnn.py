@@ -1,0 +1,56 @@
+"""A recurrent network: LSTM or GRU layers, in one direction or both, of time series of any length.
+
+It trains in a loop over steps. Flatbuffers have the loop unrolled (serving.converter): a fused LSTM keeps its state
+from one call to the next, and its weights are not quantized.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field, model_validator
+
+from components.models import family
+from data.modality import Spec
+
+if TYPE_CHECKING:
+    import tf_keras
+
+MODALITIES = ("series",)
+
+
+class Config(family.FamilyConfig):
+    """Padded steps are masked: they change no state."""
+
+    family: Literal["rnn"] = "rnn"
+    cell: Literal["lstm", "gru"] = Field("lstm", description="Hochreiter and Schmidhuber 1997, or Cho et al. 2014.")
+    units: tuple[int, ...] = Field((64,), min_length=1, description="Of each layer: they are stacked.")
+    bidirectional: bool = Field(False, description="Each layer also reads backwards; both answers are joined.")
+    layer_dropout: float = Field(0, ge=0, lt=1, description="Of each layer's inputs; `dropout` is before the head.")
+    pool: Literal["last", "mean"] = Field("last", description="What is taken of the last layer's steps.")
+
+    @model_validator(mode="after")
+    def _positive(self) -> Self:
+        if any(units < 1 for units in self.units):
+            raise ValueError(f"units must all be at least 1, found {list(self.units)}")
+        return self
+
+
+def build(config: Config, spec: Spec) -> tf_keras.Model:
+    """float32 [batch, length, channels] to what the task learns, such as logits [batch, classes]."""
+    import tf_keras
+    from tf_keras import layers
+
+    inputs = features = family.inputs(spec)
+    if spec.masked:  # the flag of a step that is there is 1, so none of them is all zeros
+        features = layers.Masking(0.0)(features)
+    made = {"lstm": layers.LSTM, "gru": layers.GRU}[config.cell]
+    for place, units in enumerate(config.units):
+        if config.layer_dropout and place:
+            features = layers.Dropout(config.layer_dropout)(features)
+        sequences = place < len(config.units) - 1 or config.pool == "mean"
+        layer = made(units, return_sequences=sequences)
+        features = (layers.Bidirectional(layer) if config.bidirectional else layer)(features)
+    if config.pool == "mean":
+        features = layers.GlobalAveragePooling1D()(features)
+    return tf_keras.Model(inputs, family.head(features, config, spec), name="rnn")

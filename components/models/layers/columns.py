@@ -1,0 +1,43 @@
+"""Rows of tables as features: categories become vectors that are learned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+
+@tf_keras.utils.register_keras_serializable("modelmill")
+class Embedded(tf_keras.layers.Layer):
+    """float32 [batch, inputs] to float32 [batch, features]: numbers as they are, then a vector for each category.
+
+    Guo and Berkhahn, Entity Embeddings of Categorical Variables, 2016.
+    """
+
+    def __init__(self, counts: list[int], width: int, **options: Any) -> None:
+        """Args: counts: of each input the number of categories, 0 for a number; width: of each category's vector."""
+        super().__init__(**options)
+        self._counts, self._width = list(counts), width
+
+    def build(self, shape: Any) -> None:
+        """A table for each column of categories."""
+        self._tables = {
+            place: self.add_weight(f"table_{place}", (count, self._width), initializer="uniform")
+            for place, count in enumerate(self._counts)
+            if count
+        }
+        super().build(shape)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """See the class. What was quantized on its way is rounded back to a category."""
+        numbers = [place for place, count in enumerate(self._counts) if not count]
+        parts = [inputs[:, place : place + 1] for place in numbers]
+        for place, table in self._tables.items():
+            index = tf.cast(tf.round(tf.cast(inputs[:, place], tf.float32)), tf.int32)
+            parts.append(tf.gather(table, tf.clip_by_value(index, 0, self._counts[place] - 1)))
+        return tf.concat([tf.cast(part, self.compute_dtype) for part in parts], axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes it again."""
+        return {**super().get_config(), "counts": self._counts, "width": self._width}

@@ -1,0 +1,105 @@
+"""Reference client of a pushed model of time series: series in, answers out.
+
+    python client.py FILE...
+
+A file is one series: a CSV without a header, a line a step, a value for each channel; a value that is missing is empty.
+It prints one JSON object a line: {"file", "label", "probabilities": {label: probability}}; for other tasks than
+classification, without a label, and the name of the answer is in the manifest. It needs numpy and ai-edge-litert, and
+reads manifest.json, labels.txt and model.tflite beside itself. Exit code 2: a file is no series of these channels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# For the manifest: what a client in another language has to do.
+PREPROCESSING = (
+    "Of the first `length` steps, of each channel the value, a double, rounded to float32, minus `mean`, divided by "
+    "`stddev`, both float32; 0 if the value is missing. One channel more, the last, is 1. Behind shorter series is 0."
+)
+
+
+class NotASeriesError(ValueError):
+    """A file that can't be taken for a series; the message names it."""
+
+
+class Model:
+    """A pushed model.
+
+    Raises:
+      ValueError: the manifest and the flatbuffer do not belong together.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        folder = Path(folder)
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        self.labels = (folder / manifest["labels"]).read_text(encoding="utf-8").splitlines()
+        self.preprocessing: dict[str, Any] = manifest["preprocessing"]
+        self.task, self.answer = manifest["task"], manifest["flatbuffer"]["output"]["name"]
+        self._interpreter = Interpreter(str(folder / manifest["flatbuffer"]["file"]), num_threads=1)
+        self._interpreter.allocate_tensors()
+        (self._input,) = self._interpreter.get_input_details()
+        (self._output,) = self._interpreter.get_output_details()
+        wanted = manifest["flatbuffer"]["input"]
+        found = {"dtype": np.dtype(self._input["dtype"]).name, "shape": self._input["shape"].tolist()}
+        if found != {key: wanted[key] for key in found}:
+            raise ValueError(f"manifest.json says that the flatbuffer takes {wanted}, but it takes {found}")
+
+    def predict(self, path: str | Path) -> tuple[str, NDArray[np.float32]]:
+        """The label of one file and the answer float32 [labels], such as probabilities. Raises NotASeriesError."""
+        try:
+            text = Path(path).read_text(encoding="utf-8").removesuffix("\n")
+            steps = [line.split(",") for line in text.split("\n")]
+            series = preprocess(steps, self.preprocessing["length"], self.preprocessing["channels"])
+        except (OSError, ValueError) as error:
+            raise NotASeriesError(f"{path}: no series that can be read ({error})") from error
+        self._interpreter.set_tensor(self._input["index"], series[np.newaxis])
+        self._interpreter.invoke()
+        values = np.asarray(self._interpreter.get_tensor(self._output["index"])[0], np.float32)
+        return self.labels[int(values.argmax())], values
+
+
+def preprocess(steps: list[list[str]], length: int, channels: list[dict[str, Any]]) -> NDArray[np.float32]:
+    """Values of each step, as text, to float32 [length, channels + 1]. Raises ValueError."""
+    means, stddevs = (np.array([one[key] for one in channels], np.float32) for key in ("mean", "stddev"))
+    made = np.zeros((length, len(channels) + 1), np.float32)
+    for place, step in enumerate(steps[:length]):
+        if len(step) != len(channels):
+            raise ValueError(f"line {place + 1}: {len(step)} values, expected {len(channels)}")
+        values = np.array([float(value.strip() or "nan") for value in step]).astype(np.float32)
+        scaled = (values - means) / stddevs
+        made[place, :-1] = np.where(np.isnan(values), np.float32(0), scaled)
+        made[place, -1] = 1
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Answers to time series with the model in this folder.")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="CSV, a line a step")
+    model = Model(Path(__file__).resolve().parent)
+    status = 0
+    for file in parser.parse_args(arguments).files:
+        try:
+            label, values = model.predict(file)
+        except NotASeriesError as error:
+            print(error, file=sys.stderr)
+            status = 2
+            continue
+        named = {"label": label} if model.task == "classification" else {}
+        answer = {"file": file, **named, model.answer: dict(zip(model.labels, values.tolist()))}  # noqa: B905
+        print(json.dumps(answer, ensure_ascii=False), flush=True)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

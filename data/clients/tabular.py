@@ -1,0 +1,151 @@
+"""Reference client of a pushed model of tables: rows in, answers out.
+
+    python client.py FILE...
+
+A file is a CSV: with a header, of which the columns of the model are taken by their names, or without one, its cells in
+the order of the manifest's `columns`. It prints a JSON object for each row: {"file", "label", "probabilities": {label:
+probability}}; for other tasks than classification, without a label, and the name of the answer is in the manifest. With
+a header, "file" is FILE:LINE. It needs numpy and ai-edge-litert, and reads manifest.json, labels.txt and model.tflite
+beside itself. Exit code 2: a file is no table of these columns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import datetime
+import json
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# For the manifest: what a client in another language has to do.
+PREPROCESSING = (
+    "For each entry of `inputs` one float32, in their order. number: the cell's value, a double, rounded to float32, "
+    "minus `mean`, divided by `stddev`, both float32; 0 if the cell is empty. missing: 1 if the cell is empty, else 0. "
+    "category: the cell's place in `categories`, from 0; their number if it is not there. days: as number, of the days "
+    "from 2000-01-01 to the cell's date (YYYY-MM-DD, what follows is ignored). year sin, year cos, week sin, week cos: "
+    "of 2 pi days / 365.25 and 2 pi days / 7."
+)
+FIRST_DAY = datetime.date(2000, 1, 1).toordinal()
+TURNS = {"year": 365.25, "week": 7.0}
+
+
+class NotARowError(ValueError):
+    """What can't be taken for an example; the message names the file, the row and the column."""
+
+
+class Model:
+    """A pushed model.
+
+    Raises:
+      ValueError: the manifest and the flatbuffer do not belong together.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        folder = Path(folder)
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        self.labels = (folder / manifest["labels"]).read_text(encoding="utf-8").splitlines()
+        self.preprocessing: dict[str, Any] = manifest["preprocessing"]
+        self.task, self.answer = manifest["task"], manifest["flatbuffer"]["output"]["name"]
+        self._interpreter = Interpreter(str(folder / manifest["flatbuffer"]["file"]), num_threads=1)
+        self._interpreter.allocate_tensors()
+        (self._input,) = self._interpreter.get_input_details()
+        (self._output,) = self._interpreter.get_output_details()
+        wanted = manifest["flatbuffer"]["input"]
+        found = {"dtype": np.dtype(self._input["dtype"]).name, "shape": self._input["shape"].tolist()}
+        if found != {key: wanted[key] for key in found}:
+            raise ValueError(f"manifest.json says that the flatbuffer takes {wanted}, but it takes {found}")
+
+    def predict(self, row: dict[str, str]) -> tuple[str, NDArray[np.float32]]:
+        """The label of a row, cells by column, and the answer float32 [labels], such as probabilities."""
+        self._interpreter.set_tensor(self._input["index"], preprocess(row, self.preprocessing["inputs"])[np.newaxis])
+        self._interpreter.invoke()
+        values = np.asarray(self._interpreter.get_tensor(self._output["index"])[0], np.float32)
+        return self.labels[int(values.argmax())], values
+
+
+def preprocess(row: dict[str, str], inputs: list[dict[str, Any]]) -> NDArray[np.float32]:
+    """Cells by column to what the flatbuffer takes, float32 [inputs]."""
+    return np.array([_number(row[one["column"]].strip(), one) for one in inputs], np.float32)
+
+
+def _number(cell: str, one: dict[str, Any]) -> np.float32:
+    """One of the model's inputs."""
+    kind = one["kind"]
+    if kind == "missing":
+        return np.float32(cell == "")
+    if kind == "category":
+        known = one["categories"]
+        return np.float32(known.index(cell) if cell in known else len(known))
+    if kind == "number":
+        try:
+            value = float(cell or "nan")
+        except ValueError as error:
+            raise NotARowError(f"column {one['column']}: {cell!r} is no number") from error
+    else:
+        value = days(cell, one["column"])
+    if kind in ("number", "days"):
+        scaled = (np.float32(value) - np.float32(one["mean"])) / np.float32(one["stddev"])
+        return np.float32(0) if math.isnan(value) else scaled
+    period, wave = kind.split()
+    turn = 2 * math.pi * value / TURNS[period]
+    return np.float32(0 if math.isnan(value) else math.sin(turn) if wave == "sin" else math.cos(turn))
+
+
+def days(cell: str, column: str) -> float:
+    """Days from 2000-01-01 to a date; NaN of an empty cell."""
+    if not cell:
+        return math.nan
+    try:
+        return float(datetime.date.fromisoformat(cell[:10]).toordinal() - FIRST_DAY)
+    except ValueError as error:
+        raise NotARowError(f"column {column}: {cell!r} is no date; write YYYY-MM-DD") from error
+
+
+def rows(path: str | Path, columns: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """The rows of a CSV, each with what it is called."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header: list[str] = []
+            for cells in reader:
+                if reader.line_num == 1 and set(columns) <= {cell.strip() for cell in cells}:
+                    header = [cell.strip() for cell in cells]
+                elif len(cells) != len(header or columns):
+                    raise NotARowError(f"line {reader.line_num}: {len(cells)} cells, expected {len(header or columns)}")
+                else:
+                    name = f"{path}:{reader.line_num}" if header else str(path)
+                    yield name, dict(zip(header or columns, cells))  # noqa: B905 (`strict` is too new for many devices)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise NotARowError(f"no CSV that can be read ({error})") from error
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Answers to rows of tables with the model in this folder.")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="CSV")
+    model = Model(Path(__file__).resolve().parent)
+    status = 0
+    for file in parser.parse_args(arguments).files:
+        try:
+            for name, row in rows(file, model.preprocessing["columns"]):
+                label, values = model.predict(row)
+                named = {"label": label} if model.task == "classification" else {}
+                answer = {"file": name, **named, model.answer: dict(zip(model.labels, values.tolist()))}  # noqa: B905
+                print(json.dumps(answer, ensure_ascii=False), flush=True)
+        except NotARowError as error:
+            print(f"{file}: {error}", file=sys.stderr)
+            status = 2
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

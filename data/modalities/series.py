@@ -1,0 +1,234 @@
+"""Time series: several channels, of any length, as .ts files, long or wide tables; whole, or cut into windows.
+
+A raw example holds its series as text, a line a step, the values of the channels between commas: a CSV without a
+header, which is what the served model takes. A model's input is float32 [length, channels + 1]: deviations from each
+channel's mean over the train split, 0 where a value is missing; the last channel is 1 where there is a step, and 0, as
+all others, where the series was padded to `length`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from data import modality, series, task
+from data.config import DataConfig, SplitConfig
+from data.modality import BadExampleError, Column, Features, Spec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+PATTERN = "*"
+DESCRIBED = ("series", "steps", modality.LABEL)
+INPUT = "series"
+CLIENT = "data.clients.series"
+
+
+class Config(DataConfig):
+    """Series of more steps than `length` are cut at their end, or into windows if `stride` is given."""
+
+    modality: Literal["series"] = "series"
+    files: str = Field("*.ts", description="Which files of the folder: a glob, such as *.ts.gz or part-*.csv.")
+    channels: int = Field(ge=1, le=4096, description="Values a step.")
+    length: int = Field(ge=1, le=100_000, description="Steps that the model sees; shorter series are padded behind.")
+    stride: int | None = Field(None, ge=1, description="Cut into windows of `length` that begin so many steps apart.")
+    layout: Literal["long", "wide"] = Field("long", description="Of tables: a row a step, or a row a series.")
+    series: str = Field("series", description="Long: the column that names the series; its rows stand together.")
+    label: str = Field("label", description="The column of what is to be told; of a window, that of its last step.")
+    values: tuple[str, ...] = Field(
+        (), description="Long: a column a channel. Wide: one pattern of the columns of steps, such as 't*'."
+    )
+    missing: bool = Field(False, description="Whether values may be missing; else that is an error.")
+    conflicts: Literal["refuse", "drop", "keep"] = Field(
+        "keep", description="Equal series with different labels: stop, drop them, or keep them all."
+    )
+
+    @model_validator(mode="after")
+    def _table(self) -> Self:
+        if ".ts" in self.files:
+            return self
+        if self.layout == "wide" and (self.channels, len(self.values)) != (1, 1):
+            raise ValueError("layout: wide is of one channel: give channels: 1, and one pattern in values")
+        if self.layout == "long" and len(self.values) != self.channels:
+            raise ValueError(f"layout: long needs a column a channel: values has {len(self.values)} of {self.channels}")
+        return self
+
+
+class Policy(modality.Policy):
+    """Each example draws one value of each range, uniformly."""
+
+    MIXING = ("mixup",)
+
+    jitter: float = Field(0, ge=0, le=1, description="Gaussian noise of up to this deviation, in deviations.")
+    scaling: float = Field(0, ge=0, lt=1, description="Each channel times a factor between 1 - scaling and 1 + it.")
+    permutation: int = Field(0, ge=0, le=20, description="Cuts into up to so many parts, which change their order.")
+    time_warp: float = Field(0, ge=0, lt=1, description="Runs up to this share faster and slower, smoothly.")
+    window_slice: float = Field(0, ge=0, lt=1, description="A part is left, up to this share shorter, and stretched.")
+    mixup: float = Field(0, ge=0, le=10, description="Blends pairs by Beta(a, a) of this a; needs soft labels.")
+
+
+def columns(config: Config) -> dict[str, str]:
+    """None: a step's values are no features."""
+    return {}
+
+
+def examples(path: str, contents: bytes, config: Config) -> Iterator[Features]:
+    """Not used: `stream` reads series by series."""
+    raise NotImplementedError
+
+
+def stream(path: str, name: str, config: Config, split: SplitConfig) -> Iterator[Features]:
+    """A series, or a window of one, an example. Windows that would lie in two splits are left out.
+
+    Without any other rule the windows of one series are all in one split. Raises BadExampleError.
+    """
+    decides = split.column if split.by in ("column", "group", "time") else None
+    for found in series.read(path, name, config, decides):
+        for start, end in _windows(len(found.steps), config):
+            place = found.place + (f", steps {start + 1} to {end}" if config.stride else "")
+            ends = _ends(found.decides, start, end)
+            if len({split.decided(one, place) for one in ends}) > 1:
+                continue  # its beginning is in one split, its end in another
+            yield {
+                **_features(found, start, end, place, config),
+                **({modality.DECIDES: ends[-1]} if ends else {}),
+                **({modality.DECIDES: found.place} if config.stride and not ends else {}),
+            }
+
+
+def _windows(steps: int, config: Config) -> Iterator[tuple[int, int]]:
+    """Begin and end of each."""
+    if config.stride is None:
+        yield 0, min(steps, config.length)
+        return
+    yield from ((start, start + config.length) for start in range(0, steps - config.length + 1, config.stride))
+
+
+def _ends(cells: list[str], start: int, end: int) -> list[str]:
+    """What decides on the split of the first and of the last step."""
+    return cells if len(cells) < 2 else [cells[start], cells[end - 1]]
+
+
+def _features(found: series.Series, start: int, end: int, place: str, config: Config) -> dict[str, Any]:
+    """The raw example of some steps."""
+    steps = found.steps[start:end]
+    if not steps:
+        raise BadExampleError(f"{place}: it has no steps")
+    for number, step in enumerate(steps, start=start + 1):
+        for value in step:
+            if not (_is_number(value) if value else config.missing):
+                what = f"{value!r}, no finite number" if value else "no value; say data.missing: true if that may be"
+                raise BadExampleError(f"{place}: step {number} has {what}")
+    text = "\n".join(",".join(step) for step in steps)
+    try:
+        label = task.look_up(config.task).raw(found.labels[min(end, len(found.labels)) - 1])
+    except ValueError as error:
+        raise BadExampleError(f"{place}: {error}") from error
+    if label == "":
+        raise BadExampleError(f"{place}: its label is empty")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    known = {modality.PATH: place, modality.CONTENT: digest, modality.LABEL: label}
+    return {**known, INPUT: text, "steps": len(steps)}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Tensor]:
+    """series string -> series float32 [batch, length, channels + 1], mean and stddev float32 [batch, channels]."""
+    import tensorflow as tf
+
+    from data import cells
+
+    lines = tf.strings.split(tf.reshape(inputs[INPUT], [-1]), "\n")[:, : config.length]
+    # A step of several channels whose values all lack is commas alone; of one channel it is an empty line.
+    values = tf.strings.split(lines.flat_values, ",")
+    table = values.to_tensor("", shape=[None, config.channels])
+    numbers = tf.cast(tf.reshape(cells.number(tf.reshape(table, [-1])), tf.shape(table)), tf.float32)
+    steps = lines.with_flat_values(numbers)
+    padded = steps.to_tensor(math.nan, shape=[None, config.length, config.channels])
+    scaled, told = cells.normalised(tf.ensure_shape(padded, [None, config.length, config.channels]))
+    present = tf.cast(tf.sequence_mask(lines.row_lengths(), config.length), tf.float32)
+    return {"series": tf.concat([scaled, present[..., tf.newaxis]], axis=2), **told}
+
+
+def spec(output: tft.TFTransformOutput, example: bytes, config: Config) -> Spec:
+    """With the statistics of each channel."""
+    import tensorflow as tf
+
+    floats = tf.io.FixedLenFeature([config.channels], tf.float32)
+    found = tf.io.parse_single_example(example, {"mean": floats, "stddev": floats})
+    names = config.values if len(config.values) == config.channels else [str(one) for one in range(config.channels)]
+    statistics = zip(names, found["mean"].numpy().tolist(), found["stddev"].numpy().tolist(), strict=True)
+    made = tuple(Column(column=name, kind="number", mean=mean, stddev=stddev) for name, mean, stddev in statistics)
+    shape = (config.length, config.channels + 1)
+    return Spec(modality="series", shape=shape, dtype="float32", columns=made, masked=True)
+
+
+def features(spec: Spec) -> dict[str, Any]:
+    """All steps."""
+    import tensorflow as tf
+
+    return {"series": tf.io.FixedLenFeature(list(spec.shape), tf.float32)}
+
+
+def from_transformed(features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
+    """float32 [batch, length, channels + 1]."""
+    import tensorflow as tf
+
+    return tf.reshape(features["series"], [-1, *spec.shape])
+
+
+def augment(inputs: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tf.Tensor:
+    """Augments series float32 [batch, length, channels + 1]; see data/augment/series.py."""
+    from data.augment import series
+
+    return series.augment(inputs, seeds, policy)
+
+
+def mix(inputs: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mixup of series; see data/augment/series.py."""
+    from data.augment import series
+
+    return series.mix(inputs, labels, seeds, policy)
+
+
+def encode(input: tf.Tensor) -> dict[str, tf.Tensor]:
+    """A series as it is transformed."""
+    return {"series": input}
+
+
+def decode(content: bytes, config: Config) -> tf.Tensor:
+    """Lines of CSV to float32 [length, channels + 1], values as they are."""
+    import tensorflow as tf
+
+    from data.clients import series as client
+
+    channels = [{"mean": 0.0, "stddev": 1.0}] * config.channels
+    steps = [line.split(",") for line in content.decode().split("\n")]
+    return tf.constant(client.preprocess(steps, config.length, channels))
+
+
+def show(input: tf.Tensor, config: Config) -> tuple[str, bytes]:
+    """A CSV of the steps."""
+    lines = [",".join(f"{value:.5g}" for value in step[:-1]) for step in input.numpy().tolist() if step[-1]]
+    return "text/csv", "\n".join(lines).encode()
+
+
+def filename(content: bytes) -> str:
+    """A CSV without a header."""
+    return "series.csv"
+
+
+def client_config(config: Config, spec: Spec) -> dict[str, Any]:
+    """The length, and each channel's statistics."""
+    return {"length": config.length, "channels": [one.model_dump(mode="json") for one in spec.columns]}

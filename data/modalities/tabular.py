@@ -1,0 +1,284 @@
+"""Tables: CSV and Parquet files, a row an example; numbers, categories, dates, and cells that may be empty.
+
+A raw example holds its row twice: each column as a feature, for statistics, schema and slices, and the columns that the
+model sees as one line of CSV, `row`. The line is what the served model takes, and all that preprocessing reads, so that
+training and serving do the same. A model's input is one float32 vector: numbers and days as deviations from their mean
+over the train split, categories as their place in a vocabulary, and a 0 or 1 for what may be missing.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from data import modality, rows, task
+from data.clients import tabular as client
+from data.config import DataConfig, SplitConfig
+from data.modality import BadExampleError, Column, Features, Spec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+PATTERN = "*"
+DESCRIBED = ("row", modality.LABEL)
+INPUT = "row"
+CLIENT = "data.clients.tabular"
+DATED = ("days", "year sin", "year cos", "week sin", "week cos")
+
+
+class Config(DataConfig):
+    """Which columns the model sees, and as what. Columns that are not named are not read."""
+
+    modality: Literal["tabular"] = "tabular"
+    files: str = Field("*.csv", description="Which files of the folder: a glob, such as part-*.parquet or */*.csv.gz.")
+    label: str = Field("label", description="The column of what is to be told.")
+    numeric: tuple[str, ...] = Field((), description="Columns of numbers.")
+    categorical: tuple[str, ...] = Field((), description="Columns of words, or of numbers that are names.")
+    dates: tuple[str, ...] = Field((), description="Columns of dates, YYYY-MM-DD with or without a time.")
+    also: tuple[str, ...] = Field((), description="Columns that the model does not see: for slices and for splits.")
+    missing: tuple[str, ...] = Field((), description="Columns whose cells may be empty; elsewhere that is an error.")
+    max_categories: int = Field(1000, ge=1, description="Of a column: the most frequent; all others are one more.")
+    conflicts: Literal["refuse", "drop", "keep"] = Field(
+        "keep", description="Equal rows with different labels: stop, drop them, or keep them all."
+    )
+
+    @model_validator(mode="after")
+    def _columns(self) -> Self:
+        named = [self.label, *self.inputs, *self.also]
+        twice = sorted({name for name in named if named.count(name) > 1})
+        if twice:
+            raise ValueError(f"the column {twice[0]!r} is named twice, of label, numeric, categorical, dates and also")
+        if not self.inputs:
+            raise ValueError("name at least one column that the model sees: numeric, categorical or dates")
+        unknown = sorted(set(self.missing) - {*self.inputs, *self.also})
+        if unknown:
+            raise ValueError(f"missing names {unknown[0]!r}, which is not among numeric, categorical, dates and also")
+        return self
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns of `row`, in its order."""
+        return (*self.numeric, *self.categorical, *self.dates)
+
+
+class Policy(modality.Policy):
+    """Each example draws its own changes; categories are left alone, or those of the row of the greater share."""
+
+    MIXING = ("mixup",)
+
+    jitter: float = Field(0, ge=0, le=1, description="Gaussian noise on numbers, of this deviation in deviations.")
+    scaling: float = Field(0, ge=0, lt=1, description="All numbers times one factor between 1 - scaling and 1 + it.")
+    mixup: float = Field(0, ge=0, le=10, description="Blends pairs by Beta(a, a) of this a; needs soft labels.")
+    # Which places of a row hold numbers and days: they are what is changed.
+    _numbers: tuple[float, ...] = PrivateAttr(())
+
+    def fitted(self, spec: Spec) -> Self:
+        """With the places of numbers."""
+        made = self.model_copy()
+        made._numbers = tuple(float(one.kind in ("number", "days")) for one in spec.columns)
+        return made
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """1 where a row holds a number or days, else 0."""
+        return self._numbers
+
+
+def columns(config: Config) -> dict[str, str]:
+    """The features that are columns, and what they hold: float or string."""
+    numbers = dict.fromkeys(config.numeric, "float")
+    return {**numbers, **dict.fromkeys((*config.categorical, *config.dates, *config.also), "string")}
+
+
+def examples(path: str, contents: bytes, config: Config) -> Iterator[Features]:
+    """Not used: `stream` reads row by row."""
+    raise NotImplementedError
+
+
+def stream(path: str, name: str, config: Config, split: SplitConfig) -> Iterator[Features]:
+    """A row an example. Raises BadExampleError with file, row and column of the first that can't be used."""
+    wanted = [config.label, *config.inputs, *config.also]
+    decides = split.column if split.by in ("column", "group", "time") else None
+    more = [decides] if decides and decides not in wanted else []
+    for number, cells in rows.read(path, name, [*wanted, *more]):
+        place = f"{name}, row {number}"
+        line = _line([cells[column] for column in config.inputs])
+        found: dict[str, Any] = {
+            modality.PATH: f"{name}:{number}",
+            modality.CONTENT: hashlib.sha256(line.encode()).hexdigest(),
+            INPUT: line,
+        }
+        for column, kind in columns(config).items():
+            if cells[column] == "":
+                if column not in config.missing:
+                    raise BadExampleError(
+                        f"{place}: the cell of {column!r} is empty; fill it, or name it in data.missing"
+                    )
+                continue
+            found[column] = _value(cells[column], kind, column, place, config)
+        try:
+            found[modality.LABEL] = task.look_up(config.task).raw(cells[config.label])
+        except ValueError as error:
+            raise BadExampleError(f"{place}: {error}") from error
+        if found[modality.LABEL] == "":
+            raise BadExampleError(f"{place}: the label ({config.label!r}) is empty")
+        if decides:
+            found[modality.DECIDES] = cells[decides]
+        yield found
+
+
+def _line(cells: list[str]) -> str:
+    """One line of CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow([" ".join(cell.split()) for cell in cells])
+    return text.getvalue()
+
+
+def _value(cell: str, kind: str, column: str, place: str, config: Config) -> float | str:
+    """A cell as a feature."""
+    if kind == "float":
+        try:
+            number = float(cell)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise BadExampleError(
+                f"{place}: {column!r} holds {cell!r}, no finite number; leave the cell empty if unknown"
+            )
+        return number
+    if column in config.dates:
+        try:
+            client.days(cell, column)
+        except client.NotARowError as error:
+            raise BadExampleError(f"{place}: {error}") from error
+    return cell
+
+
+def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Tensor]:
+    """row string -> row float32 [batch, inputs], mean and stddev float32 [batch, numbers and days]."""
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    from data import cells as numbers_of
+
+    lines = tf.reshape(inputs[INPUT], [-1])
+    cells = dict(zip(config.inputs, tf.io.decode_csv(lines, [[""]] * len(config.inputs)), strict=True))
+    known = {column: numbers_of.number(cells[column]) for column in config.numeric}
+    known |= {column: numbers_of.days(cells[column]) for column in config.dates}
+    told: dict[str, tf.Tensor] = {}
+    scaled: Iterator[tf.Tensor] = iter(())
+    if known:
+        numbers = tf.cast(tf.stack(list(known.values()), axis=1), tf.float32)
+        values, told = numbers_of.normalised(numbers)
+        scaled = iter(tf.unstack(values, axis=1))
+    made: list[tf.Tensor] = []
+    for column, kind in _layout(config):
+        empty = cells[column] == ""
+        if kind in ("number", "days"):
+            made.append(next(scaled))
+        elif kind == "category":
+            vocabulary = {"vocab_filename": f"column_{config.inputs.index(column)}", "num_oov_buckets": 1}
+            place = tft.compute_and_apply_vocabulary(cells[column], top_k=config.max_categories, **vocabulary)
+            made.append(tf.cast(place, tf.float32))
+        elif kind == "missing":
+            made.append(tf.cast(empty, tf.float32))
+        else:
+            made.append(tf.where(empty, 0.0, numbers_of.wave(known[column], kind)))
+    return {"row": tf.stack(made, axis=1), **told}
+
+
+def _layout(config: Config) -> list[tuple[str, str]]:
+    """Column and kind of each of the model's inputs."""
+    found = []
+    for column in config.inputs:
+        kinds = ("number",) if column in config.numeric else DATED if column in config.dates else ("category",)
+        found += [(column, kind) for kind in kinds]
+        if column in config.missing and column not in config.categorical:
+            found.append((column, "missing"))
+    return found
+
+
+def spec(output: tft.TFTransformOutput, example: bytes, config: Config) -> Spec:
+    """What each input is, with its statistics and its vocabulary."""
+    import tensorflow as tf
+
+    layout = _layout(config)
+    count = sum(kind in ("number", "days") for _, kind in layout)
+    floats = tf.io.FixedLenFeature([count], tf.float32)
+    found = tf.io.parse_single_example(example, {"mean": floats, "stddev": floats} if count else {})
+    statistics = iter(zip(*(found[name].numpy().tolist() for name in ("mean", "stddev")), strict=True) if count else ())
+    made = []
+    for column, kind in layout:
+        mean, stddev = next(statistics) if kind in ("number", "days") else (0.0, 1.0)
+        words: tuple[str, ...] = ()
+        if kind == "category":
+            file = f"column_{config.inputs.index(column)}"
+            words = tuple(word.decode() for word in output.vocabulary_by_name(file))
+        made.append(Column(column=column, kind=kind, mean=mean, stddev=stddev, categories=words))
+    return Spec(modality="tabular", shape=(len(made),), dtype="float32", columns=tuple(made))
+
+
+def features(spec: Spec) -> dict[str, Any]:
+    """A vector."""
+    import tensorflow as tf
+
+    return {"row": tf.io.FixedLenFeature(list(spec.shape), tf.float32)}
+
+
+def from_transformed(features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
+    """float32 [batch, inputs]."""
+    import tensorflow as tf
+
+    return tf.reshape(features["row"], [-1, *spec.shape])
+
+
+def augment(inputs: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tf.Tensor:
+    """Augments rows float32 [batch, inputs]; see data/augment/tabular.py."""
+    from data.augment import tabular
+
+    return tabular.augment(inputs, seeds, policy)
+
+
+def mix(inputs: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mixup of rows; see data/augment/tabular.py."""
+    from data.augment import tabular
+
+    return tabular.mix(inputs, labels, seeds, policy)
+
+
+def encode(input: tf.Tensor) -> dict[str, tf.Tensor]:
+    """A row as it is transformed."""
+    return {"row": input}
+
+
+def decode(content: bytes, config: Config) -> tf.Tensor:
+    """A line of CSV to float32 [inputs]: numbers and days as they are, categories by their place among the columns."""
+    import tensorflow as tf
+
+    (cells,) = csv.reader([content.decode()])
+    row = dict(zip(config.inputs, cells, strict=True))
+    inputs = [Column(column=column, kind=kind).model_dump() for column, kind in _layout(config)]
+    return tf.constant(client.preprocess(row, inputs))
+
+
+def show(input: tf.Tensor, config: Config) -> tuple[str, bytes]:
+    """The numbers, by column."""
+    pairs = zip(_layout(config), input.numpy().tolist(), strict=True)
+    return "text/plain", "\n".join(f"{column} ({kind}): {value:.4g}" for (column, kind), value in pairs).encode()
+
+
+def filename(content: bytes) -> str:
+    """A CSV without a header."""
+    return "row.csv"
+
+
+def client_config(config: Config, spec: Spec) -> dict[str, Any]:
+    """The columns of a row, and what is made of them."""
+    return {"columns": list(config.inputs), "inputs": [one.model_dump(mode="json") for one in spec.columns]}
