@@ -15,7 +15,7 @@ import tf_keras
 
 from components.models import family, runtime, serving, store
 from data import plugins
-from data.modality import Spec
+from data.modality import Column, Spec
 
 FAMILIES = plugins.names(family.PACKAGE)
 # What a family needs to be small, and the input it is made for.
@@ -25,6 +25,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "resnet": {"blocks": (1, 1), "filters": (4, 8)},
     "vit": {"patch": 2, "width": 8, "depth": 2, "heads": 2},
     "bert": {"width": 8, "depth": 1, "heads": 2, "hidden": 16, "block_dropout": 0, "attention_dropout": 0},
+    "mlp": {"widths": (16,)},
+    "rnn": {"units": (8,), "bidirectional": True},
     "transformer_encoder": {"width": 8, "depth": 1, "heads": 2, "hidden": 16},
 }
 
@@ -75,8 +77,33 @@ def text() -> Problem:
     return Problem(Spec(modality="text", labels=CLASSES, **shape), inputs, labels, inputs[:4])
 
 
+def tabular() -> Problem:
+    """Rows of two numbers and a category, of which one number and the category tell the class."""
+    random = np.random.default_rng(0)
+    labels = np.arange(48) % 3
+    inputs = random.normal(0, 0.3, (48, 3)).astype(np.float32)
+    inputs[:, 0] += labels == 1
+    inputs[:, 1] = np.where(labels == 2, 1, random.integers(0, 2, 48) * 2)
+    columns = [Column(column="a", kind="number"), Column(column="b", kind="category", categories=("x", "y"))]
+    columns.append(Column(column="c", kind="number"))
+    spec = Spec(modality="tabular", shape=(3,), dtype="float32", labels=CLASSES, columns=tuple(columns))
+    return Problem(spec, inputs, labels, inputs[:4])
+
+
+def series() -> Problem:
+    """Series of 4 to 7 steps that rise, fall or stay, padded; the last channel says which steps there are."""
+    random = np.random.default_rng(0)
+    labels = np.arange(48) % 3
+    inputs = np.zeros((48, 7, 2), np.float32)
+    for row, label, length in zip(inputs, labels, 4 + np.arange(48) % 4, strict=True):
+        row[:length, 0] = (label - 1) * np.linspace(-1, 1, length) + random.normal(0, 0.1, length)
+        row[:length, 1] = 1
+    spec = Spec(modality="series", shape=(7, 2), dtype="float32", labels=CLASSES, masked=True)
+    return Problem(spec, inputs, labels, inputs[:4])
+
+
 # By modality: the first that a family takes is the one it is tested with.
-PROBLEMS = {"image": image, "audio": audio, "text": text}
+PROBLEMS = {"image": image, "audio": audio, "text": text, "tabular": tabular, "series": series}
 
 
 @pytest.fixture(params=FAMILIES)
@@ -160,3 +187,18 @@ def test_it_describes_itself(config: family.FamilyConfig) -> None:
     schema = type(config).model_json_schema()
     assert json.dumps(schema)
     assert type(config).__doc__
+
+
+def test_its_flatbuffer_keeps_no_state_from_call_to_call(
+    config: family.FamilyConfig, problem: Problem, tmp_path: Path
+) -> None:
+    """The same answer whatever came before, also to who does not know how to reset an interpreter."""
+    model = family.build(config, problem.spec)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(serving.converter(model, problem.spec).convert())
+    flatbuffer = runtime.Flatbuffer(path)
+    first = flatbuffer.predict(problem.raw[0])
+    for one in (*problem.raw, *problem.raw[:1]):
+        flatbuffer._interpreter.set_tensor(flatbuffer._input, one[np.newaxis])
+        flatbuffer._interpreter.invoke()
+    np.testing.assert_array_equal(flatbuffer._interpreter.get_tensor(flatbuffer._output)[0], first)
