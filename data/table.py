@@ -16,7 +16,7 @@ PATH, LABEL = "path", "label"
 NAMED = 10
 Value = int | float | str
 # Names of features in TFDV, Transform and TFMA, some of which take others for something else.
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _INT = re.compile(r"[+-]?(0|[1-9][0-9]*)")
 _PADDED = re.compile(r"[+-]?0[0-9]+")  # 007 is a name, not a number
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
@@ -123,7 +123,7 @@ def _check_header(name: str, header: list[str], decides: str | None) -> None:
     for key in header:
         if header.count(key) > 1:
             raise BadDataError(f"{name}: the column {key!r} stands twice in the header")
-        if not _NAME.fullmatch(key):
+        if not NAME.fullmatch(key):
             raise BadDataError(f"{name}: the column name {key!r} should be letters, digits, _ and -, no digit first")
 
 

@@ -136,6 +136,8 @@ def _fitting(experiment: Experiment, source: str) -> Experiment:
     asked = experiment.data.task
     if experiment.train.class_weights != "none" and not task.look_up(asked).CLASSES:
         raise ExperimentError(source, [f"train.class_weights: data.task {asked} has no classes; leave it out"])
+    if experiment.train.oversample and not task.look_up(asked).CLASSES:
+        raise ExperimentError(source, [f"train.oversample: data.task {asked} has no classes; leave it out"])
     try:
         return experiment.model_copy(update={"evaluate": experiment.evaluate.resolved(asked)})
     except ValueError as error:

@@ -22,9 +22,16 @@ SHUFFLED = 10_000
 class Examples:
     """One split. Every call gives a new pass; passes of the same number and seed are equal."""
 
-    def __init__(self, files: Sequence[str], spec: Spec, batch: int) -> None:
-        """Args: files: gzipped TFRecords of transformed examples; batch: examples a step."""
-        self.files, self.spec, self.batch = sorted(files), spec, batch
+    def __init__(self, files: Sequence[str], spec: Spec, batch: int, oversample: float = 0) -> None:
+        """Takes a split.
+
+        Args:
+          files: gzipped TFRecords of transformed examples.
+          spec: of the examples.
+          batch: examples a step.
+          oversample: how far `training` evens out the classes: 0 leaves them, 1 gives all the same share.
+        """
+        self.files, self.spec, self.batch, self._oversample = sorted(files), spec, batch, oversample
         self._modality, self._task = modality.look_up(spec.modality), task.look_up(spec.task)
 
     @cached_property
@@ -89,6 +96,32 @@ class Examples:
         """What `training` takes: inputs are made beforehand if the policy has no use for their drafts."""
         return self._of_learned(self._drafts) if policy.changes() or policy.mixes() else self._learned
 
+    @cached_property
+    def by_class(self) -> list[int]:
+        """Number of examples of each class, in the order of the labels; reads the split."""
+        counts = [0] * len(self.spec.labels)
+        for _, label in self.raw().as_numpy_iterator():
+            counts[int(label)] += 1
+        return counts
+
+    def _drawn(self, policy: Policy, seed: int) -> tf.data.Dataset:
+        """A shuffled pass; with oversampling as many examples, of rare classes some more than once."""
+        import tensorflow as tf
+
+        source = self._source(policy)
+        if not self._oversample:
+            return source.shuffle(min(SHUFFLED, max(self.count, 1)), seed=seed)
+        present = [(number, count) for number, count in enumerate(self.by_class) if count]
+        parts = [
+            source.filter(lambda _, label, number=number: label == number)
+            .shuffle(min(SHUFFLED, count), seed=seed + number)
+            .repeat()
+            for number, count in present
+        ]
+        weights = [count ** (1 - self._oversample) for _, count in present]
+        shares = [weight / sum(weights) for weight in weights]
+        return tf.data.Dataset.sample_from_datasets(parts, shares, seed=seed).take(self.count)
+
     def raw(self) -> tf.data.Dataset:
         """One by one, unbatched: (input of spec.dtype [*spec.shape], label). Never augmented."""
         return self._parsed
@@ -139,8 +172,7 @@ class Examples:
             return self._prepared(inputs, labels)
 
         return (
-            self._source(policy)
-            .shuffle(min(SHUFFLED, max(self.count, 1)), seed=(seed * 1_000_003 + epoch) % 2**31)
+            self._drawn(policy, (seed * 1_000_003 + epoch) % 2**31)
             .enumerate(epoch * 2**32)
             .batch(self.batch, drop_remainder=whole)
             .map(prepare, num_parallel_calls=tf.data.AUTOTUNE)

@@ -57,6 +57,9 @@ class LearningConfig(Strict):
     class_weights: Literal["none", "balanced"] | dict[str, float] = Field(
         "none", description="Weight of each class in the loss: none, balanced (by its share), or label: weight."
     )
+    oversample: float = Field(
+        0, ge=0, le=1, description="How far an epoch evens out the classes by repeating rare ones; 1: all are equal."
+    )
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
         "float32", description="In which layers compute while training; weights and what is exported stay float32."
     )

@@ -27,7 +27,5 @@ def per_label(wanted: Literal["none", "balanced"] | dict[str, float], examples: 
         return [wanted.get(label, 1.0) for label in labels]
     if wanted == "none":
         return None
-    counts = [0] * len(labels)
-    for _, label in examples.raw().as_numpy_iterator():
-        counts[int(label)] += 1
+    counts = examples.by_class
     return [sum(counts) / (len(labels) * max(count, 1)) for count in counts]

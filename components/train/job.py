@@ -32,7 +32,8 @@ def run(work: dict[str, Any]) -> None:
     config = family.settle(family.look_up(work["model"]["family"]).Config.model_validate(work["model"]))
     spec = modality.describe(work["transform_graph"], work["files"]["train"], data)
     batch = train.global_batch(made.num_replicas_in_sync)
-    examples = {split: Examples(files, spec, batch) for split, files in work["files"].items()}
+    even = {"train": train.oversample}
+    examples = {split: Examples(files, spec, batch, even.get(split, 0)) for split, files in work["files"].items()}
     for split, found in examples.items():
         if not found.count:
             raise ValueError(f"the {split} split has no examples; give more data or change `split` in the experiment")

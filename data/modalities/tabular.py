@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from data import modality, rows, task
+from data import modality, rows, table, task
 from data.clients import tabular as client
 from data.config import DataConfig, SplitConfig
 from data.modality import BadExampleError, Column, Features, Spec
@@ -57,6 +57,12 @@ class Config(DataConfig):
             raise ValueError(f"the column {twice[0]!r} is named twice, of label, numeric, categorical, dates and also")
         if not self.inputs:
             raise ValueError("name at least one column that the model sees: numeric, categorical or dates")
+        for name in (*self.inputs, *self.also):
+            if name in (INPUT, modality.LABEL, modality.PATH, modality.CONTENT) or not table.NAME.fullmatch(name):
+                raise ValueError(
+                    f"the column {name!r} should be called otherwise: letters, digits, _ and -, no digit first, and "
+                    f"none of {INPUT}, {modality.LABEL}, {modality.PATH}, {modality.CONTENT}; rename it in the files"
+                )
         unknown = sorted(set(self.missing) - {*self.inputs, *self.also})
         if unknown:
             raise ValueError(f"missing names {unknown[0]!r}, which is not among numeric, categorical, dates and also")

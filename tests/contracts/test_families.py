@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -15,95 +14,9 @@ import tf_keras
 
 from components.models import family, runtime, serving, store
 from data import plugins
-from data.modality import Column, Spec
+from tests.contracts.problems import PROBLEMS, SMALL, Problem
 
 FAMILIES = plugins.names(family.PACKAGE)
-# What a family needs to be small, and the input it is made for.
-CLASSES = ("a", "b", "c")
-SMALL: dict[str, dict[str, Any]] = {
-    "cnn": {"filters": (4, 8), "dense": (16,)},
-    "resnet": {"blocks": (1, 1), "filters": (4, 8)},
-    "vit": {"patch": 2, "width": 8, "depth": 2, "heads": 2},
-    "bert": {"width": 8, "depth": 1, "heads": 2, "hidden": 16, "block_dropout": 0, "attention_dropout": 0},
-    "mlp": {"widths": (16,)},
-    "rnn": {"units": (8,), "bidirectional": True},
-    "transformer_encoder": {"width": 8, "depth": 1, "heads": 2, "hidden": 16},
-}
-
-
-class Problem(NamedTuple):
-    """A tiny learnable set of three classes: normalised inputs for the bare model, and what a device has."""
-
-    spec: Spec
-    inputs: np.ndarray
-    labels: np.ndarray
-    raw: np.ndarray
-
-
-def image() -> Problem:
-    """Images that differ by class in where they are bright."""
-    random = np.random.default_rng(0)
-    labels = np.arange(48) % 3
-    inputs = random.normal(0, 0.3, (48, 8, 8, 1)).astype(np.float32)
-    for number, label in enumerate(labels):
-        inputs[number, :, 2 * label : 2 * label + 3] += 1.5
-    raw = random.integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
-    spec = Spec(modality="image", shape=(8, 8, 1), dtype="uint8", labels=CLASSES, mean=(100.0,), stddev=(50.0,))
-    return Problem(spec, inputs, labels, raw)
-
-
-def audio() -> Problem:
-    """Tones that differ by class in their pitch, with noise."""
-    random = np.random.default_rng(0)
-    labels = np.arange(48) % 3
-    time = np.arange(2000) / 4000
-    pitch = np.array([300.0, 600.0, 1200.0])[labels][:, np.newaxis] * random.uniform(0.9, 1.1, (48, 1))
-    inputs = 0.3 * np.sin(2 * np.pi * pitch * time) + random.normal(0, 0.03, (48, 2000))
-    raw = random.integers(-9000, 9000, (4, 2000), dtype=np.int16)
-    shape = {"shape": (2000,), "dtype": "int16", "sample_rate": 4000}
-    spec = Spec(modality="audio", labels=CLASSES, mean=(0.0,), stddev=(32768.0,), **shape)
-    return Problem(spec, inputs.astype(np.float32), labels, raw)
-
-
-def text() -> Problem:
-    """Token ids between [CLS] and [SEP], padded; the class is told by which of three ids is among the others."""
-    random = np.random.default_rng(0)
-    labels = np.arange(48) % 3
-    inputs = random.integers(8, 20, (48, 12)).astype(np.int32)
-    inputs[:, 0], inputs[np.arange(48), 1 + np.arange(48) % 5] = 2, 5 + labels
-    for row, length in zip(inputs, random.integers(7, 13, 48), strict=True):
-        row[length - 1 :] = [3] + [0] * (12 - length)
-    shape = {"shape": (12,), "dtype": "int32", "vocabulary": 20}
-    return Problem(Spec(modality="text", labels=CLASSES, **shape), inputs, labels, inputs[:4])
-
-
-def tabular() -> Problem:
-    """Rows of two numbers and a category, of which one number and the category tell the class."""
-    random = np.random.default_rng(0)
-    labels = np.arange(48) % 3
-    inputs = random.normal(0, 0.3, (48, 3)).astype(np.float32)
-    inputs[:, 0] += labels == 1
-    inputs[:, 1] = np.where(labels == 2, 1, random.integers(0, 2, 48) * 2)
-    columns = [Column(column="a", kind="number"), Column(column="b", kind="category", categories=("x", "y"))]
-    columns.append(Column(column="c", kind="number"))
-    spec = Spec(modality="tabular", shape=(3,), dtype="float32", labels=CLASSES, columns=tuple(columns))
-    return Problem(spec, inputs, labels, inputs[:4])
-
-
-def series() -> Problem:
-    """Series of 4 to 7 steps that rise, fall or stay, padded; the last channel says which steps there are."""
-    random = np.random.default_rng(0)
-    labels = np.arange(48) % 3
-    inputs = np.zeros((48, 7, 2), np.float32)
-    for row, label, length in zip(inputs, labels, 4 + np.arange(48) % 4, strict=True):
-        row[:length, 0] = (label - 1) * np.linspace(-1, 1, length) + random.normal(0, 0.1, length)
-        row[:length, 1] = 1
-    spec = Spec(modality="series", shape=(7, 2), dtype="float32", labels=CLASSES, masked=True)
-    return Problem(spec, inputs, labels, inputs[:4])
-
-
-# By modality: the first that a family takes is the one it is tested with.
-PROBLEMS = {"image": image, "audio": audio, "text": text, "tabular": tabular, "series": series}
 
 
 @pytest.fixture(params=FAMILIES)
