@@ -72,10 +72,9 @@ def look(folder: Path, config: DataConfig, split: SplitConfig) -> Found:
         except BadExampleError as error:
             found.unreadable.append((name, str(error).removeprefix(f"{name}: ")))
             continue
-        content = (folder / row.path).read_bytes()
-        found.bytes += len(content)
+        found.bytes += (folder / row.path).stat().st_size
         for example in examples:
-            label = str(example[modality.LABEL])
+            label, name = str(example[modality.LABEL]), shown(str(example[modality.PATH]))
             found.classes[label] += 1
             for values, key in ((found.heights, "height"), (found.widths, "width")):
                 if key in example:
@@ -89,7 +88,7 @@ def look(folder: Path, config: DataConfig, split: SplitConfig) -> Found:
                 continue
             contents[digest] = (label, name)
             if config.modality == "image":
-                shapes[_difference_hash(content)].append((label, name))
+                shapes[_difference_hash(bytes(example["image"]))].append((label, name))
     found.alike = [pair for alike in shapes.values() for pair in _across_classes(alike)]
     return found
 
