@@ -22,18 +22,19 @@ class Embedded(tf_keras.layers.Layer):
 
     def build(self, shape: Any) -> None:
         """A table for each column of categories."""
-        self._tables = {
-            place: self.add_weight(f"table_{place}", (count, self._width), initializer="uniform")
+        self._tables = [
+            self.add_weight(f"table_{place}", (count, self._width), initializer="uniform")
             for place, count in enumerate(self._counts)
             if count
-        }
+        ]
         super().build(shape)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """See the class. What was quantized on its way is rounded back to a category."""
         numbers = [place for place, count in enumerate(self._counts) if not count]
         parts = [inputs[:, place : place + 1] for place in numbers]
-        for place, table in self._tables.items():
+        places = [place for place, count in enumerate(self._counts) if count]
+        for place, table in zip(places, self._tables, strict=True):
             index = tf.cast(tf.round(tf.cast(inputs[:, place], tf.float32)), tf.int32)
             parts.append(tf.gather(table, tf.clip_by_value(index, 0, self._counts[place] - 1)))
         return tf.concat([tf.cast(part, self.compute_dtype) for part in parts], axis=1)
