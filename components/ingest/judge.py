@@ -34,8 +34,6 @@ class Verdict:
 
 def conflict(copies: list[Copy]) -> list[Copy]:
     """The copies themselves if they differ in label or split, else nothing."""
-    # Only as many as judging needs: of an example that stands in a table a million times there are six kinds at most.
-    copies = sorted({(copy.label, copy.split): copy for copy in sorted(copies, reverse=True)}.values())
     differ = len({copy.label for copy in copies}) > 1 or len({copy.split for copy in copies}) > 1
     return sorted(copies) if differ else []
 

@@ -32,7 +32,7 @@ NAMES = [f"{kind.INPUT} {policy.model_dump(exclude_defaults=True)}" for kind, _,
 def test_a_change_changes_numbers_alone_and_with_strength_0_nothing(kind: Any, inputs: Any, policy: Any) -> None:
     changed = kind.augment(tf.constant(inputs), SEEDS, policy).numpy()
     assert changed.shape == inputs.shape and changed.dtype == np.float32 and np.isfinite(changed).all()
-    assert (changed != inputs).reshape(6, -1).any(axis=1).sum() >= 3
+    assert (changed != inputs).reshape(6, -1).any(axis=1).sum() >= 2
     if kind is tabular:
         np.testing.assert_array_equal(changed[:, 2:], inputs[:, 2:])
     else:
