@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from data import modality
-from data.config import DataConfig
+from data.config import DataConfig, Strict
 from data.modality import BadExampleError, Features, Spec
 
 if TYPE_CHECKING:
@@ -50,10 +50,38 @@ class Config(DataConfig):
         return max(1, round(self.seconds * self.sample_rate))
 
 
+class Noise(Strict):
+    """Noise of any colour from white to brown beside the sound."""
+
+    probability: float = Field(1.0, gt=0, le=1, description="Share of the examples that get any.")
+    loudest: float = Field(5.0, ge=-20, le=80, description="Decibels by which the sound is louder, at least.")
+    quietest: float = Field(30.0, ge=-20, le=80, description="And at most.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.loudest > self.quietest:
+            raise ValueError(f"loudest ({self.loudest:g}) must not exceed quietest ({self.quietest:g}): decibels below")
+        return self
+
+
+class SpecAugment(Strict):
+    """Bands and times that become silent (Park et al., 2019); each mask is up to so wide."""
+
+    masks: int = Field(2, ge=1, le=10, description="Of each kind.")
+    frequency: float = Field(0.15, ge=0, le=1, description="Share of the mel scale.")
+    time: float = Field(0.1, ge=0, le=1, description="Share of the clip.")
+
+
 class Policy(modality.Policy):
-    """Each example draws one value of each range, uniformly."""
+    """Each example draws one value of each range, uniformly; see data/augment/audio.py for the methods."""
 
     gain: float = Field(0, ge=0, le=40, description="Decibels, louder or softer.")
+    shift: float = Field(0, ge=0, le=1, description="Share of the clip, earlier or later; silence comes in.")
+    speed: float = Field(0, ge=0, lt=1, description="Tempo and pitch between 1 - speed and 1 + speed.")
+    pitch: float = Field(0, ge=0, le=12, description="Semitones, higher or lower, at the same tempo.")
+    reverb: float = Field(0, ge=0, le=1, description="A room whose echoes die away in up to this share of the clip.")
+    noise: Noise | None = Field(None, description="In the background, at a drawn ratio to the sound.")
+    specaugment: SpecAugment | None = Field(None, description="Bands and times that become silent.")
 
 
 def examples(path: str, contents: bytes, config: Config) -> Iterator[Features]:

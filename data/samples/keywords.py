@@ -1,0 +1,125 @@
+"""Ten spoken words, other words ("unknown") and no word at all ("silence"): one-second clips with noise, 16 kHz.
+
+Made by `write` on this machine, the same files each time: 72 voices of the speech synthesizer eSpeak NG 1.52 say each
+word four times, in accents, tempos and pitches of their own, anywhere in the second, before noise of any colour, 10 to 30 dB
+softer than the word. 3,456 files, CLASS/VOICE_TAKE.flac: split by group, pattern '/(\\w+)_', no voice is in two splits.
+No person's voice is in it: figures on it say little of people.
+
+The synthesizer (GPL-3.0-or-later) is not a part of modelmill: if the package espeakng-loader is not installed, its
+wheel is fetched by uv or pip, by its digest, into a temporary folder for as long as it takes to make the files.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data import sample
+from data.samples import _espeak
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+RATE, TAKES = 16_000, 4
+WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+OTHERS = (
+    *("bed", "bird", "cat", "dog", "happy", "house", "marvin", "sheila", "tree", "wow", "zero", "one", "two", "three"),
+    *("four", "five", "six", "seven", "eight", "nine", "learn", "follow", "visual", "forward", "backward", "window"),
+)
+ACCENTS = ("en-us", "en", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-029")
+# Of several variants of one voice only the first: unseen voices should be other voices.
+VOICES = (
+    *("Alex", "Alicia", "Andrea", "Andy", "Annie", "Denis", "Diogo", "Gene", "Henrique", "Hugo", "Jacky", "Lee"),
+    *("Marco", "Mario", "Michael", "Mike", "Nguyen", "Reed", "Storm", "Tweaky", "adam", "anika", "antonio", "aunty"),
+    *("belinda", "benjamin", "boris", "caleb", "croak", "david", "ed", "edward", "f1", "f2", "f3", "f4", "f5"),
+    *("grandma", "grandpa", "gustave", "ian", "iven", "john", "kaukovalta", "klatt", "linda", "m1", "m2", "m3", "m4"),
+    *("m5", "m6", "m7", "m8", "marcelo", "max", "michel", "miguel", "norbert", "pablo", "paul", "pedro", "quincy"),
+    *("rob", "robert", "sandro", "shelby", "steph", "travis", "victor", "whisper", "zac"),
+)
+
+
+def write(folder: Path) -> None:
+    """Writes the clips as folder/CLASS/VOICE_TAKE.flac.
+
+    Raises:
+      MissingPackageError: the synthesizer is neither installed nor to be had.
+    """
+    import soundfile
+
+    for label in (*WORDS, "unknown", "silence"):
+        (folder / label).mkdir()
+    with (
+        tempfile.TemporaryDirectory(prefix="modelmill-espeak-") as fetched,
+        _espeak.Synthesizer(_package(Path(fetched))) as synthesizer,
+    ):
+        for voice in VOICES:
+            for label in (*WORDS, "unknown", "silence"):
+                for take in range(TAKES):
+                    clip = _clip(synthesizer, voice, label, take)
+                    soundfile.write(folder / label / f"{voice}_{take}.flac", clip, RATE, subtype="PCM_16")
+
+
+def _clip(synthesizer: _espeak.Synthesizer, voice: str, label: str, take: int) -> NDArray[np.float64]:
+    """One second, float64 [RATE] in [-1, 1]."""
+    import numpy as np
+
+    random = np.random.default_rng(zlib.crc32(f"{voice}/{label}/{take}".encode()))
+    noise = _noise(random, random.uniform(0, 2))
+    if label == "silence":
+        return noise * 10 ** random.uniform(-3, -1.2)
+    said = label if label in WORDS else str(random.choice(OTHERS))
+    accent, tempo, pitch = str(random.choice(ACCENTS)), int(random.integers(130, 221)), int(random.integers(35, 66))
+    word = _trimmed(synthesizer.say(said, f"{accent}+{voice}", tempo, pitch, RATE))
+    word *= 10 ** random.uniform(-1.5, -0.5) / max(float(np.sqrt(np.mean(word**2))), 1e-9)
+    clip = np.zeros(RATE)
+    start = int(random.integers(0, RATE - len(word) + 1))
+    clip[start : start + len(word)] = word
+    loudness = float(np.sqrt(np.mean(word**2)))
+    return np.clip(clip + noise * loudness * 10 ** (-random.uniform(10, 30) / 20), -1, 1)
+
+
+def _trimmed(word: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Without the silence around it, one second at most."""
+    import numpy as np
+
+    loud = np.flatnonzero(np.abs(word) > 0.01 * np.abs(word).max())
+    return word[loud[0] : loud[-1] + 1][:RATE].copy()
+
+
+def _noise(random: np.random.Generator, slope: float) -> NDArray[np.float64]:
+    """A second of noise, its mean square 1; energies fall with frequency to the power `slope`: 0 white, 2 brown."""
+    import numpy as np
+
+    spectrum = np.fft.rfft(random.normal(size=RATE))
+    frequencies = np.maximum(np.fft.rfftfreq(RATE, 1 / RATE), 20.0)
+    noise = np.fft.irfft(spectrum * frequencies ** (-slope / 2), RATE)
+    return np.asarray(noise / np.sqrt(np.mean(noise**2)))
+
+
+def _package(folder: Path) -> Path:
+    """The folder of the package espeakng_loader: the installed one, or one fetched into `folder`."""
+    found = importlib.util.find_spec("espeakng_loader")
+    if found and found.origin:
+        return Path(found.origin).parent
+    requirements = folder / "requirements.txt"
+    requirements.write_text(_espeak.REQUIREMENT + "".join(f" --hash=sha256:{one}" for one in _espeak.DIGESTS) + "\n")
+    options = ["--no-deps", "--require-hashes", "--target", str(folder), "-r", str(requirements)]
+    uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", *options]
+    command = [uv, "pip", "install", "--quiet", "--python", sys.executable, *options] if uv else pip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise sample.MissingPackageError("keywords", f"{_espeak.REQUIREMENT} (fetching it failed: {_last(done)})")
+    return folder / "espeakng_loader"
+
+
+def _last(done: subprocess.CompletedProcess[Any]) -> str:
+    lines = [line.strip() for line in str(done.stderr).splitlines() if line.strip()]
+    return lines[-1] if lines else f"exit code {done.returncode}"
