@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import ctypes
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-REQUIREMENT = "espeakng-loader==0.2.4"
-# Of the wheel for Linux on x86-64.
-DIGESTS = ("08721baf27d13d461f6be6eed9a65277e70d68234ff484fd8b9897b222cdcb6d",)
+# The package that has the library and its data, and the hash of its wheel for Linux on x86-64.
+WHEEL = ("espeakng-loader==0.2.4", "08721baf27d13d461f6be6eed9a65277e70d68234ff484fd8b9897b222cdcb6d")
 # Numbers of espeak_ng/speak_lib.h.
 _SYNCHRONOUS, _UTF8, _CHARACTERS = 2, 1, 1
 _TEMPO, _PITCH = 1, 3
@@ -21,7 +19,7 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 class Synthesizer:
-    """The library, loaded once; it keeps its state for the process, so two at a time would mix their voices.
+    """The library, loaded once a process, whose state it is: what it says depends on what it has said before.
 
     Raises:
       OSError: the library can't be loaded.
@@ -38,12 +36,6 @@ class Synthesizer:
         self._blocks: list[bytes] = []
         self._callback = _CALLBACK(self._hear)  # kept, or it would be freed under the library's feet
         self._library.espeak_SetSynthCallback(self._callback)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._library.espeak_Terminate()
 
     def _hear(self, samples: ctypes._Pointer[ctypes.c_short], count: int, _events: int) -> int:
         if samples and count > 0:

@@ -1,26 +1,26 @@
 """Ten spoken words, other words ("unknown") and no word at all ("silence"): one-second clips with noise, 16 kHz.
 
 Made by `write` on this machine, the same files each time: 72 voices of the speech synthesizer eSpeak NG 1.52 say each
-word four times, in accents, tempos and pitches of their own, anywhere in the second, before noise of any colour, 10 to 30 dB
-softer than the word. 3,456 files, CLASS/VOICE_TAKE.flac: split by group, pattern '/(\\w+)_', no voice is in two splits.
-No person's voice is in it: figures on it say little of people.
+word four times, in accents, tempos and pitches of their own, anywhere in the second, before noise of any colour, 10 to
+30 dB softer than the word. 3,456 files, CLASS/VOICE_TAKE.flac: split by group, pattern '/(\\w+)_', no voice is in two
+splits. No person's voice is in it: figures on it say little of people.
 
 The synthesizer (GPL-3.0-or-later) is not a part of modelmill: if the package espeakng-loader is not installed, its
-wheel is fetched by uv or pip, by its digest, into a temporary folder for as long as it takes to make the files.
+wheel for Linux on x86-64 is fetched, by version and hash, into modelmill's cache.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import shutil
+import itertools
 import subprocess
 import sys
-import tempfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from data import sample
+from data import wheel
 from data.samples import _espeak
 
 if TYPE_CHECKING:
@@ -49,21 +49,36 @@ def write(folder: Path) -> None:
     """Writes the clips as folder/CLASS/VOICE_TAKE.flac.
 
     Raises:
-      MissingPackageError: the synthesizer is neither installed nor to be had.
+      MissingPackageError: the synthesizer is neither installed nor can it be fetched.
     """
+    make(folder, VOICES)
+
+
+def make(folder: Path, voices: Sequence[str]) -> None:
+    """As `write`, of some voices; in a process of its own, since the synthesizer's state outlives its end.
+
+    Raises:
+      MissingPackageError: the synthesizer is neither installed nor can it be fetched.
+      RuntimeError: it failed.
+    """
+    found = importlib.util.find_spec("espeakng_loader")
+    package = Path(found.origin).parent if found and found.origin else wheel.fetch(*_espeak.WHEEL) / "espeakng_loader"
+    command = [sys.executable, "-m", __name__, str(folder), str(package), *voices]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        raise RuntimeError(f"eSpeak NG failed with exit code {done.returncode}: {done.stderr.strip()[-500:]}")
+
+
+def _say_all(folder: Path, package: Path, voices: Sequence[str]) -> None:
     import soundfile
 
-    for label in (*WORDS, "unknown", "silence"):
+    labels = (*WORDS, "unknown", "silence")
+    for label in labels:
         (folder / label).mkdir()
-    with (
-        tempfile.TemporaryDirectory(prefix="modelmill-espeak-") as fetched,
-        _espeak.Synthesizer(_package(Path(fetched))) as synthesizer,
-    ):
-        for voice in VOICES:
-            for label in (*WORDS, "unknown", "silence"):
-                for take in range(TAKES):
-                    clip = _clip(synthesizer, voice, label, take)
-                    soundfile.write(folder / label / f"{voice}_{take}.flac", clip, RATE, subtype="PCM_16")
+    synthesizer = _espeak.Synthesizer(package)
+    for voice, label, take in itertools.product(voices, labels, range(TAKES)):
+        clip = _clip(synthesizer, voice, label, take)
+        soundfile.write(folder / label / f"{voice}_{take}.flac", clip, RATE, subtype="PCM_16")
 
 
 def _clip(synthesizer: _espeak.Synthesizer, voice: str, label: str, take: int) -> NDArray[np.float64]:
@@ -103,23 +118,5 @@ def _noise(random: np.random.Generator, slope: float) -> NDArray[np.float64]:
     return np.asarray(noise / np.sqrt(np.mean(noise**2)))
 
 
-def _package(folder: Path) -> Path:
-    """The folder of the package espeakng_loader: the installed one, or one fetched into `folder`."""
-    found = importlib.util.find_spec("espeakng_loader")
-    if found and found.origin:
-        return Path(found.origin).parent
-    requirements = folder / "requirements.txt"
-    requirements.write_text(_espeak.REQUIREMENT + "".join(f" --hash=sha256:{one}" for one in _espeak.DIGESTS) + "\n")
-    options = ["--no-deps", "--require-hashes", "--target", str(folder), "-r", str(requirements)]
-    uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", *options]
-    command = [uv, "pip", "install", "--quiet", "--python", sys.executable, *options] if uv else pip
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise sample.MissingPackageError("keywords", f"{_espeak.REQUIREMENT} (fetching it failed: {_last(done)})")
-    return folder / "espeakng_loader"
-
-
-def _last(done: subprocess.CompletedProcess[Any]) -> str:
-    lines = [line.strip() for line in str(done.stderr).splitlines() if line.strip()]
-    return lines[-1] if lines else f"exit code {done.returncode}"
+if __name__ == "__main__":
+    _say_all(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
