@@ -141,7 +141,8 @@ class Modality(Protocol):
         their own. Raises BadExampleError.
         """
 
-    # A modality whose files hold many examples offers two functions more, and its Config a field `files`, the pattern:
+    # A modality whose files hold many examples offers two functions more, and its Config a field `files`, the pattern
+    # (where that may be empty, a file is an example if it is):
     #   stream(path, name, config, split) -> Iterator[Features]: in place of `examples`, without reading a file whole;
     #     each with its own PATH, CONTENT and LABEL, and DECIDES if the split is by a column, by a group or by time.
     #   columns(config) -> {feature: "int", "float" or "string"}: features that get statistics, and can make slices.
@@ -205,6 +206,11 @@ def look_up(name: str) -> Modality:
 def pattern(config: DataConfig) -> str:
     """Which files of the data folder hold examples."""
     return str(getattr(config, "files", "")) or look_up(config.modality).PATTERN
+
+
+def streams(config: DataConfig) -> bool:
+    """Whether files hold many examples."""
+    return hasattr(look_up(config.modality), "stream") and bool(getattr(config, "files", ""))
 
 
 def describe(transform_graph: str, examples: list[str], config: DataConfig) -> Spec:

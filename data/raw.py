@@ -30,8 +30,8 @@ def examples(root: str, row: Row, data: DataConfig, split: SplitConfig | None = 
     name = shown(row.path)
     if row.problem:
         raise BadExampleError(f"{name}: {row.problem}")
-    kind = modality.look_up(data.modality)
-    if hasattr(kind, "stream"):
+    kind: Any = modality.look_up(data.modality)
+    if modality.streams(data):
         yield from kind.stream(os.path.join(root, row.path), name, data, split or SplitConfig())
         return
     try:

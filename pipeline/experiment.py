@@ -268,8 +268,8 @@ def _check_columns(experiment: Experiment, folder: str | None, source: str) -> N
     """Columns that the experiment names stand in the CSV, if that can be read here and now; it is read again later."""
     data, split, slices = experiment.data, experiment.split, experiment.evaluate.slices
     problems, columns = [], None
-    kind = modality.look_up(data.modality)
-    if hasattr(kind, "columns"):  # a table's split is by any of its columns, and it brings no CSV of files
+    kind: Any = modality.look_up(data.modality)
+    if modality.streams(data):  # a table's split is by any of its columns, and it brings no CSV of files
         columns = list(kind.columns(data))
         if data.csv is not None:
             problems.append(f"data.csv: found {data.csv!r}; files of {data.modality} label themselves, see data.files")

