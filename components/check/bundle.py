@@ -132,7 +132,7 @@ def _manifest(spec: Spec, data: DataConfig, experiment: str, trial: dict[str, An
             "file": artifacts.FLATBUFFER,
             "chain": trial["chain"],
             "input": {"dtype": spec.dtype, "shape": [1, *spec.shape]},
-            "output": {**answer, "name": asked.ANSWER, "shape": [1, len(spec.labels)]},
+            "output": {**answer, **trial.get("output", {}), "name": asked.ANSWER, "shape": [1, len(spec.labels)]},
         },
         "saved_model": {
             "signature": "serving_default",

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from components.models import loops, serving
 from components.models.input import Examples
 from components.models.store import Stored
@@ -79,6 +81,41 @@ class Context:
         plain = self.examples.get(CALIBRATION, self.examples["train"])
         for inputs, _ in plain.raw().take(count).batch(1):
             yield inputs
+
+    def varied(self, count: int, method: str) -> list[np.ndarray]:
+        """As `calibration`; each [1, *shape]. What is wrong with them as a sample is told or refused.
+
+        Raises:
+          ValueError: all of them are equal, or hold numbers that are not finite: such ranges mean nothing.
+        """
+        rows = [example.numpy() for example in self.calibration(count)]
+        rows += self._missing(count, method)
+        if not all(np.isfinite(row).all() for row in rows):
+            raise ValueError(f"{method}: the examples that give the ranges hold numbers that are not finite")
+        if len(rows) > 1 and all((row == rows[0]).all() for row in rows):
+            raise ValueError(
+                f"{method}: the {len(rows)} train examples that give the ranges are all the same; look at the data, "
+                f"or raise {method}.calibration"
+            )
+        return rows
+
+    def _missing(self, count: int, method: str) -> list[np.ndarray]:
+        """An example of each class that the first `count` have none of; the report tells of those without any."""
+        if not task.look_up(self.stored.spec.task).CLASSES:
+            return []
+        names = self.stored.spec.labels
+        pairs = self.examples.get(CALIBRATION, self.examples["train"]).raw().batch(1)
+        seen, found = set[int](), []
+        for place, (inputs, labels) in enumerate(pairs.as_numpy_iterator()):
+            if place >= count and int(labels.item()) not in seen:
+                found.append(inputs)
+            seen.add(int(labels.item()))
+            if place >= count and len(seen) == len(names):
+                break
+        for number, name in enumerate(names):
+            if number not in seen:
+                self.skip("inputs", method, f"no train example of class {name} gives the ranges: there is none")
+        return found
 
     def skip(self, layer: str, method: str, reason: str) -> None:
         """Records that a method left a layer as it was, or did less to it than was asked."""

@@ -15,6 +15,7 @@ class Terms:
     """What the student learns from the teacher.
 
     Attributes:
+      classes: whether the outputs are logits of classes, one of which is right; else they are taken as numbers.
       weight: share of the teacher in the loss; 0 is training on the labels alone.
       temperature: by which the logits of both are divided before the softmax.
       features: student's layer -> teacher's layer, whose output it should give, through a projection of its own.
@@ -23,6 +24,7 @@ class Terms:
       attention_weight: of the squared difference of those.
     """
 
+    classes: bool = True
     weight: float = 0.5
     temperature: float = 4.0
     features: dict[str, str] = field(default_factory=dict)
@@ -63,7 +65,7 @@ def beside(student: tf_keras.Model, teacher: tf_keras.Model, terms: Terms) -> tf
             with tf.GradientTape() as tape:
                 answers = _many(self.taught(inputs, training=True))
                 loss = (1 - terms.weight) * self.compute_loss(inputs, labels, answers[0], weights)
-                loss += terms.weight * _logits(answers[0], lessons[0], terms.temperature)
+                loss += terms.weight * _outputs(answers[0], lessons[0], terms)
                 for projection, own, wanted in zip(projections, answers[1:], lessons[1:], strict=False):
                     loss += terms.feature_weight * tf.reduce_mean(tf.square(projection(own) - wanted))
                 first = 1 + len(terms.features)
@@ -77,16 +79,16 @@ def beside(student: tf_keras.Model, teacher: tf_keras.Model, terms: Terms) -> tf
     return Beside()
 
 
-def _logits(own: tf.Tensor, wanted: tf.Tensor, temperature: float) -> tf.Tensor:
+def _outputs(own: tf.Tensor, wanted: tf.Tensor, terms: Terms) -> tf.Tensor:
     """Scalar: cross-entropy of the softened answers less its least value, times the square of the temperature.
 
-    The square keeps the gradients as large as those of the labels. Where there is one number only, the mean squared
-    difference.
+    The square keeps the gradients as large as those of the labels. Of numbers, the mean squared difference.
     """
     import tensorflow as tf
 
-    if own.shape[-1] == 1:
+    if not terms.classes:
         return tf.reduce_mean(tf.square(own - wanted))
+    temperature = terms.temperature
     target = tf.nn.softmax(wanted / temperature)
     gap = tf.nn.log_softmax(wanted / temperature) - tf.nn.log_softmax(own / temperature)
     return temperature**2 * tf.reduce_mean(tf.reduce_sum(target * gap, axis=-1))

@@ -29,6 +29,7 @@ def sizes(path: Path) -> dict[str, Any]:
         "macs": found.macs,
         "parameters": found.parameters,
         "arena_bytes": runtime.arena_bytes(path),
+        "output": runtime.Flatbuffer(path).output,
     }
 
 

@@ -22,7 +22,13 @@ class Flatbuffer:
         self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
-        self._output = self._interpreter.get_output_details()[0]["index"]
+        (answer,) = self._interpreter.get_output_details()
+        self._output = answer["index"]
+        # What the answers come in: scale 0 is as they are, else each is (value - zero) x scale.
+        self._scale, self._zero = answer["quantization"]
+        self.output = {"dtype": np.dtype(answer["dtype"]).name}
+        if self._scale:
+            self.output |= {"scale": float(self._scale), "zero_point": int(self._zero)}
 
     def predict(self, example: NDArray[np.generic]) -> NDArray[np.float32]:
         """One example, of the input's shape without the batch, to its probabilities float32 [classes].
@@ -32,7 +38,8 @@ class Flatbuffer:
         self._interpreter.reset_all_variables()
         self._interpreter.set_tensor(self._input, example[np.newaxis])
         self._interpreter.invoke()
-        return np.asarray(self._interpreter.get_tensor(self._output)[0], np.float32)
+        answer = np.asarray(self._interpreter.get_tensor(self._output)[0], np.float32)
+        return (answer - np.float32(self._zero)) * np.float32(self._scale) if self._scale else answer
 
     def predict_all(self, examples: Iterable[NDArray[np.generic]]) -> NDArray[np.float32]:
         """Examples to probabilities float32 [examples, classes]."""

@@ -73,6 +73,9 @@ class Model:
         self._interpreter.set_tensor(self._input["index"], pixels[np.newaxis])
         self._interpreter.invoke()
         values = np.asarray(self._interpreter.get_tensor(self._output["index"])[0], np.float32)
+        scale, zero = self._output["quantization"]
+        if scale:  # answers in integers
+            values = (values - np.float32(zero)) * np.float32(scale)
         return self.labels[int(values.argmax())], values
 
 

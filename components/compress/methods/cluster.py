@@ -30,7 +30,8 @@ class Config(method.MethodConfig):
 
     method: Literal["cluster"] = "cluster"
     clusters: int = Field(16, ge=3, le=256, description="Different values of each kernel.")
-    start: Literal["kmeans_plus_plus", "linear", "density_based"] = "kmeans_plus_plus"
+    start: Literal["kmeans_plus_plus", "linear", "density_based", "random"] = "kmeans_plus_plus"
+    per_channel: bool = Field(False, description="Of two-dimensional convolutions: values of its own for each filter.")
     epochs: int = Field(5, ge=1, description="Of fine-tuning.")
     learning_rate: float = Field(3e-4, gt=0, description="Of Adam at the start; it falls to zero by a cosine.")
 
@@ -54,14 +55,23 @@ def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Mo
             context.skip(layer.name, "cluster", f"{type(layer).__name__} has no kernel")
             return layer
         sparse = any(np.mean(kernel == 0) >= PRUNED for kernel in kernels)
-        clusters = min(most_clusters(kernel, config.clusters, sparse) for kernel in kernels)
+        # TF-MOT counts the filters by the bias, and without a word does nothing where there is none.
+        apart = config.per_channel and type(layer) is tf_keras.layers.Conv2D and layer.use_bias
+        if config.per_channel and not apart:
+            context.skip(layer.name, "cluster", "per_channel: only a Conv2D with a bias can be; clustered as a whole")
+        parts = [part for one in kernels for part in np.moveaxis(one, -1, 0)] if apart else kernels
+        clusters = min(most_clusters(part, config.clusters, sparse) for part in parts)
         if clusters < 3:
             context.skip(layer.name, "cluster", "its kernel has fewer than three different weights already")
             return layer
         if clusters < config.clusters:
             context.skip(layer.name, "cluster", f"{clusters} clusters: its kernel has no more different weights")
         return tfmot.clustering.keras.cluster_weights(
-            layer, number_of_clusters=clusters, cluster_centroids_init=start, preserve_sparsity=sparse
+            layer,
+            number_of_clusters=clusters,
+            cluster_centroids_init=start,
+            preserve_sparsity=sparse,
+            cluster_per_channel=apart,
         )
 
     wrapped = tf_keras.models.clone_model(context.copy(model), clone_function=wrap)

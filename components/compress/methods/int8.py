@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field
+import numpy as np
+from pydantic import Field, model_validator
 
-from components.compress import method
+from components.compress import method, spare
+from components.compress.quantizer import FallbackConfig
+from components.models import serving
 
 if TYPE_CHECKING:
+    import tensorflow as tf
     import tf_keras
 
     from components.compress.context import Context
@@ -21,21 +25,69 @@ EXPORTS = True
 
 
 class Config(method.MethodConfig):
-    """How the ranges of activations are found."""
+    """How the ranges of activations are found, and what the flatbuffer takes and gives."""
 
     method: Literal["int8"] = "int8"
     calibration: int = Field(200, ge=1, description="Train examples, not augmented, that give the ranges.")
+    io: Literal["float", "integer"] = Field(
+        "float",
+        description="integer: no float operator at all; pixels go in as they are, answers come out in 1/256.",
+    )
+    fallback: FallbackConfig | None = Field(
+        None, description="Leaves the layers float32 that int8 harms most: {tolerance: 0.1}."
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.fallback and self.io == "integer":
+            raise ValueError("fallback leaves layers float32, io: integer wants none; give one of the two")
+        return self
 
 
 def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
-    """Converts to int8 kernels throughout; the input stays uint8, the output float32."""
+    """Converts to int8 kernels throughout.
+
+    Raises:
+      ValueError: io is integer and examples are no bytes, or the calibration examples are all the same.
+    """
+    examples = context.varied(config.calibration, config.method)
+    if config.fallback:
+        return spare.export(model, context, config.method, config.fallback, examples, "int8")
+    return _integer(model, examples, context) if config.io == "integer" else _float(model, examples, context)
+
+
+def _float(model: tf_keras.Model, examples: list[np.ndarray], context: Context) -> bytes:
+    """The input stays as it is, the output float32."""
+    converter = _optimizing(context.converter(model))
+    converter.representative_dataset = lambda: ([one] for one in examples)
+    return bytes(converter.convert())
+
+
+def _integer(model: tf_keras.Model, examples: list[np.ndarray], context: Context) -> bytes:
+    """uint8 goes in and comes out; normalisation is computed in integers, too."""
     import tensorflow as tf
 
-    def representative() -> Iterator[list[tf.Tensor]]:
-        for example in context.calibration(config.calibration):
-            yield [example]
+    spec = context.stored.spec
+    if spec.dtype != "uint8":
+        raise ValueError(f"int8.io: integer is for examples of bytes, such as images; found {spec.dtype}")
 
-    converter = context.converter(model)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    def representative() -> Iterator[list[np.ndarray]]:
+        for one in examples:
+            whole = one.astype(np.float32)
+            # With both ends of the range in it, a step of the input is exactly 1: bytes go in unchanged.
+            whole.reshape(-1)[:2] = (0, 255)
+            yield [whole]
+
+    served = serving.served(model, spec.model_copy(update={"dtype": "float32"}), batch=1)
+    converter = _optimizing(tf.lite.TFLiteConverter.from_keras_model(served))
     converter.representative_dataset = representative
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.uint8
     return bytes(converter.convert())
+
+
+def _optimizing(converter: tf.lite.TFLiteConverter) -> tf.lite.TFLiteConverter:
+    import tensorflow as tf
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    return converter

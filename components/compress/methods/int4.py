@@ -1,0 +1,36 @@
+"""Post-training int4 quantization of the weights, float32 activations, by ai-edge-quantizer: an eighth of the bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from components.compress import method, spare
+from components.compress.quantizer import FallbackConfig
+
+if TYPE_CHECKING:
+    import tf_keras
+
+    from components.compress.context import Context
+
+FOLLOWS: tuple[str, ...] = ()
+NEEDS: tuple[str, ...] = ()
+UNDOES: dict[str, str] = {}
+EXPORTS = True
+
+
+class Config(method.MethodConfig):
+    """Which layers rather get eight bits."""
+
+    method: Literal["int4"] = "int4"
+    calibration: int = Field(200, ge=1, description="Train examples, not augmented, by which harm is measured.")
+    fallback: FallbackConfig | None = Field(
+        FallbackConfig(), description="Gives int8 weights to the layers that int4 harms most; null for none."
+    )
+
+
+def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
+    """Rounds the weights of each output channel to sixteen values."""
+    examples = context.varied(config.calibration, config.method)
+    return spare.export(model, context, config.method, config.fallback, examples, "int4_weights", "int8_weights")

@@ -1,0 +1,124 @@
+"""Low rank: a matrix becomes the product of two thin ones, by its singular values, and is fine-tuned.
+
+Of dense layers and embeddings, and of convolutions taken as matrices (Denton et al., 2014; Zhang et al., 2016). Fewer
+weights and fewer multiplications, where a matrix has few large singular values; elsewhere it is left alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from components.compress import graph, method
+
+if TYPE_CHECKING:
+    import tf_keras
+
+    from components.compress.context import Context
+
+FOLLOWS: tuple[str, ...] = ()
+NEEDS: tuple[str, ...] = ()
+UNDOES: dict[str, str] = {"prune": "prune after low_rank", "cluster": "cluster after low_rank"}
+EXPORTS = False
+# The layers whose matrix is taken apart, and what is made of them.
+TAKEN = ("Dense", "Embedding", "Conv1D", "Conv2D")
+
+
+class Config(method.MethodConfig):
+    """How much of each matrix is kept."""
+
+    method: Literal["low_rank"] = "low_rank"
+    energy: float = Field(0.9, gt=0, lt=1, description="Share of the squared singular values that is kept.")
+    convolutions: bool = Field(True, description="Convolutions too; else only dense layers and embeddings.")
+    epochs: int = Field(10, ge=1, description="Of fine-tuning.")
+    learning_rate: float = Field(1e-3, gt=0, description="Of Adam at the start; it falls to zero by a cosine.")
+
+
+def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
+    """Takes apart every matrix of which that leaves fewer weights, and fine-tunes.
+
+    Raises:
+      ValueError: there is none.
+    """
+    weights: dict[str, list[np.ndarray[Any, Any]]] = {}
+
+    def replace(layer: tf_keras.layers.Layer) -> list[tf_keras.layers.Layer]:
+        weights[layer.name] = layer.get_weights()
+        if not layer.weights:
+            return [graph.like(layer)]
+        reason = _hindrance(layer, config)
+        rank = 0
+        if not reason:
+            first, second, rank = factors(_matrix(layer), config.energy)
+            if first.size + second.size >= first.shape[0] * second.shape[1]:
+                reason = f"keeping {config.energy:g} of it takes rank {rank}, which is no smaller"
+        if reason:
+            context.skip(layer.name, config.method, reason)
+            return [graph.like(layer)]
+        made = _pair(layer, rank)
+        shape = layer.get_weights()[0].shape
+        weights[made[0].name] = [first.reshape(*shape[:-1], rank)]
+        weights[layer.name] = [second.reshape(*_kernel_shape(made[1], second)), *layer.get_weights()[1:]]
+        context.change(layer.name, config.method, f"rank {rank} of {min(first.shape[0], second.shape[1])}")
+        return made
+
+    small = graph.rebuild(model, replace)
+    for layer in small.layers:
+        if weights.get(layer.name):
+            layer.set_weights(weights[layer.name])
+    if small.count_params() >= model.count_params():
+        raise ValueError("low_rank: no layer would become smaller; keep less of the energy")
+    context.fine_tune(small, config.epochs, config.learning_rate, [])
+    return small
+
+
+def factors(matrix: np.ndarray[Any, Any], energy: float) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], int]:
+    """[inputs, rank] and [rank, outputs], whose product has `energy` of the squared singular values; and the rank."""
+    left, values, right = np.linalg.svd(matrix.astype(np.float64), full_matrices=False)
+    kept = np.cumsum(values**2) / max(float(np.sum(values**2)), 1e-300)
+    rank = min(int(np.searchsorted(kept, energy)) + 1, len(values))
+    root = np.sqrt(values[:rank])  # shared out, so that neither factor learns faster than the other
+    return (left[:, :rank] * root).astype(np.float32), (root[:, None] * right[:rank]).astype(np.float32), rank
+
+
+def _hindrance(layer: tf_keras.layers.Layer, config: Config) -> str:
+    from tf_keras import layers
+
+    kind = type(layer).__name__
+    if kind not in TAKEN or type(layer) is not getattr(layers, kind):
+        return f"{kind} has no matrix that can be taken apart"
+    if kind.startswith("Conv") and not config.convolutions:
+        return "low_rank.convolutions is false"
+    if kind.startswith("Conv") and layer.groups != 1:
+        return f"{layer.name} works on groups of channels"
+    return ""
+
+
+def _matrix(layer: tf_keras.layers.Layer) -> np.ndarray[Any, Any]:
+    """[inputs, outputs]; of a convolution the inputs are all that its kernel covers."""
+    kernel = layer.get_weights()[0]
+    return np.asarray(kernel.reshape(-1, kernel.shape[-1]))
+
+
+def _pair(layer: tf_keras.layers.Layer, rank: int) -> list[tf_keras.layers.Layer]:
+    """Two layers: the first without bias and activation, the second with the name of the whole."""
+    from tf_keras import layers
+
+    kind, config = type(layer).__name__, layer.get_config()
+    thin, plain = f"{layer.name}_low", {"activation": "linear", "use_bias": False}
+    if kind == "Embedding":
+        first = graph.like(layer, output_dim=rank, name=thin)
+        return [first, layers.Dense(layer.output_dim, use_bias=False, name=layer.name, dtype=config["dtype"])]
+    if kind == "Dense":
+        return [graph.like(layer, units=rank, name=thin, **plain), graph.like(layer)]
+    point: Any = 1 if kind == "Conv1D" else (1, 1)
+    first = graph.like(layer, filters=rank, name=thin, **plain)
+    return [first, graph.like(layer, kernel_size=point, strides=point, dilation_rate=point)]
+
+
+def _kernel_shape(second: tf_keras.layers.Layer, matrix: np.ndarray[Any, Any]) -> tuple[int, ...]:
+    """A 1 x 1 convolution has its matrix behind as many ones."""
+    ones = {"Conv1D": (1,), "Conv2D": (1, 1)}.get(type(second).__name__, ())
+    return (*ones, *matrix.shape)
