@@ -107,7 +107,15 @@ def _costs(found: Found, experiment: Experiment, folders: Folders) -> list[Line]
         Line("ok", "memory", f"about {memory / 1e9:.1f} GB"),
         Line("ok", "disk", f"about {disk / 1e6:,.0f} MB, until old runs are deleted"),
         Line("ok", "time", _time(folders)),
+        Line("ok", "compression", _compression(experiment)),
     ]
+
+
+def _compression(experiment: Experiment) -> str:
+    chains, epochs = experiment.compress.cost()
+    search = experiment.compress.search
+    limit = f", no chain begun after {search.max_minutes:g} minutes of search" if search else ""
+    return f"{chains} chains, at most {epochs} epochs of fine-tuning{limit}; training has {experiment.train.epochs}"
 
 
 def _time(folders: Folders) -> str:

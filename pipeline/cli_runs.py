@@ -29,7 +29,7 @@ COLOURS = {"pushed": "green", "refused": "red", "failed": "red", "running": "cya
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
-    for command in (runs, clean):
+    for command in (runs, clean, push):
         app.command()(command)
 
 
@@ -165,3 +165,34 @@ def _short(path: Path) -> str:
 def _stop(code: int, message: str) -> NoReturn:
     typer.secho(message, err=True, fg=typer.colors.RED)
     raise SystemExit(code)
+
+
+def push(
+    run: Annotated[str, typer.Argument(help="A run's folder or id, or an experiment: its newest.")],
+    candidate: Annotated[str, typer.Option(help="quality, balanced or compact.")],
+    root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
+) -> None:
+    """Push another result of a run's compression, without compressing again: a new run, with the same gates."""
+    from data import plugins
+    from pipeline.experiment import ExperimentError
+    from pipeline.report import find
+    from pipeline.runners import candidate as candidates
+
+    if candidate not in candidates.CANDIDATES:
+        _stop(2, f"--candidate: {plugins.unknown('candidate', candidate, candidates.CANDIDATES)}")
+    try:
+        folder = find.run(root, run)
+        experiment = candidates.restore(folder, candidate)
+    except (find.NoRunError, candidates.NoCandidateError, ExperimentError) as error:
+        _stop(2, str(error))
+
+    from pipeline.runners.lock import BusyError
+    from pipeline.runners.run import Request
+    from pipeline.runners.run import run as run_now
+
+    command = ["modelmill", "push", str(folder), "--candidate", candidate]
+    try:
+        code = run_now(Request(experiment, folder.parent.parent, command)).code
+    except BusyError as error:
+        _stop(2, str(error))
+    raise typer.Exit(code)

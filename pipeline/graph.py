@@ -14,7 +14,6 @@ from tfx.types import BaseChannel
 
 from components.augment.component import Augmenter
 from components.check.component import LoadCheck, sources
-from components.compress import method
 from components.compress.component import Compressor
 from components.digest import code
 from components.evaluate.baseline import baseline_resolver
@@ -75,7 +74,6 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
     judge = experiment.evaluate.resolved(data.task)
     reads = (f"{modality.PACKAGE}.{data.modality}", f"{task.PACKAGE}.{data.task}")
     learns = (*reads, f"{family.PACKAGE}.{experiment.model.family}", f"{loops.__name__}.{experiment.train.loop}")
-    methods = [name for steps in compress.chains for step in steps for name in method.modules(step)]
 
     ingest = example_gen(places.data, data, experiment.split, code("components.ingest.executor", *reads))
     examples = ingest.outputs["examples"]
@@ -144,7 +142,7 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         metric=str(judge.metric),
         seed=experiment.run.seed,
         checkpoints=places.checkpoints,
-        code=code("components.compress.executor", "components.compress.trial", *learns, *methods)
+        code=code("components.compress.executor", "components.compress.trial", *learns, *compress.modules())
         + outside.digest(augment.outside()),
         **({"plain_examples": plain} if augmented else {}),
     ).with_id("compress")

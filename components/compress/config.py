@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.compress import method
+from components.compress.presets import PRESETS
+from components.compress.search import SearchConfig
+from data import plugins
 from data.config import Strict
+
+Candidate = Literal["quality", "balanced", "compact"]
 
 
 class CompressConfig(Strict):
-    """Every chain is tried; the smallest result (gzipped) within the budget is chosen."""
+    """Every chain is tried; of the results within the budget the preferred one is chosen."""
 
+    preset: str | None = Field(
+        None, description=f"Of {', '.join(PRESETS)}: fills in chains, prefer and max_drop where they are not given."
+    )
     chains: tuple[tuple[dict[str, Any], ...], ...] = Field(
         (({"method": "int8"},), ({"method": "dynamic_range"},)),
         min_length=1,
         description="Lists of methods, each a name, or a name with its settings: {prune: {sparsity: 0.8}}.",
+    )
+    search: SearchConfig | None = Field(None, description="Tries further chains, which it finds itself.")
+    prefer: Literal["gzip_bytes", "bytes", "latency_ms", "macs", "metric"] = Field(
+        "gzip_bytes", description="By what the chosen one is the best within the budget."
+    )
+    candidate: Candidate | None = Field(
+        None, description="Instead of the preferred one: the best, the smallest, or what is between them."
     )
     max_drop: float = Field(0.01, ge=0, description="How much worse the metric may be than the float model's.")
     margin: float = Field(
@@ -25,7 +40,43 @@ class CompressConfig(Strict):
     max_bytes: int | None = Field(None, ge=1, description="Of the flatbuffer, gzipped.")
     max_latency_ms: float | None = Field(None, gt=0, description="Of one example on one thread of this machine.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, values: Any) -> Any:
+        """What is given goes before what the preset says."""
+        name = values.get("preset") if isinstance(values, dict) else None
+        if name is None:
+            return values
+        if name not in PRESETS:
+            raise ValueError(plugins.unknown("preset", str(name), PRESETS))
+        return {**PRESETS[name], **values}
+
     @field_validator("chains", mode="before")
     @classmethod
     def _chains(cls, chains: Any) -> Any:
         return [method.parse_chain(chain) for chain in chains] if isinstance(chains, (list, tuple)) else chains
+
+    @field_validator("chains")
+    @classmethod
+    def _once(cls, chains: Any) -> Any:
+        for place, chain in enumerate(chains):
+            if chain in chains[:place]:
+                raise ValueError(f"{method.label(chain)} with the same settings is there twice; leave one out")
+        return chains
+
+    def modules(self) -> list[str]:
+        """The plug-ins that may run, for the digest of the code."""
+        found = {name for chain in self.chains for step in chain for name in method.modules(step)}
+        if self.search:
+            found |= {f"{method.PACKAGE}.{name}" for name in plugins.names(method.PACKAGE)}
+        return sorted(found)
+
+    def cost(self) -> tuple[int, int]:
+        """How many chains are tried, and at most how many epochs of fine-tuning that takes; shared steps count once."""
+        steps = {str(chain[: place + 1]): step for chain in self.chains for place, step in enumerate(chain)}
+        epochs = sum(int(step.get("epochs", 0)) for step in steps.values())
+        if self.search is None:
+            return len(self.chains), epochs
+        space = self.search.space
+        longest = sum((4 if name == "distill" else 1) for name, _ in space.options().items() if name not in ("shares",))
+        return len(self.chains) + self.search.max_trials, epochs + self.search.max_trials * longest * space.epochs

@@ -1,18 +1,19 @@
-"""What the Compressor does: tries every chain, chooses the smallest within the budget."""
+"""What the Compressor does: tries every chain, searches for more if asked to, chooses the best within the budget."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from components import child, progress
 from components.artifacts import FLATBUFFER, TRIAL_FILE, TRIALS_FILE
-from components.compress import method, trial
+from components.compress import choice, hunt, method, trial
 from components.compress.config import CompressConfig
+
+# Lists the trials that were put back into the checkpoints.
+RESTORED = "restored.json"
 
 
 def compress(work: dict[str, Any], config: CompressConfig, checkpoints: Path, model: Path, report: Path) -> None:
@@ -20,7 +21,7 @@ def compress(work: dict[str, Any], config: CompressConfig, checkpoints: Path, mo
 
     Args:
       work: what every trial gets: rebuild, files, augment, seed, code.
-      config: the chains and the budget.
+      config: the chains, the search and the budget.
       checkpoints: a folder that outlives a killed run; finished trials are taken from there.
       model: folder of the CompressedModel.
       report: folder of the CompressionReport.
@@ -29,14 +30,21 @@ def compress(work: dict[str, Any], config: CompressConfig, checkpoints: Path, mo
       RuntimeError: every chain failed.
     """
     chains: list[list[dict[str, Any]]] = [[], *(list(chain) for chain in config.chains)]
-    folders = [checkpoints / _digest([work, chain]) for chain in chains]
-    trials = _try(work, chains, folders)
-    progress.bar(trial.TRIALS, len(chains), len(chains))
+    folders = [trial.folder(checkpoints, work, chain) for chain in chains]
+    restored = _as_restored(checkpoints, folders)
+    count, epochs = config.cost()
+    progress.note(f"{count} chains, at most {epochs} epochs of fine-tuning in all")
+    trials = _try(work, chains, folders, count + 1, again=not restored)
+    searched: dict[str, Any] = {}
+    if config.search:
+        place, searched = _search(work, config, checkpoints, folders)
+        # Of chains that were tried already the search has only taken the results.
+        found = [one for one in searched["chains"] if checkpoints / one["folder"] not in folders]
+        folders += [checkpoints / one["folder"] for one in found]
+        trials += [_result(one["chain"], checkpoints / one["folder"]) for one in found]
+    progress.bar(trial.TRIALS, len(folders), len(folders))
     float32, *trials = trials
-    for tried in trials:
-        tried["over"] = _over(tried, float32, config)
-        tried["within_budget"] = tried["status"] == "ok" and not tried["over"]
-    chosen = _choose(trials)
+    chosen = _judge(trials, float32, config)
     for number, folder in enumerate(folders):
         if (folder / FLATBUFFER).exists():
             shutil.copytree(folder, report / trial.TRIALS / str(number), dirs_exist_ok=True)
@@ -45,24 +53,103 @@ def compress(work: dict[str, Any], config: CompressConfig, checkpoints: Path, mo
         "trials": trials,
         "chosen": chosen,
         "within_budget": trials[chosen]["within_budget"],
+        "candidates": choice.candidates(trials),
+        "pareto": choice.pareto(trials, config.search.objectives if config.search else ("gzip_bytes", "metric")),
+        "folders": [folder.name for folder in folders],
+        "search": {**searched, "folder": place.name} if config.search else None,
     }
-    _write(report / TRIALS_FILE, content)
+    trial.write(report / TRIALS_FILE, content)
     model.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folders[chosen + 1] / FLATBUFFER, model / FLATBUFFER)
-    _write(model / TRIAL_FILE, trials[chosen])
-    for folder in folders:
+    trial.write(model / TRIAL_FILE, trials[chosen])
+    for folder in [*folders, *([place] if config.search else [])]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _try(work: dict[str, Any], chains: list[list[dict[str, Any]]], folders: list[Path]) -> list[dict[str, Any]]:
+def _as_restored(checkpoints: Path, folders: list[Path]) -> bool:
+    """Where a run's trials were put back, to take another one of them, no other is made.
+
+    Raises:
+      RuntimeError: they are those of another model or of other settings.
+    """
+    note = checkpoints / RESTORED
+    if not note.exists():
+        return False
+    names = json.loads(note.read_text())
+    note.unlink()
+    if not {folder.name for folder in folders} <= set(names):
+        raise RuntimeError(
+            "these are not the trials of this model: since that run data, code or settings have changed; "
+            "`modelmill run` tries the chains again"
+        )
+    return True
+
+
+def _judge(trials: list[dict[str, Any]], float32: dict[str, Any], config: CompressConfig) -> int:
+    """Marks what is within the budget; the chosen one, and a word if that is not."""
+    for tried in trials:
+        tried["over"] = choice.over(tried, float32, config)
+        tried["within_budget"] = tried["status"] == "ok" and not tried["over"]
+    chosen = choice.choose(trials, float32, config)
+    if not trials[chosen]["within_budget"]:
+        nearest = trials[chosen]
+        progress.note(f"no chain is within the budget; the nearest is {nearest['label']}: {'; '.join(nearest['over'])}")
+    return chosen
+
+
+def _search(
+    work: dict[str, Any], config: CompressConfig, checkpoints: Path, folders: list[Path]
+) -> tuple[Path, dict[str, Any]]:
+    """Searches in a child; where it dies, that trial has failed, and another one goes on. Its folder, what was found.
+
+    Raises:
+      RuntimeError: it died without a trial.
+    """
+    assert config.search is not None
+    place = checkpoints / f"search-{hunt.digest([work, config.search.model_dump(mode='json')])}"
+    job = {
+        "work": work,
+        "config": config.model_dump(mode="json"),
+        "folder": str(place),
+        "trials": str(checkpoints),
+        "float": str(folders[0]),
+        "done": len(folders),
+        "total": len(folders) + config.search.max_trials,
+    }
+    while True:
+        found = json.loads((place / hunt.FOUND).read_text()) if (place / hunt.FOUND).exists() else {}
+        if found.get("ended"):
+            return place, found
+        try:
+            child.run(hunt.__name__, job)
+        except child.ChildError as error:
+            current = place / hunt.CURRENT
+            if not current.exists():
+                raise RuntimeError(f"the search can't go on: {error}") from error
+            trial.write(Path(json.loads(current.read_text())["folder"]) / trial.FAILED_FILE, {"reason": str(error)})
+            current.unlink()
+
+
+def _try(
+    work: dict[str, Any],
+    chains: list[list[dict[str, Any]]],
+    folders: list[Path],
+    total: int | None = None,
+    again: bool = True,
+) -> list[dict[str, Any]]:
     """Runs the trials that a killed run had not finished, in a child; where it dies, another one does the rest.
+
+    Trials that have failed are tried again, if `again`.
 
     Raises:
       RuntimeError: the float model can't be written as a flatbuffer.
     """
     failed: dict[int, str] = {}
-    for folder in folders:
-        (folder / trial.FAILED_FILE).unlink(missing_ok=True)
+    for place, folder in enumerate(folders):
+        told = folder / trial.FAILED_FILE
+        if not again and told.exists():
+            failed[place] = json.loads(told.read_text())["reason"]
+        told.unlink(missing_ok=True)
     while todo := [
         place for place, folder in enumerate(folders) if place not in failed and not (folder / TRIAL_FILE).exists()
     ]:
@@ -71,7 +158,7 @@ def _try(work: dict[str, Any], chains: list[list[dict[str, Any]]], folders: list
             "trials": [{"chain": chains[place], "folder": str(folders[place])} for place in todo],
             "float": str(folders[0]),
             "done": len(chains) - len(todo),
-            "total": len(chains),
+            "total": total or len(chains),
         }
         word = "the process ended without a result"
         try:
@@ -90,57 +177,13 @@ def _try(work: dict[str, Any], chains: list[list[dict[str, Any]]], folders: list
     return [_result(chains[place], folder, failed.get(place)) for place, folder in enumerate(folders)]
 
 
-def _result(chain: list[dict[str, Any]], folder: Path, reason: str | None) -> dict[str, Any]:
+def _result(chain: list[dict[str, Any]], folder: Path, reason: str | None = None) -> dict[str, Any]:
     """What a trial has written; a failed trial is a result too."""
+    if reason is None and (folder / trial.FAILED_FILE).exists():
+        reason = json.loads((folder / trial.FAILED_FILE).read_text())["reason"]
     if reason is not None:
         label = method.label(chain)
         progress.note(f"trial {label} failed: {reason}")
         return {"chain": chain, "label": label, "status": "failed", "reason": reason, "skipped": []}
     found: dict[str, Any] = json.loads((folder / TRIAL_FILE).read_text())
     return found
-
-
-def _over(tried: dict[str, Any], float32: dict[str, Any], config: CompressConfig) -> list[str]:
-    """The limits of the budget that a trial breaks, in words."""
-    if tried["status"] != "ok":
-        return []
-    over = []
-    for metric, value in tried["metrics"].items():
-        drop = (float32["metrics"][metric] - value) * _sign(tried)
-        # A difference of shares of one split: what is less than the rounding of a float64 is no difference.
-        if drop > config.max_drop + 1e-9:
-            way = "falls" if _sign(tried) > 0 else "rises"
-            over.append(f"{metric} {way} by {drop:.4f}, allowed is {config.max_drop:g} (compress.max_drop)")
-    if config.max_bytes is not None and tried["gzip_bytes"] > config.max_bytes:
-        over.append(f"{tried['gzip_bytes']:,} bytes gzipped, allowed are {config.max_bytes:,} (compress.max_bytes)")
-    if config.max_latency_ms is not None and tried["latency_ms"] > config.max_latency_ms:
-        over.append(f"{tried['latency_ms']:.3f} ms, allowed are {config.max_latency_ms:g} (compress.max_latency_ms)")
-    return over
-
-
-def _choose(trials: list[dict[str, Any]]) -> int:
-    """The smallest within the budget; else the best of those that are not, for a gate to refuse."""
-    sound = [number for number, tried in enumerate(trials) if tried["status"] == "ok"]
-    if not sound:
-        reasons = "; ".join(f"{tried['label']}: {tried['reason']}" for tried in trials)
-        raise RuntimeError(f"every compression chain failed: {reasons}")
-    within = [number for number in sound if trials[number]["within_budget"]]
-    if within:
-        return min(within, key=lambda number: (trials[number]["gzip_bytes"], number))
-    return max(sound, key=lambda number: (sum(trials[number]["metrics"].values()) * _sign(trials[number]), -number))
-
-
-def _sign(tried: dict[str, Any]) -> int:
-    """1 where more of the metric is better, -1 where less is."""
-    return 1 if tried.get("higher_is_better", True) else -1
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _write(path: Path, content: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.with_name(f".{path.name}.new")
-    staging.write_text(json.dumps(content, indent=1))
-    os.replace(staging, path)

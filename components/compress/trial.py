@@ -6,13 +6,17 @@ for all of them, so that they share the loading of TensorFlow, the examples, and
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import os
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 
 FAILED_FILE = "failed.json"
 TRIALS = "trials"
+# Tuned models that a search holds on to.
+KEPT = 12
 
 
 @dataclass
@@ -50,9 +56,17 @@ class Bench:
     Args:
       work: rebuild (folder of the stored model); files of each of Context.examples; augment; metric; seed.
       chains: all that will be tried here; tells which of the tuned models are needed again.
+      keep: hold on to the latest tuned models though no chain is known that needs them.
+      watch: is told, of each step but the last, what is left of the metrics; may raise to end the trial.
     """
 
-    def __init__(self, work: dict[str, Any], chains: list[list[dict[str, Any]]]) -> None:
+    def __init__(
+        self,
+        work: dict[str, Any],
+        chains: list[list[dict[str, Any]]],
+        keep: bool = False,
+        watch: Callable[[dict[str, float], str], None] | None = None,
+    ) -> None:
         self._stored, model = store.load(Path(work["rebuild"]))
         self._policy = modality.look_up(self._stored.spec.modality).Policy.model_validate(work["augment"])
         self._examples = {
@@ -60,7 +74,27 @@ class Bench:
         }
         self._metric = task.metric(self._stored.spec.task, work["metric"])
         self._seed, self._chains = work["seed"], chains
+        self._keep, self._watch = keep, watch
         self._tuned = {_key([]): _Tuned(model)}
+
+    @property
+    def model(self) -> tf_keras.Model:
+        """The trained one."""
+        return self._tuned[_key([])].model
+
+    def context(self, name: str, tuned: _Tuned | None = None) -> Context:
+        """What a method is handed that goes on from `tuned`."""
+        skipped, changed = (list(tuned.skipped), list(tuned.changed)) if tuned else ([], [])
+        return Context(self._stored, self._examples, self._policy, self._seed, name, skipped, changed)
+
+    def attempt(self, chain: list[dict[str, Any]], folder: Path, float_folder: Path) -> None:
+        """As `run`, but what goes wrong is a result, too: failed.json says why."""
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.run(chain, folder, float_folder / FLATBUFFER)
+        except Exception as error:
+            traceback.print_exc()
+            write(folder / FAILED_FILE, {"reason": f"{type(error).__name__}: {' '.join(str(error).split())}"})
 
     def run(self, chain: list[dict[str, Any]], folder: Path, float_path: Path) -> None:
         """Applies a chain and writes its flatbuffer and trial.json, the latter last."""
@@ -80,16 +114,13 @@ class Bench:
             "layers": measure.layers(path, _names(tuned.model), tuned.skipped, tuned.changed),
             "seconds": time.perf_counter() - start + tuned.seconds,
         }
-        (folder / TRIAL_FILE).write_text(json.dumps(trial, indent=1))
+        write(folder / TRIAL_FILE, trial)
 
     def _apply(self, chain: list[dict[str, Any]], label: str) -> tuple[bytes, _Tuned]:
         """The chain's flatbuffer, float32 if no method of it writes one; and what it was begun with or has become."""
         begun = next(end for end in range(len(chain), -1, -1) if _key(chain[:end]) in self._tuned)
         tuned = self._tuned[_key(chain[:begun])]
-        context = Context(
-            *(self._stored, self._examples, self._policy, self._seed, label),
-            *(list(tuned.skipped), list(tuned.changed)),
-        )
+        context = self.context(label, tuned)
         model, start = tuned.model, time.perf_counter()
         for place, (found, config) in enumerate(steps(chain)):
             if place < begun:
@@ -101,13 +132,39 @@ class Bench:
                 return found.export(model, config, context), _Tuned(
                     model, tuned.seconds, context.skipped, context.changed
                 )
-            if any(other[: place + 1] == chain[: place + 1] for other in self._chains if other != chain):
+            if self._keep or any(other[: place + 1] == chain[: place + 1] for other in self._chains if other != chain):
                 spent = tuned.seconds + time.perf_counter() - start
-                self._tuned[_key(chain[: place + 1])] = _Tuned(
-                    model, spent, list(context.skipped), list(context.changed)
-                )
+                self._remember(chain[: place + 1], _Tuned(model, spent, [*context.skipped], [*context.changed]))
+            if self._watch:
+                self._watch(self._quality(model, context), method.label(chain[: place + 1]))
         _as_in_a_fresh_process(self._seed)
         return bytes(context.converter(model).convert()), _Tuned(model, tuned.seconds, context.skipped, context.changed)
+
+    def _remember(self, chain: list[dict[str, Any]], tuned: _Tuned) -> None:
+        self._tuned[_key(chain)] = tuned
+        if self._keep and len(self._tuned) > KEPT:
+            del self._tuned[next(key for key in self._tuned if key != _key([]))]
+
+    def _quality(self, model: tf_keras.Model, context: Context) -> dict[str, float]:
+        """Metrics on the eval split of a model as it is, in float32."""
+        with TemporaryDirectory() as folder:
+            path = Path(folder, FLATBUFFER)
+            path.write_bytes(context.converter(model).convert())
+            pairs = list(self._examples["eval"].raw().as_numpy_iterator())
+            return _metrics(runtime.Flatbuffer(path), pairs, self._metric)
+
+
+def folder(root: Path, work: dict[str, Any], chain: list[dict[str, Any]]) -> Path:
+    """Where a trial lies: the same work and chain, the same folder."""
+    return root / hashlib.sha256(json.dumps([work, chain], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def write(path: Path, content: Any) -> None:
+    """JSON, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staging = path.with_name(f".{path.name}.new")
+    staging.write_text(json.dumps(content, indent=1))
+    os.replace(staging, path)
 
 
 def run(job: dict[str, Any]) -> None:
@@ -120,16 +177,9 @@ def run(job: dict[str, Any]) -> None:
     bench = Bench(job["work"], [trial["chain"] for trial in job["trials"]])
     for number, trial in enumerate(job["trials"]):
         progress.bar(TRIALS, job["done"] + number, job["total"], method.label(trial["chain"]))
-        folder = Path(trial["folder"])
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            bench.run(trial["chain"], folder, Path(job["float"], FLATBUFFER))
-        except Exception as error:
-            traceback.print_exc()
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            (folder / FAILED_FILE).write_text(json.dumps({"reason": reason}))
-            if not trial["chain"]:
-                return
+        bench.attempt(trial["chain"], Path(trial["folder"]), Path(job["float"]))
+        if not trial["chain"] and Path(trial["folder"], FAILED_FILE).exists():
+            return
 
 
 def _as_in_a_fresh_process(seed: int) -> None:
@@ -152,7 +202,16 @@ def _names(model: tf_keras.Model) -> list[str]:
 def _measure(path: Path, float_path: Path, examples: Examples, metric: Metric) -> dict[str, Any]:
     """Quality on the eval split, sizes, sparsity, and latency beside the float32 flatbuffer's."""
     pairs = list(examples.raw().as_numpy_iterator())
-    flatbuffer = runtime.Flatbuffer(path)
+    return {
+        "metrics": _metrics(runtime.Flatbuffer(path), pairs, metric),
+        "higher_is_better": metric.higher,
+        **measure.sizes(path),
+        **measure.latencies(path, float_path, pairs[0][0]),
+    }
+
+
+def _metrics(flatbuffer: runtime.Flatbuffer, pairs: list[tuple[Any, Any]], metric: Metric) -> dict[str, float]:
+    """Quality, of (input, label)."""
     answers = flatbuffer.predict_all(inputs for inputs, _ in pairs)
     if not np.isfinite(answers).all():
         raise FloatingPointError("the flatbuffer answers with numbers that are not finite")
@@ -161,12 +220,7 @@ def _measure(path: Path, float_path: Path, examples: Examples, metric: Metric) -
         raise ValueError(
             f"{metric.name} means nothing on the eval split; give it more data, or another evaluate.metric"
         )
-    return {
-        "metrics": {metric.name: quality},
-        "higher_is_better": metric.higher,
-        **measure.sizes(path),
-        **measure.latencies(path, float_path, pairs[0][0]),
-    }
+    return {metric.name: quality}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""The table of docs/compression.md: every chain of mnist-cnn, with two seeds, on the test split.
+"""The tables of docs/compression.md, on the test split: chains of mnist-cnn, and single methods on digits-cnn.
 
-make bench ARGS='-k trials'
-TRIALS_ROOT=runs make bench ARGS='-k trials'    # takes what has been run there
+make bench ARGS='-k test_trials'
+make bench ARGS='-k test_methods'
+TRIALS_ROOT=runs make bench ARGS='-k test_trials'  # takes what has been run there
 """
 
 from __future__ import annotations
@@ -22,13 +23,29 @@ from components.models.input import Examples
 SEEDS = (0, 1)
 NAME = "mnist-cnn"
 
+# Single methods, with equal epochs wherever something is compared; `weight: 0` is the student on its own.
+STUDENT = {"family": "cnn", "filters": [6, 8], "dense": []}
+LONG = {"epochs": 30, "learning_rate": 0.003}
+METHODS: list[list[Any]] = [
+    [{"finetune": LONG}],
+    [{"structured": {"amount": 0.5, "multiple": 4, **LONG}}],
+    [{"structured": {"amount": 0.75, "multiple": 4, **LONG}}],
+    [{"low_rank": {"energy": 0.8, **LONG}}],
+    [{"distill": {"student": STUDENT, "weight": 0.0, **LONG}}],
+    [{"distill": {"student": STUDENT, "weight": 0.9, **LONG}}],
+    ["dynamic_range"],
+    ["int4"],
+    [{"int8": {"io": "integer"}}],
+]
 
-def measured(root: Path, seed: int) -> list[dict[str, Any]]:
+
+def measured(root: Path, seed: int, name: str = NAME, *more: str) -> list[dict[str, Any]]:
     """Runs the experiment and gives its trials, the float model first, with their accuracy on the test split."""
-    command = [sys.executable, "-m", "pipeline", "run", NAME, "--root", str(root), "--set", f"run.seed={seed}"]
+    sets = [word for one in (f"run.seed={seed}", *more) for word in ("--set", one)]
+    command = [sys.executable, "-m", "pipeline", "run", name, "--root", str(root), "--to", "compress", *sets]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     assert done.returncode in (0, 3), done.stdout
-    links = root / NAME / "latest" / "links"
+    links = root / name / "latest" / "links"
     stored, _ = store.load(links / "train" / "model" / "modelmill")
     files = [str(path) for path in (links / "transform" / "transformed_examples" / "Split-test").iterdir()]
     pairs = list(Examples(files, stored.spec, 64).raw().as_numpy_iterator())
@@ -61,3 +78,35 @@ def test_trials(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         print("\n" + "\n".join(lines))
     float32 = np.mean([run[0]["test"] for run in runs])
     assert float32 >= 0.965
+
+
+def of_seeds(values: list[float]) -> str:
+    """Mean and deviation."""
+    return f"{np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}"
+
+
+@pytest.mark.timeout(7200)
+def test_methods(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second table: single methods on digits-cnn, three seeds."""
+    root = Path(os.environ.get("TRIALS_ROOT", tmp_path)).resolve()
+    sets = (f"compress.chains={json.dumps(METHODS)}", "evaluate.threshold=0.5")
+    runs = [measured(root, seed, "digits-cnn", *sets) for seed in range(3)]
+    lines = ["| chain | accuracy, test split | smaller, gzipped | multiplications | latency |", "|---|---|---|---|---|"]
+    for row in zip(*runs, strict=True):
+        words = ", ".join(f"{step['method']} {_settings(step)}".strip() for step in row[0]["chain"]) or "float32"
+        smaller = np.mean([run[0]["gzip_bytes"] / one["gzip_bytes"] for run, one in zip(runs, row, strict=True)])
+        fewer = np.mean([one["macs"] / run[0]["macs"] for run, one in zip(runs, row, strict=True)])
+        latency = np.mean([one["latency"]["one_thread"]["ratio"] for one in row])
+        accuracy = of_seeds([one["test"] for one in row])
+        lines.append(f"| {words} | {accuracy} | {smaller:.1f} × | {fewer:.2f} | {latency:.2f} |")
+    with capsys.disabled():
+        print("\n" + "\n".join(lines))
+    by_name = {str(row[0]["chain"]): [one["test"] for one in row] for row in zip(*runs, strict=True)}
+    scratch, taught = (by_name[key] for key in by_name if "distill" in key)
+    assert np.mean(taught) > np.mean(scratch)
+
+
+def _settings(step: dict[str, Any]) -> str:
+    """Those by which rows of one method differ."""
+    shown = {key: step[key] for key in ("amount", "energy", "weight", "io") if key in step}
+    return ", ".join(f"{key} {value}" for key, value in shown.items())

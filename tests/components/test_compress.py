@@ -12,7 +12,7 @@ import pytest
 
 from components import artifacts, child
 from components.augment.component import Augmenter
-from components.compress import executor, method
+from components.compress import choice, executor, method
 from components.compress import trial as trial_module
 from components.compress.component import Compressor
 from components.compress.config import CompressConfig
@@ -202,9 +202,9 @@ FLOAT = {**OK, "metrics": {"accuracy": 0.95}, "gzip_bytes": 1000}
     ],
 )
 def test_each_limit_of_the_budget_is_kept_and_named(budget: dict[str, float], word: str) -> None:
-    (over,) = executor._over(OK, FLOAT, CompressConfig(**budget))
+    (over,) = choice.over(OK, FLOAT, CompressConfig(**budget))
     assert word in over
-    assert executor._over(OK, FLOAT, CompressConfig(max_drop=0.05, max_bytes=100, max_latency_ms=1)) == []
+    assert choice.over(OK, FLOAT, CompressConfig(max_drop=0.05, max_bytes=100, max_latency_ms=1)) == []
 
 
 CHAINS: list[list[dict[str, Any]]] = [[], [{"method": "prune"}], [{"method": "int8"}], [{"method": "dynamic_range"}]]

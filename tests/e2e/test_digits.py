@@ -101,6 +101,18 @@ def test_changing_compress_runs_from_the_compressor_on(first: tuple[int, str, di
     assert "train" not in worked(summary)
 
 
+def test_another_result_is_pushed_without_compressing_again(first: tuple[int, str, dict[str, Any]], root: Path) -> None:
+    arguments = ["push", first[2]["run_id"], "--candidate", "quality", "--root", str(root)]
+    done = subprocess.run([sys.executable, "-m", "pipeline", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = json.loads((root / "digits-cnn" / "latest" / "summary.json").read_text())
+    assert worked(summary)[:2] == ["compress", "evaluate-compressed"]
+    best = max(first[2]["trials"], key=lambda one: (one["metrics"]["accuracy"], -one["gzip_bytes"]))
+    assert summary["compressed"]["gzip_bytes"] == best["gzip_bytes"]
+    # To the last figure those of the first run: nothing was measured again.
+    assert [one["latency_ms"] for one in summary["trials"]] == [one["latency_ms"] for one in first[2]["trials"]]
+
+
 def test_changing_push_runs_the_pusher_only(first: tuple[int, str, dict[str, Any]], root: Path, tmp_path: Path) -> None:
     _, _, summary = modelmill(root, "--set", f"push.destination={tmp_path / 'elsewhere'}")
     assert worked(summary) == ["push"]

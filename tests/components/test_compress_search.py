@@ -1,0 +1,191 @@
+"""The search: what it may try, how it goes on after a kill, and which results are worth keeping in mind."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from components import artifacts, child
+from components.compress import choice, executor, hunt, method, sensitivity, trial
+from components.compress.config import CompressConfig
+from components.compress.presets import PRESETS
+from components.compress.search import SpaceConfig
+
+SEARCH = {
+    "max_trials": 4,
+    "space": {"structured": [0.5], "prune": [0.5], "cluster": [], "export": ["dynamic_range", "int8"], "epochs": 1},
+}
+
+
+def result(label: str, accuracy: float, size: int, latency: float = 1.0) -> dict[str, Any]:
+    ok = {"status": "ok", "reason": "", "over": [], "within_budget": True, "metrics": {"accuracy": accuracy}}
+    return {**ok, "label": label, "chain": [], "gzip_bytes": size, "latency_ms": latency}
+
+
+TRIALS = [result("best", 0.99, 900), result("beaten", 0.95, 600), result("middle", 0.98, 300), result("tiny", 0.9, 100)]
+
+
+def test_those_that_nothing_beats_are_kept_in_mind() -> None:
+    assert choice.pareto(TRIALS, ("gzip_bytes", "metric")) == [0, 2, 3]
+    assert choice.candidates(TRIALS) == {"quality": 0, "balanced": 2, "compact": 3}
+    over = [{**one, "within_budget": one["label"] != "tiny"} for one in TRIALS]
+    assert choice.candidates(over)["compact"] == 2
+
+
+def test_the_preferred_one_is_chosen_or_the_candidate_that_is_named() -> None:
+    trials = [*TRIALS[:3], result("fast", 0.98, 800, 0.1)]
+    whole = result("float32", 0.99, 1000)
+    for settings, label in (
+        ({}, "middle"),
+        ({"prefer": "latency_ms"}, "fast"),
+        ({"prefer": "metric"}, "best"),
+        ({"candidate": "quality"}, "best"),
+    ):
+        assert trials[choice.choose(trials, whole, CompressConfig(**settings))]["label"] == label
+
+
+def test_with_an_impossible_budget_the_nearest_is_told_and_not_within_it() -> None:
+    config = CompressConfig(max_drop=0.0, max_bytes=90)
+    whole = result("float32", 0.99, 1000)
+    trials = [dict(one) for one in TRIALS]
+    assert trials[executor._judge(trials, whole, config)]["label"] == "middle"
+    assert not any(one["within_budget"] for one in trials)
+    assert choice.excess(trials[2], whole, config) == pytest.approx(1 + 300 / 90 - 1)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_a_recipe_that_makes_sense(name: str) -> None:
+    config = CompressConfig(preset=name)
+    chains, epochs = config.cost()
+    assert chains == len(config.chains) >= 4 and epochs > 0
+    assert config.prefer == PRESETS[name]["prefer"]
+    assert CompressConfig.model_validate_json(config.canonical()) == config
+    # What is given goes before.
+    assert CompressConfig(preset=name, max_drop=0.3).max_drop == 0.3
+
+
+def test_words_that_there_are_not_are_refused() -> None:
+    for settings, message in (
+        ({"preset": "smalest"}, "did you mean 'smallest'"),
+        ({"chains": [["int8"], [{"int8": {}}]]}, "int8 with the same settings is there twice"),
+        ({"search": {"space": {"prune": [1.5]}}}, "prune.sparsity: found 1.5"),
+        ({"search": {"space": {"export": []}}}, "at least 1 item"),
+    ):
+        with pytest.raises(ValidationError, match=message):
+            CompressConfig.model_validate(settings)
+
+
+def test_points_of_the_space_are_chains_that_may_be() -> None:
+    space = SpaceConfig(distill=(0.5,), low_rank=(0.9,))
+    for point in space.starts(["int8", "dynamic_range"]):
+        assert {key for key, value in point.items() if value not in (space.options()[key])} == set()
+        assert method.parse_chain(space.chain(point, {}))
+    chosen = {"prune": 0.7, "cluster": 16, "export": "aware", "shares": "by_sensitivity"}
+    steps = space.chain(chosen, {0.7: {"dense": 0.9}})
+    assert [step["method"] for step in steps] == ["prune", "cluster", "pcqat"]
+    assert steps[0]["layers"] == {"dense": 0.9}
+    assert [step["method"] for step in space.chain({"export": "aware"}, {})] == ["qat"]
+
+
+def test_zeros_are_shared_out_to_where_they_do_least() -> None:
+    levels = sensitivity.LEVELS
+    errors = {"hard": {one: one for one in levels}, "easy": {one: one / 100 for one in levels}}
+    shared = sensitivity.shares(errors, {"hard": 100, "easy": 300}, 0.7)
+    assert shared["easy"] > 0.9 and shared.get("hard", 0) < 0.5
+    zeros = shared["easy"] * 300 + shared.get("hard", 0) * 100
+    assert zeros >= 0.7 * 400
+
+
+def test_the_storage_of_another_search_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / hunt.JOURNAL
+    assert len(hunt.open_study(path, "this", 2).directions) == 2
+    hunt.open_study(path, "this", 2)
+    with pytest.raises(hunt.ForeignStorageError, match="the storage of another search"):
+        hunt.open_study(path, "that", 2)
+
+
+@pytest.fixture
+def work(trained: Any, prepared: SimpleNamespace) -> dict[str, Any]:
+    (model,) = trained.outputs["model"].get()
+    (examples,) = prepared.transform.outputs["transformed_examples"].get()
+    folders = {split: Path(examples.uri, f"Split-{split}") for split in ("train", "eval")}
+    files = {split: [str(path) for path in folder.iterdir()] for split, folder in folders.items()}
+    return {"rebuild": artifacts.rebuild(model.uri), "files": files, "augment": {}, "metric": "accuracy", "seed": 0}
+
+
+def test_a_killed_search_goes_on_and_all_results_are_kept(
+    work: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    attempt = trial.Bench.attempt
+
+    def watched(self: trial.Bench, chain: list[dict[str, Any]], folder: Path, whole: Path) -> None:
+        if len(tried) == 3:
+            tried.append("killed")
+            raise KeyboardInterrupt
+        tried.append(method.label(chain))
+        attempt(self, chain, folder, whole)
+
+    def in_process(module: str, job: dict[str, Any]) -> None:
+        importlib.import_module(module).run(job)
+
+    monkeypatch.setattr(child, "run", in_process)
+    monkeypatch.setattr(trial.Bench, "attempt", watched)
+    config = CompressConfig.model_validate({"chains": [["float16"]], "search": SEARCH, "max_drop": 0.2})
+    places = tmp_path / "checkpoints", tmp_path / "model", tmp_path / "report"
+    with pytest.raises(KeyboardInterrupt):
+        executor.compress(work, config, *places)
+    assert tried == ["float32", "float16", tried[2], "killed"]
+    executor.compress(work, config, *places)
+    report = json.loads((tmp_path / "report" / artifacts.TRIALS_FILE).read_text())
+    labels = [one["label"] for one in report["trials"]]
+    # The two fixed chains and the first of the search were not made again.
+    assert tried.count("float32") == tried.count("float16") == 1 and len(labels) == 5
+    assert report["search"]["ended"] == "after max_trials: 4"
+    assert set(report["search"]["sensitivity"]["prune"]) == {"conv2d", "dense", "logits"}
+    assert report["search"]["sensitivity"]["quantize"]["int8"]["all"] >= 0
+    assert len({json.dumps(one["chain"]) for one in report["trials"]}) == 5
+    assert {"quality", "balanced", "compact"} == set(report["candidates"]) and report["pareto"]
+    for number in range(1, 6):
+        assert (tmp_path / "report" / "trials" / str(number) / artifacts.FLATBUFFER).exists()
+    smallest = min(one["gzip_bytes"] for one in report["trials"] if one["within_budget"])
+    assert report["trials"][report["chosen"]]["gzip_bytes"] == smallest
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+
+    # Another of the results, from what is on record, and nothing is tried again.
+    count, places = len(tried), (tmp_path / "checkpoints", tmp_path / "other", tmp_path / "again")
+    put_back(report, tmp_path / "report", places[0])
+    executor.compress(work, config.model_copy(update={"candidate": "quality"}), *places)
+    assert len(tried) == count
+    given = json.loads((tmp_path / "other" / artifacts.TRIAL_FILE).read_text())
+    assert given["label"] == labels[report["candidates"]["quality"]]
+    put_back(report, tmp_path / "report", places[0])
+    with pytest.raises(RuntimeError, match="not the trials of this model"):
+        executor.compress({**work, "seed": 1}, config, *places)
+
+
+def put_back(report: dict[str, Any], source: Path, checkpoints: Path) -> None:
+    """As pipeline.runners.candidate does."""
+    import shutil
+
+    for number, name in enumerate(report["folders"]):
+        shutil.copytree(source / "trials" / str(number), checkpoints / name)
+    trial.write(checkpoints / report["search"]["folder"] / hunt.FOUND, report["search"])
+    trial.write(checkpoints / executor.RESTORED, report["folders"])
+
+
+def test_a_trial_that_fine_tuning_has_ruined_ends_early(work: dict[str, Any], tmp_path: Path) -> None:
+    def watch(metrics: dict[str, float], label: str) -> None:
+        raise hunt.HopelessError(f"ended early: after {label} {metrics['accuracy']:.1f}")
+
+    bench = trial.Bench(work, [], keep=True, watch=watch)
+    chain = method.parse_chain([{"prune": {"epochs": 1}}, "int8"])
+    bench.attempt(chain, tmp_path / "one", tmp_path / "none")
+    reason = json.loads((tmp_path / "one" / trial.FAILED_FILE).read_text())["reason"]
+    assert "ended early: after prune" in reason

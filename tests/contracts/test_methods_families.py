@@ -1,0 +1,85 @@
+"""Every compression method on every family: it ends with a flatbuffer that answers, or with a reason in words.
+
+In CI a few pairs; all of them with ALL_PAIRS=1 (five seconds a pair).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from components.compress import method
+from components.compress.context import Context, steps
+from components.models import family, runtime, store
+from components.models.input import Examples
+from data import modality, plugins
+
+
+def _beside(name: str) -> Any:
+    """Another contract's file: its small settings of families, and of methods, are ours too."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+families, methods = _beside("test_families"), _beside("test_methods")
+EVERY = [(one, other) for one in families.FAMILIES for other in methods.METHODS]
+# Each method and each family now and then: a step that shares no divisor with the numbers of both.
+PAIRS = EVERY if os.environ.get("ALL_PAIRS") else EVERY[:: math.ceil(len(EVERY) / 6) | 1]
+
+
+class Rows(Examples):
+    """A split in memory."""
+
+    def __init__(self, raw: np.ndarray, labels: np.ndarray, spec: Any) -> None:
+        super().__init__([], spec, 16)
+        self._pairs, self.number = tf.data.Dataset.from_tensor_slices((raw, labels)), len(raw)
+
+    @property
+    def _parsed(self) -> tf.data.Dataset:
+        return self._pairs
+
+    @property
+    def count(self) -> int:
+        return self.number
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "what"), PAIRS)
+def test_it_ends_with_answers_or_with_a_reason(name: str, what: str, tmp_path: Path) -> None:
+    tf_keras.backend.clear_session()
+    tf_keras.utils.set_random_seed(0)
+    kind = family.look_up(name)
+    problem = families.PROBLEMS[kind.MODALITIES[0]]()
+    raw = np.concatenate([problem.raw] * 12)
+    rows = Rows(raw, np.arange(len(raw)) % 3, problem.spec)
+    config = kind.Config.model_validate({"family": name, **families.SMALL.get(name, {})})
+    stored = store.Stored(config, problem.spec, {}, "supervised", 16)
+    policy = modality.look_up(problem.spec.modality).Policy()
+    context = Context(stored, {"train": rows, "eval": rows}, policy, 0, "pair")
+    model, content = family.build(config, problem.spec), None
+    try:
+        for found, settings in steps([method.parse_step(step, 1) for step in methods.chain(what)]):
+            model = found.tune(model, settings, context) if hasattr(found, "tune") else model
+            content = found.export(model, settings, context) if found.EXPORTS else None
+    except ValueError as error:
+        # In words, and of ours: it names the method, or what is wrong with the examples.
+        assert what in str(error) or any(step["method"] in str(error) for step in methods.chain(what)), error
+        print(f"{what} on {name}: {error}")
+        return
+    path = tmp_path / "model.tflite"
+    path.write_bytes(content or context.converter(model).convert())
+    answers = runtime.Flatbuffer(path).predict_all(problem.raw)
+    assert answers.shape == (len(problem.raw), 3) and np.isfinite(answers).all()
+    assert all(one["reason"] for one in context.skipped)
+    assert plugins.names(method.PACKAGE)
