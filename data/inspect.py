@@ -26,7 +26,7 @@ class Found:
       equal: pairs of files of one class with the same content.
       contradictory: pairs of files of different classes with the same content.
       alike: pairs of files of different classes that look the same: suspects of a wrong label.
-      heights, widths, channels: of each example, if it has them.
+      numbers: of each feature that is a number, such as height or seconds, its values.
     """
 
     classes: Counter[str] = field(default_factory=Counter)
@@ -35,9 +35,7 @@ class Found:
     equal: list[Pair] = field(default_factory=list)
     contradictory: list[Pair] = field(default_factory=list)
     alike: list[Pair] = field(default_factory=list)
-    heights: list[int] = field(default_factory=list)
-    widths: list[int] = field(default_factory=list)
-    channels: Counter[int] = field(default_factory=Counter)
+    numbers: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     @property
     def examples(self) -> int:
@@ -76,11 +74,9 @@ def look(folder: Path, config: DataConfig, split: SplitConfig) -> Found:
         for example in examples:
             label, name = str(example[modality.LABEL]), shown(str(example[modality.PATH]))
             found.classes[label] += 1
-            for values, key in ((found.heights, "height"), (found.widths, "width")):
-                if key in example:
-                    values.append(int(example[key]))
-            if "channels" in example:
-                found.channels[int(example["channels"])] += 1
+            for key, value in example.items():
+                if isinstance(value, (int, float)) and key != modality.LABEL:
+                    found.numbers[key].append(value)
             digest = str(example[modality.CONTENT])
             if digest in contents:
                 same, other = contents[digest]

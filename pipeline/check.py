@@ -106,7 +106,7 @@ def _costs(found: Found, experiment: Experiment, folders: Folders) -> list[Line]
     return [
         Line("ok", "memory", f"about {memory / 1e9:.1f} GB"),
         Line("ok", "disk", f"about {disk / 1e6:,.0f} MB, until old runs are deleted"),
-        Line("ok", "time", _time(folders)),
+        Line("ok", "time", _earlier(folders)),
         Line("ok", "compression", _compression(experiment)),
     ]
 
@@ -118,7 +118,7 @@ def _compression(experiment: Experiment) -> str:
     return f"{chains} chains, at most {epochs} epochs of fine-tuning{limit}; training has {experiment.train.epochs}"
 
 
-def _time(folders: Folders) -> str:
+def _earlier(folders: Folders) -> str:
     """From earlier runs in which something was trained."""
     took = []
     for path in folders.experiment.glob("*/summary.json"):

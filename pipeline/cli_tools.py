@@ -32,7 +32,7 @@ def new(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Of the project; it is made.")],
     data: Annotated[Path, typer.Option(help="A folder with a folder of examples for each class.")],
     modality: Annotated[str, typer.Option(help="What an example is.")] = "image",
-    family: Annotated[str, typer.Option(help="Of the model.")] = "cnn",
+    family: Annotated[str | None, typer.Option(help="Of the model; one that suits the modality if absent.")] = None,
     budget_bytes: Annotated[int | None, typer.Option(help="Of the model, gzipped.", min=1)] = None,
     max_drop: Annotated[
         float | None,

@@ -7,7 +7,6 @@ import math
 import os
 import re
 from pathlib import Path
-from statistics import median
 
 from components.models import family as families
 from data import inspect, modality
@@ -15,14 +14,11 @@ from data.config import SplitConfig
 from data.inspect import Found
 from data.table import BadDataError
 from pipeline.experiment import NAME
+from pipeline.new_data import KINDS
 
 FILE, SCHEMA = "experiment.yaml", "schema.pbtxt"
-# The dense layer of the family cnn, and what a weight takes as int8, gzipped: pruning may come out as too dear.
-DENSE, BYTES_A_WEIGHT = 64, 1.05
 # So many examples of the eval split may a compressed model get wrong besides, where they are few.
 FEW = 2
-# Sides that pool well; more pixels than the last rarely pay on a small device.
-SIDES = (8, 16, 24, 32, 48, 64, 96)
 
 
 class NoProjectError(ValueError):
@@ -30,7 +26,7 @@ class NoProjectError(ValueError):
 
 
 def write(
-    folder: Path, kind: str, data: Path, family: str, max_bytes: int | None, max_drop: float | None
+    folder: Path, kind: str, data: Path, family: str | None, max_bytes: int | None, max_drop: float | None
 ) -> tuple[Path, Found]:
     """Writes experiment.yaml and schema.pbtxt.
 
@@ -38,7 +34,7 @@ def write(
       folder: of the new project; made if it is not there.
       kind: the modality.
       data: folder of the examples.
-      family: of the model.
+      family: of the model; one that suits the modality if absent.
       max_bytes: of the gzipped flatbuffer; no limit if absent.
       max_drop: of the metric; what a few examples make out if absent.
 
@@ -49,46 +45,44 @@ def write(
       NoProjectError: there is one already, or the data is of no use.
       UnknownNameError: there is no such modality or family.
     """
-    if kind != "image":
-        modality.look_up(kind)
-        raise NoProjectError(f"--modality {kind}: new knows image only; copy an experiment that `modelmill list` shows")
-    families.look_up(family)
+    plug_in = modality.look_up(kind)
+    if kind not in KINDS:
+        raise NoProjectError(
+            f"--modality {kind}: new knows {', '.join(KINDS)}; copy an experiment that `modelmill list` shows"
+        )
+    family = family or KINDS[kind].family
+    if kind not in families.look_up(family).MODALITIES:
+        fitting = ", ".join(families.taking(kind))
+        raise NoProjectError(f"--family {family} does not take {kind}; allowed: {fitting}")
     if (folder / FILE).exists():
         raise NoProjectError(f"{folder / FILE} is there already; give another folder, or delete it")
     if not data.is_dir():
         raise NoProjectError(f"--data {data}: there is no such folder")
-    config = modality.look_up(kind).Config.model_validate({"path": str(data), "height": 1, "width": 1})
-    what = "put the PNG or JPEG files of each class into a folder of its own"
+    config = plug_in.Config.model_validate({"path": str(data), **KINDS[kind].required})
+    what = f"put the {KINDS[kind].files} of each class into a folder of its own"
     try:
         found = inspect.look(data, config, SplitConfig())
     except BadDataError as error:
         raise NoProjectError(f"--data {data}: {error}; {what}") from error
     if len(found.classes) < 2:
-        told = f"found {found.examples} images in {len(found.classes)} folders"
+        told = f"found {found.examples} examples in {len(found.classes)} folders"
         raise NoProjectError(f"--data {data}: {told}; {what}")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SCHEMA).write_text(_schema(found), encoding="utf-8")
-    text = _experiment(folder, data, found, family, max_bytes, max_drop)
+    (folder / SCHEMA).write_text(_schema(found, KINDS[kind].features), encoding="utf-8")
+    text = _experiment(folder, kind, data, found, family, max_bytes, max_drop)
     (folder / FILE).write_text(text, encoding="utf-8")
     return folder / FILE, found
 
 
 def _experiment(
-    folder: Path, data: Path, found: Found, family: str, max_bytes: int | None, max_drop: float | None
+    folder: Path, kind: str, data: Path, found: Found, family: str, max_bytes: int | None, max_drop: float | None
 ) -> str:
     name = re.sub(r"[^a-z0-9-]+", "-", folder.resolve().name.lower()).strip("-")[:63]
     name = name if NAME.fullmatch(name) and name != "samples" else "project"
-    tall, wide = int(median(found.heights)), int(median(found.widths))
-    side = max((one for one in SIDES if one <= max(tall, wide)), default=SIDES[0])
-    channels = 1 if set(found.channels) <= {1, 2} else 3
-    filters = _filters(side, channels, max_bytes)
+    written = KINDS[kind]
     chance = max(found.classes.values()) / found.examples
     epochs = max(15, min(80, round(60_000 / found.examples)))
-    model = (
-        f"\n  filters: {filters}          # of each block; every block halves the {side} pixels"
-        if family == "cnn"
-        else ""
-    )
+    model = written.model(found, max_bytes) if family == written.family else ""
     limit = (
         f"max_bytes: {max_bytes}" if max_bytes else "# max_bytes: 50000        # gzipped: what your device has room for"
     )
@@ -99,28 +93,22 @@ def _experiment(
     drop = max(0.01, math.ceil(200 * FEW / (found.examples * 0.15)) / 200) if max_drop is None else max_drop
     path = json.dumps(os.path.relpath(data.resolve(), folder.resolve()), ensure_ascii=False)
     return f"""\
-# Written by `modelmill new` for {found.examples:,} images of {len(found.classes)} classes. To run it:
+# Written by `modelmill new` for {found.examples:,} examples of {len(found.classes)} classes. To run it:
 #   modelmill run {folder.name}
 name: {json.dumps(name)}
 
 data:
-  modality: image
+  modality: {kind}
   path: {path}
   schema_file: {SCHEMA}    # what a run accepts: the classes of today
-  height: {side}                # the middle image is {tall} x {wide}
-  width: {side}
-  channels: {channels}               # {"all images are grey" if channels == 1 else "there are colours"}
+{written.data(found)}
 
-augment:                    # careful ranges; mirrored digits and letters would be others, so nothing is mirrored
-  rotation: 10
-  scale: 0.1
-  crop: 0.1
-  brightness: 0.1
-  contrast: 0.2
+augment:
+{written.augment}
 
 model:
-  family: {family}{model}
-  dropout: 0.3
+  family: {family}
+{model}  dropout: 0.3
 
 train:
   epochs: {epochs}                # fewer for much data; early stopping ends it before
@@ -150,29 +138,15 @@ run: {{seed: 0}}
 """
 
 
-def _filters(side: int, channels: int, max_bytes: int | None) -> list[int]:
-    """Of each block of a CNN: the widest whose pruned int8 weights fit into the budget, roughly."""
-    blocks = max(1, min(4, int(math.log2(side)) - 2))
-    filters: list[int] = []
-    for width in (32, 24, 16, 12, 8, 6, 4):
-        filters = [min(width * 2**block, 4 * width) for block in range(blocks)]
-        inputs = [channels, *filters]
-        kernels = sum(9 * before * after for before, after in zip(inputs, filters, strict=False))
-        weights = kernels + (side // 2**blocks) ** 2 * filters[-1] * DENSE
-        if max_bytes is None or weights * BYTES_A_WEIGHT < max_bytes:
-            break
-    return filters
-
-
-def _schema(found: Found) -> str:
+def _schema(found: Found, features: dict[str, str]) -> str:
     """A TFDV schema: one value of each feature in every example, and no class but those of today."""
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
 
     schema = schema_pb2.Schema()
-    kinds = {"image": schema_pb2.BYTES, "label": schema_pb2.BYTES, "height": schema_pb2.INT, "width": schema_pb2.INT}
-    for name, kind in kinds.items():
-        feature = schema.feature.add(name=name, type=kind)
+    kinds = {"bytes": schema_pb2.BYTES, "int": schema_pb2.INT, "float": schema_pb2.FLOAT}
+    for name, kind in {**features, modality.LABEL: "bytes"}.items():
+        feature = schema.feature.add(name=name, type=kinds[kind])
         feature.presence.min_fraction, feature.presence.min_count = 1.0, 1
         feature.shape.dim.add(size=1)
         if name == modality.LABEL:

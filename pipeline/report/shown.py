@@ -7,6 +7,7 @@ example better than what the model makes of it (a text rather than its tokens, a
     image/png, image/jpeg   a small picture
     audio/wav               a player below a spectrogram
     text/plain, text/html   words; markup is shown, never interpreted
+    text/csv                curves: a line is a step in time, a column a channel; words, if those are no numbers
     application/json        an object is a row of a table; lists of numbers are curves: one list, or a list of lists
 """
 
@@ -68,6 +69,8 @@ def shown(media: str, content: bytes) -> Shown | None:
         return _picture(content)
     if media == "audio/wav":
         return _sound(content)
+    if media == "text/csv":
+        return _csv(content.decode(errors="replace"))
     if media.startswith("text/"):
         text = content.decode(errors="replace")
         return {"is": "words", "text": text[:WORDS] + ("…" if len(text) > WORDS else "")}
@@ -90,6 +93,14 @@ def _json(value: Any) -> Shown | None:
     if numbers.size == 0 or numbers.ndim != 2:
         return None
     return {"is": "curves", "paths": [_path(one, numbers) for one in numbers[:CURVES]], "alt": _told(numbers)}
+
+
+def _csv(text: str) -> Shown | None:
+    try:
+        steps = [[float(cell) if cell else float("nan") for cell in line.split(",")] for line in text.splitlines()]
+        return _json(np.array(steps, np.float64).T.tolist())
+    except ValueError:
+        return {"is": "words", "text": text[:WORDS]}
 
 
 def _cell(value: Any) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import wave
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -118,3 +120,50 @@ def test_the_commands(tmp_path: Path, pictures: Path) -> None:
     assert call("new", tmp_path / "x", "--data", pictures, "--family", "cnnn")[0] == 2
     assert call("new", tmp_path / "x", "--data", pictures, "--modality", "imagee")[0] == 2
     assert call("check", "no-such")[0] == 2
+
+
+def sounds(folder: Path) -> None:
+    """Two classes of 25 sounds, of half a second and more, some at 22,050 hertz."""
+    for number in range(50):
+        rate = 22_050 if number % 5 == 0 else 16_000
+        time = np.arange(int(rate * (0.5 + number / 100))) / rate
+        wave_ = (8000 * np.sin(2 * np.pi * (300 + 600 * (number % 2)) * time + number)).astype(np.int16)
+        path = folder / ("low" if number % 2 == 0 else "high") / f"{number}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with wave.open(str(path), "wb") as file:
+            file.setparams((1, 2, rate, 0, "NONE", ""))
+            file.writeframes(wave_.tobytes())
+
+
+def words(folder: Path) -> None:
+    """Two classes of 25 short texts."""
+    for number in range(50):
+        path = folder / ("praise" if number % 2 == 0 else "scorn") / f"{number}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            f"{'a fine' if number % 2 == 0 else 'a bad'} film, number {number}, seen {'twice ' * (number % 7)}"
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "make_files", "told"),
+    [
+        ("audio", sounds, {"sample_rate": 16_000, "seconds": 0.9}),
+        ("text", words, {"length": 24}),
+    ],
+)
+def test_other_modalities_have_projects_too(
+    tmp_path: Path, kind: str, make_files: Callable[[Path], None], told: dict
+) -> None:
+    make_files(tmp_path / "files")
+    path = make(tmp_path / "project", tmp_path / "files", kind=kind, family=None, max_bytes=40_000)
+    experiment = load(str(path))
+    data = experiment.data.model_dump()
+    assert {key: data[key] for key in told} == told
+    lines = found(path, tmp_path / "runs")
+    assert {line.kind for line in lines.values()} <= {"ok", "mind"} and "50 in" in lines["examples"].text
+
+
+def test_a_family_must_take_the_modality(tmp_path: Path, pictures: Path) -> None:
+    with pytest.raises(new.NoProjectError, match=r"--family conv1d does not take image; allowed: .*cnn"):
+        make(tmp_path / "project", pictures, family="conv1d")

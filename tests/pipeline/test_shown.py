@@ -41,6 +41,8 @@ def rendered(found: shown.Shown | None) -> str:
         ("application/json", json.dumps({HOSTILE: HOSTILE, "age": 3.25, "city": None}).encode(), "values"),
         ("application/json", b"[1, 2, 3.5]", "<svg"),
         ("application/json", b"[[1, 2, NaN, 4], [4, 3, 2, 1]]", "<svg"),
+        ("text/csv", b"1,10\n2,\n3,30\n", "<svg"),
+        ("text/csv", f"{HOSTILE},a\n".encode(), "<q "),
         ("audio/wav", wav(0.2), "<audio"),
     ],
 )
