@@ -113,8 +113,10 @@ def small_context(name: str, folder: Path) -> tuple[Context, tf_keras.Model]:
 
 
 # Of each kind one: what changes weights, what changes shapes, what simulates, and what writes numbers of fewer bits.
-@pytest.mark.parametrize("name", ["prune", "structured", "qat", "int8"])
-@pytest.mark.parametrize("of", ["mlp", "rnn"])
+@pytest.mark.parametrize(
+    ("of", "name"),
+    [("mlp", "prune"), ("mlp", "structured"), ("mlp", "qat"), ("mlp", "int8"), ("rnn", "prune"), ("rnn", "structured")],
+)
 def test_families_of_numbers_take_it_or_it_says_of_each_layer_why_not(of: str, name: str, tmp_path: Path) -> None:
     context, model = small_context(of, tmp_path)
     made, content = model, None
