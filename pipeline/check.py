@@ -29,19 +29,20 @@ class Line:
     text: str
 
 
-def check(experiment: Experiment, root: Path) -> list[Line]:
+def check(experiment: Experiment, root: Path, measure: bool = False) -> list[Line]:
     """Looks at all of the experiment's data.
 
     Args:
       experiment: validated.
       root: of all runs: samples lie there, and earlier runs tell how long it takes.
+      measure: without an earlier run, trains some steps to know how long it will take; this loads TensorFlow.
     """
     folders = Folders(root, experiment.name)
     folder = Path(experiment.data.path or folders.samples / str(experiment.data.sample))
     if experiment.data.sample and not folder.exists():
         sample.materialize(experiment.data.sample, folders.samples)
     found = inspect.look(folder, experiment.data, experiment.split)
-    return [*_data(found, folder, experiment), *_costs(found, experiment, folders)]
+    return [*_data(found, folder, experiment), *_costs(found, experiment, folders, measure)]
 
 
 def _data(found: Found, folder: Path, experiment: Experiment) -> list[Line]:
@@ -97,7 +98,7 @@ def _pairs(name: str, pairs: list[tuple[str, str]], kind: str, what: str, betwee
     return Line(kind, name, f"{len(pairs)} {what}: {shown}{more}" + (f"; do: {do}" if do else ""))
 
 
-def _costs(found: Found, experiment: Experiment, folders: Folders) -> list[Line]:
+def _costs(found: Found, experiment: Experiment, folders: Folders, measure: bool) -> list[Line]:
     """Rough: Beam keeps a split in memory, the Trainer its pixels; artifacts hold raw and preprocessed examples."""
     data = experiment.data.model_dump()
     pixels = found.examples * data.get("height", 0) * data.get("width", 0) * data.get("channels", 0)
@@ -106,7 +107,7 @@ def _costs(found: Found, experiment: Experiment, folders: Folders) -> list[Line]
     return [
         Line("ok", "memory", f"about {memory / 1e9:.1f} GB"),
         Line("ok", "disk", f"about {disk / 1e6:,.0f} MB, until old runs are deleted"),
-        Line("ok", "time", _earlier(folders)),
+        Line("ok", "time", _earlier(folders) or _ahead(found, experiment, measure)),
         Line("ok", "compression", _compression(experiment)),
     ]
 
@@ -127,5 +128,14 @@ def _earlier(folders: Folders) -> str:
         if trained and not path.parent.is_symlink():
             took.append(float(told["seconds"]))
     if not took:
-        return "not known: there is no earlier run of this experiment to judge by"
+        return ""
     return f"about {median(took) / 60:.1f} minutes, as {len(took)} earlier run{'s' if len(took) > 1 else ''} took"
+
+
+def _ahead(found: Found, experiment: Experiment, measure: bool) -> str:
+    """Without an earlier run."""
+    if not measure or len(found.classes) < 2:
+        return "not known: there is no earlier run to judge by; --time measures some training steps"
+    from pipeline import estimate
+
+    return estimate.told(experiment, found.examples, list(found.classes))

@@ -55,6 +55,10 @@ def new(
 
 def check(
     experiment: EXPERIMENT,
+    measure: Annotated[
+        bool,
+        typer.Option("--time", help="Without an earlier run: train some steps to tell the time (loads TensorFlow)."),
+    ] = False,
     root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
     as_json: JSON = False,
 ) -> None:
@@ -62,9 +66,12 @@ def check(
     from data.table import BadDataError
     from pipeline.check import check as look
     from pipeline.experiment import ExperimentError, load
+    from pipeline.runners import logs
 
     try:
-        lines = look(load(experiment), root)
+        loaded = load(experiment)
+        with logs.redirected(Path(os.devnull)):
+            lines = look(loaded, root, measure)
     except (ExperimentError, BadDataError) as error:
         _stop(2, str(error))
     colours = {"ok": typer.colors.GREEN, "mind": typer.colors.YELLOW, "wrong": typer.colors.RED}

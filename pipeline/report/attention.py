@@ -17,13 +17,30 @@ TOLD = (
 )
 
 
-def rollout(model: Any, inputs: Any) -> NDArray[np.float32] | None:
+def rollout(model: Any, inputs: Any, real: NDArray[np.bool_] | None = None) -> NDArray[np.float32] | None:
     """How much of each token arrives at the answer, float32 [examples, tokens], with the sum 1.
 
     Args:
-      model: a Functional model; None is given back if it has no self-attention (layers MultiHeadAttention).
+      model: a Functional model; None is given back if it has no self-attention.
       inputs: normalised, [examples, ...].
+      real: which tokens are no padding, bool [examples, tokens]; all if absent.
     """
+    blocks = _blocks(model, inputs)
+    if not blocks or any(one.shape != blocks[0].shape for one in blocks):
+        return None
+    arrived = np.repeat(np.eye(blocks[0].shape[-1])[np.newaxis], len(blocks[0]), axis=0)
+    for block in blocks:
+        mixed = (block + np.eye(block.shape[-1])) / 2
+        arrived = (mixed / mixed.sum(axis=-1, keepdims=True)) @ arrived
+    # A model that answers from one token (of the class, the first) sees its row only; any other sees the mean of all.
+    kept = np.ones(arrived.shape[:2]) if real is None else real.astype(np.float64)
+    mean = (arrived * kept[:, :, np.newaxis]).sum(axis=1)
+    seen = (arrived[:, 0] if _from_first(model) else mean) * kept
+    return np.asarray(seen / seen.sum(axis=-1, keepdims=True), np.float32)
+
+
+def _blocks(model: Any, inputs: Any) -> list[NDArray[np.float64]]:
+    """Of each layer of self-attention what its heads do on average, [examples, tokens, tokens]."""
     import tf_keras
 
     scores = []
@@ -31,19 +48,16 @@ def rollout(model: Any, inputs: Any) -> NDArray[np.float32] | None:
         if isinstance(layer, tf_keras.layers.MultiHeadAttention):
             node = layer.inbound_nodes[0]
             given = {**node.call_kwargs, "return_attention_scores": True}
-            scores.append(layer(*node.call_args, **given)[1])  # [examples, heads, tokens, tokens]
+            scores.append(layer(*node.call_args, **given)[1])
+        elif hasattr(layer, "weights_of"):  # components/models/layers/attention.py
+            given = tf_keras.Model(model.input, layer.input)(inputs, training=False)
+            scores.append(layer.weights_of(given))
     square = [one for one in scores if one.shape[-1] == one.shape[-2]]
-    if not square or any(one.shape[-1] != square[0].shape[-1] for one in square):
-        return None
-    found = tf_keras.Model(model.input, square)(inputs, training=False)
-    blocks = [np.asarray(one, np.float64).mean(axis=1) for one in (found if len(square) > 1 else [found])]
-    arrived = np.eye(blocks[0].shape[-1])[np.newaxis]
-    for block in blocks:
-        mixed = (block + np.eye(block.shape[-1])) / 2
-        arrived = (mixed / mixed.sum(axis=-1, keepdims=True)) @ arrived
-    # A model that answers from one token (of the class, the first) sees its row only; any other sees the mean of all.
-    seen = arrived[:, 0] if _from_first(model) else arrived.mean(axis=1)
-    return np.asarray(seen / seen.sum(axis=-1, keepdims=True), np.float32)
+    graph = [one for one in square if tf_keras.backend.is_keras_tensor(one)]
+    if graph:
+        found = tf_keras.Model(model.input, graph)(inputs, training=False)
+        square = found if len(graph) > 1 else [found]
+    return [np.asarray(one, np.float64).mean(axis=1) for one in square]
 
 
 def grid(weights: NDArray[np.float32], height: int, width: int) -> NDArray[np.uint8] | None:

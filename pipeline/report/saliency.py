@@ -1,4 +1,4 @@
-"""What in an image decided: integrated gradients (Sundararajan et al. 2017) of the float model. Loads models."""
+"""What in an image or a text decided: integrated gradients (Sundararajan et al. 2017) and attention. Loads models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.report import attention, examples, pictures
+from data.modality import Spec
+from pipeline.report import attention, examples, pictures, tokens
 from pipeline.report.recorded import Recorded
 
 STEPS = 32
@@ -18,33 +19,54 @@ TOLD = (
 
 
 def add(run: Recorded, quality: dict[str, Any]) -> None:
-    """Puts a picture beside each example of the quality part, in place; nothing where there is no model of images."""
-    model = run.path("train", "model")
+    """Puts what decided beside each example of the quality part, in place; nothing where that can't be told."""
+    model, kind = run.path("train", "model"), str(run.setting("data", "modality"))
     split = run.path("ingest", "examples", "Split-test")
     shown = quality.get("mistakes", {}).get("rows", [])
-    if model is None or split is None or not shown or run.setting("data", "modality") != "image":
+    adders = {"image": _images, "text": _texts}
+    if model is None or split is None or kind not in adders:
         return
     from components.artifacts import rebuild, serving
     from components.models import store
+    from data import modality
 
     raw = examples.raw(split, {row["digest"] for row in shown})
-    rows = [row for row in shown if row["digest"] in raw]
-    if not rows:
-        return
     stored, keras = store.load(Path(rebuild(str(model))))
-    inputs = _inputs(serving(str(model)), [raw[row["digest"]]["image"] for row in rows])
-    mean, stddev = np.array(stored.spec.mean, np.float32), np.array(stored.spec.stddev, np.float32)
-    labels = [stored.spec.labels.index(row["answer"]) for row in rows]
-    normalised = (inputs - mean) / stddev
-    for row, image, label in zip(rows, normalised, labels, strict=True):
-        row["saliency"] = pictures.pixels(_picture(integrated_gradients(keras, image, label)))
-    quality["saliency"] = TOLD
-    weights = attention.rollout(keras, normalised)
-    if weights is not None:
-        maps = [attention.grid(one, *stored.spec.shape[:2]) for one in weights]
-        for row, found in zip(rows, maps, strict=True):
-            row["attention"] = None if found is None else pictures.pixels(found)
-        quality["saliency"] += f" {attention.TOLD}"
+    labels = stored.spec.labels
+    rows = [row for row in shown if row["digest"] in raw and row["answer"] in labels]
+    if rows:
+        name = modality.look_up(kind).INPUT
+        inputs = _inputs(serving(str(model)), name, [raw[row["digest"]][name] for row in rows])
+        quality["saliency"] = adders[kind](keras, stored.spec, rows, inputs)
+
+
+def _images(model: Any, spec: Spec, rows: list[dict[str, Any]], inputs: Any) -> str:
+    mean, stddev = np.array(spec.mean, np.float32), np.array(spec.stddev, np.float32)
+    normalised = (inputs.astype(np.float32) - mean) / stddev
+    for row, image in zip(rows, normalised, strict=True):
+        found = integrated_gradients(model, image, spec.labels.index(row["answer"]))
+        row["saliency"] = pictures.pixels(_picture(found))
+    weights = attention.rollout(model, normalised)
+    if weights is None:
+        return TOLD
+    for row, one in zip(rows, weights, strict=True):
+        patches = attention.grid(one, *spec.shape[:2])
+        row["attention"] = None if patches is None else pictures.pixels(patches)
+    return f"{TOLD} {attention.TOLD}"
+
+
+def _texts(model: Any, spec: Spec, rows: list[dict[str, Any]], ids: Any) -> str:
+    for row, one in zip(rows, ids, strict=True):
+        found = tokens.attributions(model, one, spec.labels.index(row["answer"]))
+        if found is None:
+            return ""
+        row["tokens"] = tokens.told(spec.tokenizer, one, found)
+    weights = attention.rollout(model, ids, ids != 0)
+    if weights is None:
+        return tokens.TOLD
+    for row, one, found in zip(rows, ids, weights, strict=True):
+        row["attended"] = tokens.told(spec.tokenizer, one, found)
+    return f"{tokens.TOLD} Then {attention.TOLD[0].lower()}{attention.TOLD[1:]}"
 
 
 def integrated_gradients(model: Any, image: Any, label: int) -> Any:
@@ -69,12 +91,12 @@ def integrated_gradients(model: Any, image: Any, label: int) -> Any:
     return (tf.reduce_mean(tape.gradient(logits, path), axis=0) * image).numpy()
 
 
-def _inputs(saved_model: str, contents: list[bytes]) -> Any:
-    """Encoded files as the model sees them, float32 [examples, height, width, channels]; by its own preprocessing."""
+def _inputs(saved_model: str, name: str, contents: list[bytes]) -> Any:
+    """Raw content as the model sees it, [examples, *spec.shape]; by its own preprocessing."""
     import tensorflow as tf
 
     preprocess = tf.saved_model.load(saved_model).signatures["preprocess"]
-    return preprocess(image=tf.constant(contents))["inputs"].numpy().astype(np.float32)
+    return preprocess(**{name: tf.constant(contents)})["inputs"].numpy()
 
 
 def _picture(attributions: Any) -> Any:

@@ -7,7 +7,7 @@ import pytest
 
 from components.models import family
 from data.modality import Spec
-from pipeline.report import attention
+from pipeline.report import attention, tokens
 
 SPEC = Spec(modality="image", shape=(8, 12, 1), dtype="uint8", labels=("a", "b"), mean=(100.0,), stddev=(50.0,))
 
@@ -48,3 +48,44 @@ def test_there_is_none_without_attention() -> None:
     model = family.build(family.look_up("cnn").Config(filters=(4,)), SPEC)
     assert attention.rollout(model, np.zeros((1, 8, 12, 1), np.float32)) is None
     assert attention.grid(np.full(5, 0.2, np.float32), 8, 12) is None
+
+
+VOCABULARY = ("[PAD]", "good", "bad", "the", "film")
+TEXTS = Spec(modality="text", shape=(6,), dtype="int32", labels=("praise", "scorn"), vocabulary=len(VOCABULARY))
+
+
+def texts() -> tuple[np.ndarray, np.ndarray]:
+    """Ids of texts of three to six words, of which "good" or "bad" decides."""
+    random = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    ids = np.zeros((60, 6), np.int32)
+    for number, label in enumerate(labels):
+        length = 3 + number % 4
+        ids[number, :length] = random.integers(3, 5, length)
+        ids[number, random.integers(length)] = 1 + label
+    return ids, labels
+
+
+@pytest.mark.parametrize("settings", [{}, {"pool": "first"}, {"norm": "post", "positions": "rotary"}])
+def test_of_a_text_the_deciding_word_counts_most(settings: dict) -> None:
+    import tf_keras
+
+    tf_keras.utils.set_random_seed(0)
+    small = {"family": "transformer_encoder", "width": 16, "depth": 1, "heads": 2, "hidden": 16, **settings}
+    model = family.build(family.look_up("transformer_encoder").Config.model_validate(small), TEXTS)
+    ids, labels = texts()
+    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(tf_keras.optimizers.Adam(0.02), loss, ["accuracy"])
+    model.fit(ids, labels, epochs=25, verbose=0)
+    before = model(ids).numpy()
+    hits = 0
+    for one, label in zip(ids[:20], labels[:20], strict=True):
+        found = tokens.attributions(model, one, int(label))
+        assert found is not None and not found[one == 0].any()
+        hits += one[np.abs(found).argmax()] == 1 + label
+    assert hits >= 12  # of 20, by chance five
+    np.testing.assert_array_equal(model(ids).numpy(), before)  # the model is as it was
+    seen = attention.rollout(model, ids, ids != 0)
+    assert seen is not None and seen.shape == ids.shape
+    np.testing.assert_allclose(seen.sum(axis=1), 1, atol=1e-5)
+    assert not seen[ids == 0].any()

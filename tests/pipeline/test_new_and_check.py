@@ -122,6 +122,15 @@ def test_the_commands(tmp_path: Path, pictures: Path) -> None:
     assert call("check", "no-such")[0] == 2
 
 
+def test_the_time_is_measured_if_it_is_asked_for(tmp_path: Path, pictures: Path) -> None:
+    path = make(tmp_path / "project", pictures)
+    experiment = load(str(path))
+    told = {line.name: line.text for line in check(experiment, tmp_path / "runs", measure=True)}["time"]
+    assert "minutes at most" in told and f"({experiment.train.epochs} of training, 10 of compression)" in told
+    asked = {line.name: line.text for line in check(experiment, tmp_path / "runs")}["time"]
+    assert "--time measures" in asked
+
+
 def sounds(folder: Path) -> None:
     """Two classes of 25 sounds, of half a second and more, some at 22,050 hertz."""
     for number in range(50):
@@ -153,8 +162,10 @@ def words(folder: Path) -> None:
     ],
 )
 def test_other_modalities_have_projects_too(
-    tmp_path: Path, kind: str, make_files: Callable[[Path], None], told: dict
+    tmp_path: Path, kind: str, make_files: Callable[[Path], None], told: dict, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    from pipeline.runners.run import Request, run
+
     make_files(tmp_path / "files")
     path = make(tmp_path / "project", tmp_path / "files", kind=kind, family=None, max_bytes=40_000)
     experiment = load(str(path))
@@ -162,6 +173,8 @@ def test_other_modalities_have_projects_too(
     assert {key: data[key] for key in told} == told
     lines = found(path, tmp_path / "runs")
     assert {line.kind for line in lines.values()} <= {"ok", "mind"} and "50 in" in lines["examples"].text
+    # The data that the schema was made of passes its gate.
+    assert run(Request(experiment, tmp_path / "runs", last="data-gate")).code == 0
 
 
 def test_a_family_must_take_the_modality(tmp_path: Path, pictures: Path) -> None:

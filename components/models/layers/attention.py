@@ -77,16 +77,19 @@ class Attention(tf_keras.layers.Layer):
 
     def call(self, inputs: list[tf.Tensor], training: bool | None = None) -> tf.Tensor:
         """See the class."""
-        queries, keys, values, mask = inputs
-        count, width = queries.shape[1:]
-        queries, keys, values = (self._split(one) for one in (queries, keys, values))
+        count, width = inputs[0].shape[1:]
+        weights = self._drop(self.weights_of(inputs), training=training)
+        found = tf.transpose(tf.matmul(weights, self._split(inputs[2])), [0, 2, 1, 3])
+        return tf.reshape(found, [-1, count, width])
+
+    def weights_of(self, inputs: list[tf.Tensor]) -> tf.Tensor:
+        """How much each token takes of each other, [batch, heads, tokens, tokens]; also for reports."""
+        queries, keys, mask = self._split(inputs[0]), self._split(inputs[1]), inputs[3]
         if self.rotary:
             queries, keys = _turned(queries), _turned(keys)
-        scores = tf.matmul(queries * (width // self.heads) ** -0.5, keys, transpose_b=True)
+        scores = tf.matmul(queries * (inputs[0].shape[2] // self.heads) ** -0.5, keys, transpose_b=True)
         scores += (1 - mask[:, tf.newaxis, tf.newaxis]) * HIDDEN
-        weights = self._drop(tf.nn.softmax(scores), training=training)
-        found = tf.transpose(tf.matmul(weights, values), [0, 2, 1, 3])
-        return tf.reshape(found, [-1, count, width])
+        return tf.nn.softmax(scores)
 
     def _split(self, tokens: tf.Tensor) -> tf.Tensor:
         """[batch, tokens, width] to [batch, heads, tokens, width / heads]."""

@@ -44,6 +44,8 @@ def make(run: Recorded, found: Answers) -> dict[str, Any]:
                 "float": found.labels[found.answer("float")[one]],
                 "saliency": None,
                 "attention": None,
+                "tokens": [],
+                "attended": [],
             }
         )
     return {"title": "Worst mistakes" if len(wrong) else "Least sure", "says": says, "rows": rows}

@@ -133,6 +133,8 @@ def _worst(run: Recorded, found: Numbers, off: NDArray[np.float64]) -> dict[str,
                 "float": _told(found.models["float"][one]),
                 "saliency": None,
                 "attention": None,
+                "tokens": [],
+                "attended": [],
             }
         )
     says = f"The {words.plural(len(order), 'example')} on which the compressed model is furthest off."

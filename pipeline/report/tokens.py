@@ -1,0 +1,74 @@
+"""Which words of a text decided: integrated gradients (Sundararajan et al. 2017) along the tokens' embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Token = dict[str, Any]
+STEPS = 24
+MOST = 80  # tokens of a text that are shown
+TOLD = (
+    "Below each text, its tokens: integrated gradients of the float model, from empty embeddings, for the answer of "
+    "the compressed one. The stronger the colour, the more that token counted, for the answer or against it."
+)
+
+
+def attributions(model: Any, ids: NDArray[np.int32], label: int) -> NDArray[np.float32] | None:
+    """How much each token of a text counts for a logit, float32 [tokens]; padding nothing.
+
+    Args:
+      model: ids int32 [batch, tokens] to logits [batch, classes]; None is given back if no layer embeds them.
+      ids: of one text, [tokens]; 0 is padding.
+      label: the logit's place.
+    """
+    import tensorflow as tf
+
+    layer = _embedding(model)
+    if layer is None:
+        return None
+    whole = layer(ids[np.newaxis])
+    shares = (tf.range(STEPS, dtype=tf.float32) + 0.5) / STEPS
+    path = shares[:, tf.newaxis, tf.newaxis] * whole
+    with tf.GradientTape() as tape:
+        tape.watch(path)
+        with _answering(layer, path):
+            logits = model(np.repeat(ids[np.newaxis], STEPS, axis=0), training=False)[:, label]
+    found = tf.reduce_sum(tf.reduce_mean(tape.gradient(logits, path), axis=0) * whole[0], axis=-1)
+    return np.asarray(found.numpy() * (ids != 0), np.float32)
+
+
+def told(tokenizer: str, ids: NDArray[np.int32], weights: NDArray[np.float32]) -> list[Token]:
+    """Tokens as words with their share of the largest weight, from 0 to 1; padding is left out."""
+    from tokenizers import Tokenizer
+
+    names = Tokenizer.from_str(tokenizer)
+    largest = max(float(np.abs(weights).max()), 1e-12)
+    return [
+        {"text": names.id_to_token(int(one)) or f"id {one}", "share": round(abs(float(weight)) / largest, 2)}
+        for one, weight in zip(ids, weights, strict=True)
+        if one != 0
+    ][:MOST]
+
+
+def _embedding(model: Any) -> Any:
+    """The layer that embeds the model's input."""
+    import tf_keras
+
+    places = [layer for layer in model.layers if isinstance(layer, tf_keras.layers.Embedding)]
+    return next((layer for layer in places if layer.input is model.input), None)
+
+
+@contextmanager
+def _answering(layer: Any, embedded: Any) -> Iterator[None]:
+    """For its time the layer gives `embedded`, whatever ids it gets: the rest of the model stays as it is."""
+    before = layer.call
+    layer.call = lambda *_, **__: embedded
+    try:
+        yield
+    finally:
+        layer.call = before
