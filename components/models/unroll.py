@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def unrolled(model: tf_keras.Model) -> tf_keras.Model:
-    """A copy with the same weights, every recurrent layer unrolled; the model itself if it has none."""
+    """A model of the same weights, recurrent layers unrolled and all others shared; the model itself if it has none."""
     import tf_keras
 
     recurrent = (tf_keras.layers.RNN, tf_keras.layers.Bidirectional)
@@ -17,9 +17,10 @@ def unrolled(model: tf_keras.Model) -> tf_keras.Model:
         return model
 
     def copy(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
+        if not isinstance(layer, recurrent):
+            return layer  # TF-MOT's wrappers can't be made again from their configuration
         config = layer.get_config()
-        if isinstance(layer, recurrent):
-            _unroll(config)
+        _unroll(config)
         return layer.__class__.from_config(config)
 
     made = tf_keras.models.clone_model(model, clone_function=copy)

@@ -13,6 +13,7 @@ from data import listing, modality, raw, sample
 from data.modality import BadExampleError, Policy
 from pipeline.experiment import Experiment
 from pipeline.folders import Folders
+from pipeline.report import shown
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -32,12 +33,13 @@ class NothingToShowError(ValueError):
 
 @dataclass
 class Picture:
-    """An input as the page shows it: a data URI or a text, what it is, and what is written below."""
+    """An input as the page shows it: a data URI or a text, what it is, what is written below, and what can be heard."""
 
     uri: str
     alt: str
     caption: str
     text: str = ""
+    sound: str = ""
 
 
 @dataclass
@@ -156,6 +158,9 @@ def _picture(experiment: Experiment, one: tf.Tensor, alt: str, caption: str) -> 
     media, content = modality.look_up(experiment.data.modality).show(one, experiment.data)
     if media == "text/plain":
         return Picture("", alt, caption, content.decode(errors="replace")[:_LONGEST])
+    if media == "audio/wav":
+        sound = shown.shown(media, content) or {}
+        return Picture(sound["picture"] or "", f"spectrogram of {alt}", caption, sound=sound["src"])
     return Picture(f"data:{media};base64,{base64.b64encode(content).decode()}", alt, caption)
 
 
@@ -166,10 +171,10 @@ def _changes(policy: Policy) -> list[tuple[str, str, str]]:
         value = getattr(policy, name)
         if name in Policy.model_fields or not value:
             continue
-        shown = value.model_dump() if hasattr(value, "model_dump") else value
-        if isinstance(shown, dict):
-            text = ", ".join(f"{key} {one:g}" for key, one in shown.items())
+        told = value.model_dump() if hasattr(value, "model_dump") else value
+        if isinstance(told, dict):
+            text = ", ".join(f"{key} {one:g}" for key, one in told.items())
         else:
-            text = shown if isinstance(shown, str) else f"{shown:g}"
+            text = told if isinstance(told, str) else f"{told:g}"
         found.append((name, text, field.description or ""))
     return found

@@ -10,14 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
+import tf_keras
 
 from components import artifacts
 from components.compress import method
 from components.compress.context import Context, steps
-from components.models import runtime, store
+from components.models import family, runtime, store
 from components.models.input import Examples
-from data import plugins
+from components.testing import example_proto
+from data import modality, plugins
 from data.modalities import image
+from tests.contracts.problems import PROBLEMS, SMALL
 
 METHODS = plugins.names(method.PACKAGE)
 
@@ -90,3 +94,49 @@ def test_it_says_what_it_does(name: str) -> None:
     module = method.look_up(name)
     assert module.__doc__ and module.Config.__doc__
     assert module.Config.model_validate({"method": name}).method == name
+
+
+def small_context(name: str, folder: Path) -> tuple[Context, tf_keras.Model]:
+    """A family with random weights, and the examples of its problem as Transform would have written them."""
+    problem = PROBLEMS[family.look_up(name).MODALITIES[0]]()
+    config = family.look_up(name).Config.model_validate({"family": name, **SMALL.get(name, {})})
+    kind = modality.look_up(problem.spec.modality)
+    path = folder / "examples.gz"
+    with tf.io.TFRecordWriter(str(path), options="GZIP") as writer:
+        for one, label in zip(problem.inputs, problem.labels, strict=True):
+            features = {key: value.numpy().ravel().tolist() for key, value in kind.encode(tf.constant(one)).items()}
+            writer.write(example_proto({**features, modality.LABEL: int(label)}).SerializeToString())
+    examples = Examples([str(path)], problem.spec, 16)
+    stored = store.Stored(config, problem.spec, {"modality": problem.spec.modality}, "supervised", 16)
+    made = Context(stored, {"train": examples, "eval": examples}, kind.Policy(), 0, "contract")
+    return made, family.build(config, problem.spec)
+
+
+# Of each kind one: what changes weights, what changes shapes, what simulates, and what writes numbers of fewer bits.
+@pytest.mark.parametrize(
+    ("of", "name"),
+    [("mlp", "prune"), ("mlp", "structured"), ("mlp", "qat"), ("mlp", "int8"), ("rnn", "prune"), ("rnn", "structured")],
+)
+def test_families_of_numbers_take_it_or_it_says_of_each_layer_why_not(of: str, name: str, tmp_path: Path) -> None:
+    context, model = small_context(of, tmp_path)
+    made, content = model, None
+    for found, config in steps([method.parse_step(step, 1) for step in chain(name)]):
+        try:
+            made = found.tune(made, config, context) if hasattr(found, "tune") else made
+        except ValueError as error:
+            assert "the layers table says why" in str(error) and context.skipped
+            return
+        if found.EXPORTS:
+            content = found.export(made, config, context)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(content or context.converter(made).convert())
+    answers = runtime.Flatbuffer(path).predict_all(
+        inputs for inputs, _ in context.examples["eval"].raw().as_numpy_iterator()
+    )
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=0.05)
+    skipped = {one["layer"] for one in context.skipped}
+    if name in ("qat", "prune"):  # TF-MOT takes no layer of ours, and wraps none in both directions
+        special = {layer.name for layer in model.layers if type(layer).__name__ in ("Embedded", "Bidirectional")}
+        assert special and special <= skipped
+    for one in context.skipped:
+        assert one["reason"] and one["method"]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 
 from pipeline.experiment import load
@@ -125,3 +126,20 @@ def test_texts_are_shown_as_texts(tmp_path: Path) -> None:
     assert len(page.all("article")) == 3 and not page.all("img")
     assert len([one for one in page.all("figure") if "words" in str(one.get("class"))]) == 3 * (1 + preview.VERSIONS)
     assert "order" in page.text or "parcel" in page.text
+
+
+def test_sounds_are_shown_as_spectrograms_with_players(tmp_path: Path) -> None:
+    (tmp_path / "tones" / "a").mkdir(parents=True)
+    time = np.arange(4000) / 8000
+    soundfile.write(tmp_path / "tones" / "a" / "1.flac", 0.3 * np.sin(2 * np.pi * 600 * time), 8000)
+    (tmp_path / "sounds.yaml").write_text(
+        "data: {modality: audio, path: tones, sample_rate: 8000, seconds: 0.5}\n"
+        "augment: {gain: 6, pitch: 3, noise: {loudest: 5, quietest: 20}}\nmodel: {family: conv1d}\n"
+    )
+    preview.write(tmp_path / "page.html", load(str(tmp_path / "sounds.yaml"), []), tmp_path, 1)
+    page = Page((tmp_path / "page.html").read_text())
+    players = [str(one["src"]) for one in page.all("audio")]
+    assert len(players) == len(page.all("img")) == 1 + preview.VERSIONS == len(set(players))
+    assert all(src.startswith("data:audio/wav;base64,") for src in players)
+    assert "spectrogram of a, before" in str(page.all("img")[0]["alt"])
+    assert "loudest 5, quietest 20" in page.text
