@@ -12,6 +12,7 @@ from tf_keras import layers
 
 from components.compress import measure
 from components.models import anatomy, runtime, serving
+from data.modality import Spec
 
 
 def lenet() -> tf_keras.Model:
@@ -41,8 +42,11 @@ def write(model: tf_keras.Model, path: Path, kind: str = "float32") -> Path:
     rng = np.random.default_rng(0)
     model.set_weights([value + rng.normal(0, 0.01, value.shape) for value in model.get_weights()])
     shape = model.input_shape[1:]
-    spec = SimpleNamespace(shape=shape, dtype="uint8", mean=(30.0,) * shape[-1], stddev=(70.0,) * shape[-1])
-    converter = serving.converter(model, spec)  # type: ignore[arg-type]
+    labels = tuple(map(str, range(model.output_shape[-1])))
+    statistics = {"mean": (30.0,) * shape[-1], "stddev": (70.0,) * shape[-1]}
+    converter = serving.converter(
+        model, Spec(modality="image", shape=shape, dtype="uint8", labels=labels, **statistics)
+    )
     if kind != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if kind == "float16":
