@@ -156,6 +156,19 @@ def sharpen(images: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     return smooth + (images - smooth) * spread(factor)
 
 
+def compress(images: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+    """What is left of images uint8 as JPEGs of that quality, int32 [batch] from 1 to 100; at 100 all."""
+
+    def one(given: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        image, wanted = given
+        encoded = tf.raw_ops.EncodeJpegVariableQuality(images=image, quality=tf.maximum(wanted, 1))
+        decoded = tf.io.decode_jpeg(encoded, channels=images.shape[-1], dct_method="INTEGER_ACCURATE")
+        return tf.where(wanted < 100, tf.reshape(decoded, tf.shape(image)), image)
+
+    out = tf.map_fn(one, (images, quality), fn_output_signature=images.dtype)
+    return tf.ensure_shape(out, images.shape)
+
+
 def spread(values: tf.Tensor) -> tf.Tensor:
     """[batch] to float32 [batch, 1, 1, 1]; a number stays one."""
     values = tf.cast(values, tf.float32)

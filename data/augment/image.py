@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from data.augment import colour, draws, randaugment
+from data.augment import augmix, colour, draws, randaugment
 from data.augment.colour import Tint
 from data.augment.geometry import Warp, resample
 from data.augment.randaugment import REST, Choice
@@ -40,11 +40,16 @@ def augment(images: tf.Tensor, seeds: tf.Tensor, policy: Policy, dtype: tf.DType
     per_example = policy.per_example()
     if not per_example.changes():
         return tf.cast(images, dtype)
+    if per_example.augmix:
+        images = _aug_mix(per_example, images, seeds)
     pixels, drawn = images, _compiled(_draw, per_example)(images, seeds)
     *stages, last = _stages(per_example)
     for stage in stages:
         pixels = _compiled(stage, per_example)(pixels, drawn)
-    return _compiled(_finish, per_example, last, dtype)(pixels, drawn)
+    if not per_example.jpeg:
+        return _compiled(_finish, per_example, last, dtype)(pixels, drawn)
+    pixels = _compiled(_finish, per_example, last, tf.uint8)(pixels, drawn)
+    return tf.cast(colour.compress(pixels, drawn["quality"]), dtype)
 
 
 @lru_cache(maxsize=256)
@@ -75,9 +80,38 @@ def _draw(policy: Policy, images: tf.Tensor, seeds: tf.Tensor) -> dict[str, tf.T
         drawn["kernel"] = colour.kernel(draws.uniform(key, "blur") * largest, largest, min(height, width))
     if policy.noise:
         drawn["noise"] = draws.uniform(key, "noise") * (strength * policy.noise * 255)
+    if policy.jpeg:
+        lost = draws.uniform(key, "jpeg") * (strength * policy.jpeg * 99)
+        drawn["quality"] = 100 - tf.cast(tf.round(lost), tf.int32)
     if policy.cutout:
         drawn |= {f"cutout {axis}": draws.uniform(key, f"cutout {axis}") for axis in ("x", "y")}
     return drawn
+
+
+def _aug_mix(policy: Policy, images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+    """Compiled in parts, as the rest is; the chains share them."""
+    versions = []
+    drawn = _compiled(_draw_aug_mix, policy)(images, seeds)
+    for chain in drawn:
+        pixels = _compiled(augmix.begin)(images, chain)
+        for kind in augmix.REST:
+            pixels = _compiled(_AUG_MIX[kind], policy)(pixels, chain)
+        versions.append(pixels)
+    return _compiled(augmix.blend)(images, versions, drawn)
+
+
+def _draw_aug_mix(policy: Policy, images: tf.Tensor, seeds: tf.Tensor) -> list[dict[str, tf.Tensor]]:
+    assert policy.augmix
+    chains, depth, magnitude = policy.augmix.chains, policy.augmix.depth, policy.augmix.magnitude
+    return augmix.draw(chains, depth, magnitude, policy.strength, images, draws.keys(seeds))
+
+
+def _step_of_aug_mix(kind: str, policy: Policy, images: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
+    assert policy.augmix
+    return randaugment.apply(kind, images, drawn, policy.augmix.magnitude * policy.strength, 1.0)
+
+
+_AUG_MIX = {kind: partial(_step_of_aug_mix, kind) for kind in augmix.REST}
 
 
 def _stages(policy: Policy) -> list[Callable[..., tf.Tensor]]:

@@ -39,18 +39,31 @@ _TURN, _SHEAR, _SHIFT, _ENHANCE, _BITS_LOST = math.pi / 6, 0.3, 0.45, 0.9, 4
 class Choice:
     """What each example of a batch has drawn."""
 
-    def __init__(self, key: tf.Tensor, operations: int, magnitude: float) -> None:
-        """Args: key: of draws, [batch]; operations: how many are drawn; magnitude: in [0, 1]."""
+    def __init__(
+        self,
+        key: tf.Tensor,
+        operations: int,
+        magnitude: float,
+        name: str = "randaugment",
+        kinds: tuple[str, ...] = KINDS,
+        length: tf.Tensor | None = None,
+    ) -> None:
+        """Args: key: of draws, [batch]; operations: how many are drawn; magnitude: in [0, 1]; name: of the draws.
+
+        kinds: of which they are drawn; length: how many of them are done, [batch]; all if absent.
+        """
         self._magnitude = magnitude
         self._signs = dict.fromkeys(KINDS, tf.zeros_like(key, tf.float64))
         self._drawn = dict.fromkeys(KINDS, tf.zeros_like(key, tf.bool))
         for number in range(operations):
-            kind = draws.chosen(key, f"randaugment kind {number}", len(KINDS))
-            sign = tf.where(draws.uniform(key, f"randaugment sign {number}") < 0.5, -1.0, 1.0)
-            for place, name in enumerate(KINDS):
-                hit = kind == place
-                self._drawn[name] |= hit
-                self._signs[name] += tf.where(hit, tf.cast(sign, tf.float64), 0.0)
+            drawn = draws.chosen(key, f"{name} kind {number}", len(kinds))
+            sign = tf.where(draws.uniform(key, f"{name} sign {number}") < 0.5, -1.0, 1.0)
+            for place, kind in enumerate(kinds):
+                hit = drawn == place
+                if length is not None:
+                    hit &= number < length
+                self._drawn[kind] |= hit
+                self._signs[kind] += tf.where(hit, tf.cast(sign, tf.float64), 0.0)
 
     def _amount(self, kind: str, most: float) -> tf.Tensor:
         """Signed, float64 [batch]; what was drawn twice counts twice."""

@@ -49,6 +49,14 @@ class RandAugment(Strict):
     magnitude: float = Field(0.3, ge=0, le=1, description="Share of the largest change; a paper's 9 of 30 is 0.3.")
 
 
+class AugMix(Strict):
+    """Each example is blended with a few short chains of changes (Hendrycks et al., 2020)."""
+
+    chains: int = Field(3, ge=1, le=8)
+    depth: int = Field(3, ge=1, le=8, description="Changes in a chain, at most.")
+    magnitude: float = Field(0.3, ge=0, le=1, description="Share of the largest change; a paper's 3 of 10 is 0.3.")
+
+
 class Policy(modality.Policy):
     """Each example draws one value of each range, uniformly. Geometric ones share a single resampling."""
 
@@ -69,6 +77,10 @@ class Policy(modality.Policy):
     noise: float = Field(0, ge=0, le=1, description="Gaussian, of up to this deviation as a share of the full range.")
     cutout: float = Field(0, ge=0, le=1, description="A square of this share of the shorter side becomes flat.")
     randaugment: RandAugment | None = Field(None, description="Changes drawn from a list, besides those above.")
+    augmix: AugMix | None = Field(None, description="A blend with changed versions of itself; before all others.")
+    jpeg: float = Field(
+        0, ge=0, le=1, description="What compressing leaves: quality falls from 100 by up to this share of 99; last."
+    )
     mixup: float = Field(0, ge=0, le=10, description="Blends pairs by Beta(a, a) of this a; needs soft labels.")
     cutmix: float = Field(0, ge=0, le=10, description="Pastes a rectangle of another image; size by Beta(a, a).")
 

@@ -23,6 +23,8 @@ MORE: dict[str, Any] = {
     "noise": 0.2,
     "cutout": 0.5,
     "randaugment": {"operations": 4, "magnitude": 0.7},
+    "augmix": {"magnitude": 0.7},
+    "jpeg": 0.9,
 }
 ALL = {**POLICY, **MORE}
 
@@ -78,7 +80,10 @@ def test_one_change_more_leaves_the_draws_of_the_others_alone(images: np.ndarray
     def drawn(**policy: Any) -> dict[str, tf.Tensor]:
         return image._draw(Policy(**policy), tf.constant(images), seeds(*range(6)))
 
-    without, with_more = drawn(**POLICY, cutout=0.5, noise=0.1), drawn(**POLICY, **{**MORE, "randaugment": None})
+    without, with_more = (
+        drawn(**POLICY, cutout=0.5, noise=0.1),
+        drawn(**POLICY, **{**MORE, "randaugment": None, "augmix": None}),
+    )
     for name in ("cutout x", "cutout y", "factor"):
         np.testing.assert_array_equal(without[name], with_more[name])
     np.testing.assert_allclose(without["noise"] / 0.1, with_more["noise"] / 0.2)
@@ -166,6 +171,30 @@ def test_the_changes_of_randaugment_do_what_their_names_say() -> None:
         np.testing.assert_allclose(change(flat), flat, atol=1e-4)
     np.testing.assert_array_equal(colour.solarize(tf.constant([10.0, 200.0]), 128), [10, 55])
     np.testing.assert_array_equal(colour.posterize(tf.constant([10.0, 200.0]), 16.0), [0, 192])
+
+
+def test_augmix_lies_between_the_image_and_its_changes(images: np.ndarray) -> None:
+    many = np.repeat(images[:1], 200, axis=0)
+    out = augmented(many, range(200), augmix={"magnitude": 0.3}).astype(float)
+    share = np.abs(out - images[0]).mean(axis=(1, 2, 3))
+    assert share.min() < 3 and share.max() > 30
+    flat = np.full((8, 6, 6, 3), 201, np.uint8)
+    # Only what maps a value to another changes a flat image: never geometry.
+    assert len(np.unique(augmented(flat, range(8), augmix={"magnitude": 0.3})[..., 0, 0, 0])) > 1
+    drawn = image._draw_aug_mix(Policy(augmix={"chains": 4, "depth": 2}), tf.constant(many), seeds(*range(200)))
+    shares = np.stack([one["share"] for one in drawn])
+    assert shares.shape == (4, 200) and shares.sum(axis=0).min() > 0 and shares.sum(axis=0).max() < 1
+    np.testing.assert_allclose(shares.mean(axis=1), 0.125, atol=0.03)
+
+
+def test_jpeg_loses_more_at_a_lower_quality_and_nothing_at_100(images: np.ndarray) -> None:
+    smooth = tf.cast(tf.image.resize(images, [24, 24]), tf.uint8).numpy()
+    lost = []
+    for quality in (100, 90, 30, 1):
+        out = colour.compress(tf.constant(smooth), tf.fill([6], quality)).numpy()
+        lost.append(np.abs(out.astype(int) - smooth.astype(int)).mean())
+    assert lost[0] == 0 and lost == sorted(lost) and lost[3] > 2 * lost[1]
+    assert augmented(smooth[..., :1], jpeg=1.0).shape == (6, 24, 24, 1)
 
 
 def test_cutout_makes_a_square_of_its_size_flat() -> None:
