@@ -13,6 +13,7 @@ CLASSES = ("a", "b", "c")
 SMALL: dict[str, dict[str, Any]] = {
     "cnn": {"filters": (4, 8), "dense": (16,)},
     "resnet": {"blocks": (1, 1), "filters": (4, 8)},
+    "transfer": {"network": "VGG16", "weights": "none", "cut": "block1_pool", "pixels": "unit"},
     "vit": {"patch": 2, "width": 8, "depth": 2, "heads": 2},
     "bert": {"width": 8, "depth": 1, "heads": 2, "hidden": 16, "block_dropout": 0, "attention_dropout": 0},
     "mlp": {"widths": (16,)},

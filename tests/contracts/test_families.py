@@ -40,7 +40,7 @@ def test_it_gives_logits_and_is_functional(config: family.FamilyConfig, problem:
     assert isinstance(model, tf_keras.Model) and model._is_graph_network
     logits = model(problem.inputs[:5])
     assert logits.shape == (5, 3) and logits.dtype == tf.float32
-    assert np.any(logits < 0), "logits, not probabilities"
+    assert np.any(np.abs(np.sum(logits, axis=1) - 1) > 1e-3), "logits, not probabilities"
 
 
 def test_it_learns(config: family.FamilyConfig, problem: Problem) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from data import plugins
+from data import outside, plugins
 from pipeline import experiment
 from pipeline.experiment import ExperimentError, load
 
@@ -273,3 +273,20 @@ def test_the_section_validate_is_called_so_wherever_a_person_sees_it() -> None:
     assert load("digits-cnn", ["validate.drift=0.2"]).model_dump(mode="json")["validate"]["drift"] == 0.2
     with pytest.raises(ExperimentError, match=r"validate.drft: unknown key 'drft'.*did you mean 'drift'"):
         load("digits-cnn", ["validate.drft=0.2"])
+
+
+def test_files_of_a_model_are_looked_for_and_count_by_their_content(tmp_path: Path) -> None:
+    model = "model={family: transfer, network: MobileNetV2, weights: mine.h5}"
+    path = tmp_path / "mine.yaml"
+    path.write_text((experiment.SHIPPED / "digits-cnn.yaml").read_text())
+    with pytest.raises(ExperimentError, match=r"model.weights: found 'mine.h5'; there is nothing at"):
+        load(str(path), [model])
+    digests = []
+    for content in ("one", "two"):
+        (tmp_path / "mine.h5").write_text(content)
+        found = load(str(path), [model])
+        assert found.model.files() == {"weights": str(tmp_path / "mine.h5")}
+        digests.append(outside.digest(found.model.files()))
+    assert digests[0] != digests[1]
+    with pytest.raises(ExperimentError, match="the package nosuch is not installed"):
+        load(str(path), [model.replace("mine.h5", "'nosuch:mine.h5'")])
