@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Where it is set nothing is cached, and every start takes longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test test-kubeflow check format bench lock clean
+.PHONY: help setup run test test-all test-kubeflow check format bench lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +22,11 @@ setup: ## make or update .venv
 run: setup ## run an experiment: make run EXPERIMENT=digits-cnn ARGS=...
 	$(BIN)/modelmill run $(EXPERIMENT) $(ARGS)
 
-test: setup ## all tests but those of test-kubeflow; fewer: make test ARGS='-m "not slow and not kubeflow"'
+test: setup ## all tests but those of test-all and test-kubeflow; fewer: make test ARGS='-m "not slow and not kubeflow"'
 	$(BIN)/python -m pytest -m "not kubeflow" $(ARGS)
+
+test-all: setup ## every family with every compression method, on two devices, and after a kill
+	ALL_PAIRS=1 $(BIN)/python -m pytest tests/contracts $(ARGS)
 
 test-kubeflow: setup ## digits-cnn, compiled, through what the launchers of both Kubeflow targets do
 	$(BIN)/python -m pytest tests/kubeflow -m slow -s $(ARGS)
