@@ -84,6 +84,11 @@ def factors(model: tf_keras.Model, epoch: int) -> list[float]:
     return [kinds.get(type(layer).__name__, 1.0) for layer in model.layers]
 
 
+@pytest.fixture(autouse=True)
+def after_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervised, "CHECKPOINT_SECONDS", 0)
+
+
 def learn(examples: dict[str, Examples], folder: Path, killed: int | None = None, **more: Any) -> Any:
     def watch(epoch: int, row: dict[str, float]) -> None:
         if epoch == killed:
