@@ -1,4 +1,4 @@
-"""Post-training quantization by ai-edge-quantizer, operator by operator, and which operators are better left alone.
+"""Post-training quantization by litert-quantizer, operator by operator, and which operators are better left alone.
 
 It works on the float32 flatbuffer and takes milliseconds, so what each operator costs is measured and not guessed.
 """
@@ -71,7 +71,7 @@ class Quantizer:
 
     def quantize(self, kind: Kind, spared: Sequence[str] = (), instead: Kind = "float32") -> bytes:
         """The whole model as `kind`, but for `spared` operators."""
-        from ai_edge_quantizer import qtyping, quantizer
+        from litert_quantizer import qtyping, quantizer
 
         every = qtyping.TFLOperationName.ALL_SUPPORTED
         made = quantizer.Quantizer(bytearray(self._content))
@@ -91,7 +91,7 @@ class Quantizer:
 
     def _calibrated(self) -> Any:
         """The ranges of all results, whichever operators are quantized; found once."""
-        from ai_edge_quantizer import quantizer
+        from litert_quantizer import quantizer
 
         if self._ranges is None:
             whole = quantizer.Quantizer(bytearray(self._content))
@@ -153,7 +153,7 @@ class Quantizer:
 
 def _apply(made: Any, regex: str, kind: Kind) -> None:
     """A rule of the recipe; later ones win."""
-    from ai_edge_quantizer import qtyping
+    from litert_quantizer import qtyping
 
     every = qtyping.TFLOperationName.ALL_SUPPORTED
     if kind == "float32":

@@ -1,4 +1,4 @@
-"""Post-training int4 quantization of the weights, float32 activations, by ai-edge-quantizer: an eighth of the bytes."""
+"""Post-training int4 quantization of the weights, float32 activations, by litert-quantizer: an eighth of the bytes."""
 
 from __future__ import annotations
 
