@@ -57,11 +57,15 @@ def tune(model: tf_keras.Model, config: AwareConfig, context: Context, scheme: A
 
 
 def _is_folded(layer: tf_keras.layers.Layer) -> bool:
-    """Whether TF-MOT folds this batch normalisation into the layer before it; anywhere else it rejects one."""
+    """Whether TF-MOT folds this batch normalisation into the layer before it; anywhere else it rejects one.
+
+    It does not where something else, such as a shortcut, takes that layer's output too.
+    """
     from tf_keras import layers
 
     before = layer.inbound_nodes[0].inbound_layers
-    return isinstance(before, (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense))
+    folds = isinstance(before, (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense))
+    return folds and len(before.outbound_nodes) == 1
 
 
 def export(model: tf_keras.Model, context: Context) -> bytes:
