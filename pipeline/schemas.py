@@ -89,10 +89,12 @@ def write_data_schema(source: str, out: Path | None, force: bool, overrides: lis
 def _of_folder(folder: Path, kind: str, overrides: list[str]) -> Experiment:
     """An experiment that is good for reading the folder. Sizes and the like, which matter later, are made up."""
     data: dict[str, Any] = {"modality": kind, "path": str(folder)}
+    families = plugins.names(family.PACKAGE)
     if kind in plugins.names(modality.PACKAGE):
+        families = family.taking(kind) or families
         fields = modality.look_up(kind).Config.model_fields
         data |= {name: 1 for name, field in fields.items() if field.is_required() and name not in data}
-    tree = {"name": "data-schema", "data": data, "model": {"family": plugins.names(family.PACKAGE)[0]}}
+    tree = {"name": "data-schema", "data": data, "model": {"family": families[0]}}
     override(tree, overrides, str(folder))
     return experiment.compose(tree, folder, str(folder))
 
