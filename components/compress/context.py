@@ -44,7 +44,8 @@ class Context:
         import tf_keras
 
         copied = tf_keras.models.clone_model(model)
-        copied.set_weights(model.get_weights())
+        for original in model.layers:
+            _set_weights(copied.get_layer(original.name), original)
         return copied
 
     def fine_tune(
@@ -133,3 +134,18 @@ def steps(chain: list[dict[str, Any]]) -> Iterator[tuple[Any, Any]]:
     for step in chain:
         found = method.look_up(step["method"])
         yield found, found.Config.model_validate(step)
+
+
+def _set_weights(layer: tf_keras.layers.Layer, original: tf_keras.layers.Layer) -> None:
+    """By the variables' names where they tell them apart: stripping clusters leaves attention's in another order."""
+    values = {_within(layer, weight.name): weight for weight in original.weights}
+    if values.keys() == {_within(layer, weight.name) for weight in layer.weights}:
+        layer.set_weights([values[_within(layer, weight.name)].numpy() for weight in layer.weights])
+    else:
+        layer.set_weights(original.get_weights())
+
+
+def _within(layer: tf_keras.layers.Layer, name: str) -> str:
+    """The name of a variable without what stands before the layer's own part of it."""
+    parts = name.split("/")
+    return "/".join(parts[parts.index(layer.name) + 1 :] if layer.name in parts else parts)
