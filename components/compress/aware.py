@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -51,9 +52,38 @@ def tune(model: tf_keras.Model, config: AwareConfig, context: Context, scheme: A
     if front is not None:
         context.skip(frontend.NAME, config.method, "spectra span more than eight bits: the front-end stays float32")
     annotated = tf_keras.models.clone_model(rest, clone_function=annotate)
-    aware = frontend.join(front, tfmot.quantization.keras.quantize_apply(annotated, scheme))
+    known = _Scheme(scheme.get_layout_transformer(), _Registry(scheme.get_quantize_registry(), registry))
+    aware = frontend.join(front, tfmot.quantization.keras.quantize_apply(annotated, known))
     context.fine_tune(aware, config.epochs, config.learning_rate, [])
     return aware
+
+
+@dataclass(frozen=True)
+class _Registry:
+    """A scheme's registry, but for a claim of the preserving ones: they support any layer that has no weights."""
+
+    own: Any
+    default: Any
+
+    def supports(self, layer: tf_keras.layers.Layer) -> bool:
+        return self.own.supports(layer) and (bool(layer.trainable_weights) or self.default.supports(layer))
+
+    def get_quantize_config(self, layer: tf_keras.layers.Layer) -> Any:
+        return self.own.get_quantize_config(layer)
+
+
+@dataclass(frozen=True)
+class _Scheme:
+    """What TF-MOT asks a scheme for."""
+
+    transformer: Any
+    registry: _Registry
+
+    def get_layout_transformer(self) -> Any:
+        return self.transformer
+
+    def get_quantize_registry(self) -> _Registry:
+        return self.registry
 
 
 def _is_folded(layer: tf_keras.layers.Layer) -> bool:
