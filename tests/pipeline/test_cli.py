@@ -290,7 +290,7 @@ def test_listings_are_json_lines_too(pushed: Path) -> None:
     ("words", "wanted"),
     [
         ("modelmill ru", {"run", "runs", "run-node"}),
-        ("modelmill run mnist", {"mnist-cnn"}),
+        ("modelmill run mnist", {"mnist-cnn", "mnist-resnet", "mnist-vit"}),
         ("modelmill run digits-cnn --from tr", {"transform", "train"}),
         ("modelmill run pro", {"project/"}),
         ("modelmill run project/", {"project/own.yaml"}),
