@@ -60,7 +60,8 @@ def summarise(
         ],
         "data": _data(outcomes),
         "baseline": _output(outcomes, "baseline", "model"),
-        "float": _float(metrics or tested.get("float"), trials.get("float")),
+        # The second evaluation tells more of the float model, such as its calibration; the first is what was gated.
+        "float": _float({**tested.get("float", {}), **(metrics or {})} or None, trials.get("float")),
         "compressed": _compressed(tested.get("compressed"), chosen),
         "trials": trials.get("trials", []),
         "gates": [gate.model_dump() for gate in gates],

@@ -101,7 +101,8 @@ class Chain:
                 found.anomaly_info["label"].description = "odd"
             self.file("validator", "anomalies", f"Split-{split}/SchemaDiff.pb", found.SerializeToString())
         self.trials(1, True)
-        metrics = {"float": {"accuracy": 0.955}, "compressed": {"accuracy": 0.95}, "examples": 400}
+        exact = {"accuracy": 0.9, "calibration_error": 0.02}  # the first evaluation's accuracy is what was gated
+        metrics = {"float": exact, "compressed": {"accuracy": 0.95}, "examples": 400}
         self.json("evaluate-compressed", "evaluation", "metrics.json", metrics)
         rows = [
             Gate(gate="non_inferiority", metric="d", value=-0.01, lower=-0.02, upper=0, bound=-0.03, passed=True),
@@ -187,7 +188,7 @@ def test_a_pushed_run(chain: Chain, digits: Experiment) -> None:
     assert found["data"] == {"splits": splits, "dropped": None, "anomalies": 1, "warnings": []}
     assert list(found["data"]["splits"]) == ["train", "eval", "test"]
     assert found["float"] == {
-        "metrics": {"accuracy": pytest.approx(0.955)},
+        "metrics": {"accuracy": pytest.approx(0.955), "calibration_error": 0.02},
         "bytes": 150_000,
         "gzip_bytes": 50_000,
         "latency_ms": 0.02,
@@ -267,7 +268,7 @@ def test_the_table(chain: Chain, digits: Experiment) -> None:
     chain.outcomes["ingest"].state = "cached"
     text = printed(made(digits, chain))
     for words in (
-        "float 0.9550 150,000 50,000 0.020 ms",
+        "float 0.9550 0.0200 150,000 50,000 0.020 ms",
         "compressed 0.9500 18,000 6,000 0.020 ms prune + int8",
         "prune + int8 0.9800 6,000 0.80 0.020 ms 4.5 chosen",
         "pqat 0 0.80 0.020 ms 4.5 failed",
