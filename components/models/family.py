@@ -9,7 +9,7 @@ from pydantic import Field
 
 from components.models.phases import Factors
 from data import plugins, task
-from data.config import Strict
+from data.config import DataConfig, Strict
 from data.modality import Spec
 
 if TYPE_CHECKING:
@@ -32,6 +32,13 @@ class FamilyConfig(Strict):
         A changed file trains anew: their content counts in the cache's key.
         """
         return {}
+
+    def look(self, data: DataConfig) -> None:
+        """Looks at these files before anything runs, without TensorFlow.
+
+        Raises:
+          ValueError, FileNotFoundError: one is not what it should be, or does not go with the data.
+        """
 
 
 class Family(Protocol):

@@ -78,9 +78,7 @@ def split(model: tf_keras.Model) -> tuple[tf_keras.Model | None, tf_keras.Model]
 
     if NAME not in [layer.name for layer in model.layers]:
         return None, model
-    # The layer's call in this very model: a method that left it alone may have called it in another one before.
-    calls = (node for nodes in model._nodes_by_depth.values() for node in nodes)
-    features = next(node.outputs for node in calls if node.layer.name == NAME)
+    features = model.get_layer(NAME).get_output_at(0)
     return tf_keras.Model(model.inputs, features), tf_keras.Model(features, model.outputs, name=model.name)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from data import modality, task, texts
+from data import modality, outside, task, texts, tokenizer
 from data.config import DataConfig, SplitConfig
 from data.modality import BadExampleError, Features, Spec
 from data.tokenizer import TokenizerConfig
@@ -73,6 +73,14 @@ class Config(DataConfig):
     def outside(self) -> dict[str, str]:
         """See DataConfig."""
         return {"checkpoint": self.checkpoint} if self.checkpoint else {}
+
+    def look(self) -> None:
+        """See DataConfig."""
+        if self.checkpoint:
+            try:
+                tokenizer.read(outside.locate(self.checkpoint), self.tokenizer, self.length)
+            except (ValueError, FileNotFoundError) as error:
+                raise ValueError(f"data.checkpoint: {error}") from error
 
 
 class Policy(modality.Policy):
@@ -172,7 +180,7 @@ def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Ten
 
 def spec(output: tft.TFTransformOutput, example: bytes, config: Config) -> Spec:
     """The tokenizer that Transform has learned."""
-    from data import learn, tokenizer
+    from data import learn
 
     learned = learn.learned(output)
     return Spec(
@@ -231,8 +239,10 @@ def decode(content: bytes, config: Config) -> tf.Tensor:
 
 
 def show(input: tf.Tensor, config: Config) -> tuple[str, bytes]:
-    """The text itself."""
-    return "text/plain", bytes(input.numpy())
+    """The text itself; words that are made unknown would be invisible."""
+    from data.augment.text import MASKED
+
+    return "text/plain", bytes(input.numpy()).replace(MASKED.encode(), tokenizer.UNKNOWN.encode())
 
 
 def filename(content: bytes) -> str:
@@ -242,6 +252,4 @@ def filename(content: bytes) -> str:
 
 def client_config(config: Config, spec: Spec) -> dict[str, Any]:
     """What the reference client must know besides the tokenizer."""
-    from data import tokenizer
-
     return {"length": config.length, "pairs": config.pairs, "tokenizer": tokenizer.FILE}

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from components import progress
 from data import sample
+from pipeline import begin
 from pipeline.experiment import Experiment, ExperimentError
 from pipeline.folders import Folders, RunFolder
 from pipeline.report import ending, memory, origin, page, summary, table
@@ -185,6 +186,7 @@ def _run_nodes(
     if name and not (folders.samples / name).exists():
         with shown.phase(f"writing the sample {name}"):
             sample.materialize(name, folders.samples)
+    begin.prepare(request.experiment, shown.phase)
     needs = memory.note(request.experiment, Path(request.experiment.data.path or folders.samples / str(name)))
     if needs:
         shown.note(needs)

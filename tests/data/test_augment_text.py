@@ -12,6 +12,7 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from data.augment import text as augment
+from data.modalities import text
 from data.modalities.text import CHANGES, Policy
 
 TEXT = "the quick brown fox jumps over the lazy dog while two small birds sing in an old tree"
@@ -110,3 +111,8 @@ def test_languages_without_spaces_are_changed_character_by_character() -> None:
     found = changed(Policy(deletion=0.2, characters=True), [chinese] * COUNT)
     assert 0.75 < np.mean([len(one) for one in found]) / len(chinese) < 0.85
     assert all(" " not in one for one in found)
+
+
+def test_what_was_made_unknown_can_be_seen() -> None:
+    told = text.show(tf.constant(f"the {augment.MASKED} fox"), text.Config(sample="messages"))
+    assert told == ("text/plain", b"the [UNK] fox")

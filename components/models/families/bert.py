@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from components.models import encoder, family
+from components.models import checkpoint, encoder, family
 from data import outside
+from data.config import DataConfig
 from data.modality import Spec
 
 if TYPE_CHECKING:
-    import numpy as np
     import tf_keras
 
 
@@ -44,6 +43,7 @@ _PARTS = {
     "output": "output.dense",
     "hidden_norm": "output.LayerNorm",
 }
+_NEEDED = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 _BLOCK = re.compile(r"block_(\d+)_")
 
 
@@ -84,6 +84,29 @@ class Config(family.FamilyConfig):
         """See FamilyConfig."""
         return {"checkpoint": self.checkpoint} if self.checkpoint else {}
 
+    def look(self, data: DataConfig) -> None:
+        """See FamilyConfig."""
+        if not self.checkpoint:
+            return
+        if (given := getattr(data, "checkpoint", None)) != self.checkpoint:
+            told = f"data.checkpoint: found {given!r}, and model.checkpoint is {self.checkpoint!r}"
+            raise ValueError(f"{told}; give both the same: a model knows the ids of its own tokenizer only")
+        config = settle(self)
+        if (length := getattr(data, "length", 0)) > config.longest:
+            raise ValueError(f"data.length: found {length}; the checkpoint has positions for {config.longest} tokens")
+        weights = checkpoint.Weights(outside.locate(self.checkpoint))
+        wide, deep = (config.width,), (config.hidden,)
+        shapes = {"output": wide + deep, "hidden": deep + wide}
+        weights.check("embeddings.word_embeddings.weight", (None, *wide))
+        weights.check("embeddings.token_type_embeddings.weight", (None, *wide))
+        weights.check("embeddings.position_embeddings.weight", (config.longest, *wide))
+        weights.check("embeddings.LayerNorm.weight", wide)
+        for number in range(config.depth):
+            for part, name in _PARTS.items():
+                shape = wide if part.endswith("norm") else shapes.get(part, wide * 2)
+                weights.check(f"encoder.layer.{number}.{name}.weight", shape)
+                weights.check(f"encoder.layer.{number}.{name}.bias", shape[:1])
+
 
 def settle(config: Config) -> Config:
     """With the architecture that the checkpoint says.
@@ -97,16 +120,29 @@ def settle(config: Config) -> Config:
     folder = outside.locate(config.checkpoint)
     path = folder / "config.json"
     if not path.is_file():
-        raise FileNotFoundError(f"model.checkpoint: there is no config.json in {folder}")
-    said = json.loads(path.read_text(encoding="utf-8"))
+        raise FileNotFoundError(f"model.checkpoint: there is no config.json in {folder}; {checkpoint.WANTED}")
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"model.checkpoint: {path} is no JSON ({error})") from error
+    if not isinstance(said, dict):
+        raise ValueError(f"model.checkpoint: {path} is no object; {checkpoint.WANTED}")
     if said.get("model_type", "bert") != "bert":
         raise ValueError(f"model.checkpoint: {folder} is a {said['model_type']}, and this family is bert")
+    if missing := [name for name in _NEEDED if name not in said]:
+        raise ValueError(f"model.checkpoint: {path} lacks {', '.join(missing)}; {checkpoint.WANTED}")
     update = {field: said[name] for field, name in _SAID.items() if name in said}
     if config.blocks is not None:
         if config.blocks > update["depth"]:
             raise ValueError(f"model.blocks: found {config.blocks}, but the checkpoint has {update['depth']}")
         update["depth"] = config.blocks
-    return Config.model_validate({**config.model_dump(), **update})
+    try:
+        return Config.model_validate({**config.model_dump(), **update})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = _SAID.get(str(first["loc"][0]) if first["loc"] else "", "")
+        told = f"{name}: found {first['input']!r}; {first['msg']}" if name else first["msg"]
+        raise ValueError(f"model.checkpoint: {path}: {told}") from error
 
 
 def build(config: Config, spec: Spec) -> tf_keras.Model:
@@ -162,7 +198,7 @@ def pretrain(model: tf_keras.Model, config: Config) -> None:
     """
     if not config.checkpoint:
         return
-    weights = _Weights(outside.locate(config.checkpoint))
+    weights = checkpoint.Weights(outside.locate(config.checkpoint))
     words = weights("embeddings.word_embeddings.weight")
     kinds = weights("embeddings.token_type_embeddings.weight")
     known = {layer.name for layer in model.layers}
@@ -195,32 +231,3 @@ def factors(config: Config, model: tf_keras.Model, epoch: int) -> list[float]:
         return 0.0 if number < config.frozen and config.frozen else config.layer_decay ** (config.depth - 1 - number)
 
     return [factor(layer.name) for layer in model.layers]
-
-
-class _Weights:
-    """The tensors of model.safetensors, whatever they are prefixed with."""
-
-    def __init__(self, folder: Path) -> None:
-        from safetensors import safe_open
-
-        path = folder / "model.safetensors"
-        if not path.is_file():
-            raise FileNotFoundError(f"model.checkpoint: there is no model.safetensors in {folder}")
-        self._file: Any = safe_open(str(path), framework="numpy")
-        self._path = path
-        self._names = {name.removeprefix("bert."): name for name in self._file.keys()}  # noqa: SIM118 (it is no dict)
-
-    def __call__(self, name: str) -> np.ndarray[Any, Any]:
-        """A tensor, float32."""
-        import numpy as np
-
-        # As older checkpoints call them.
-        old = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
-        found = self._names.get(name) or self._names.get(old)
-        if found is None:
-            raise ValueError(f"{self._path}: it has no tensor {name}")
-        return np.asarray(self._file.get_tensor(found), np.float32)
-
-    def pair(self, name: str) -> list[np.ndarray[Any, Any]]:
-        """Weight and bias as Keras has them: kernels are the other way round."""
-        return [self(f"{name}.weight").T, self(f"{name}.bias")]
