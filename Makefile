@@ -25,7 +25,7 @@ run: setup ## run an experiment: make run EXPERIMENT=digits-cnn ARGS=...
 test: setup ## all tests but those of test-all and test-kubeflow; fewer: make test ARGS='-m "not slow and not kubeflow"'
 	$(BIN)/python -m pytest -m "not kubeflow" $(ARGS)
 
-test-all: setup ## every family with every compression method, on two devices, and after a kill
+test-all: setup ## every family with every compression method, on two devices, after a kill; half an hour on two cores
 	ALL_PAIRS=1 $(BIN)/python -m pytest tests/contracts $(ARGS)
 
 test-kubeflow: setup ## digits-cnn, compiled, through what the launchers of both Kubeflow targets do

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from data import listing, modality, raw
-from data.config import DataConfig, SplitConfig
-from data.listing import shown
+from data.config import BadSplitError, DataConfig, SplitConfig
+from data.listing import Row, shown
 from data.modality import BadExampleError
+from data.table import BadDataError
 
 Pair = tuple[str, str]
 
@@ -20,27 +23,28 @@ class Found:
     """What lies in a folder.
 
     Attributes:
-      classes: examples of each.
+      examples: all that can be read.
+      classes: examples of each class, or of each label; empty if labels are numbers.
+      splits: examples of each split, where it is given and not made by a hash.
       bytes: of all files that can be read.
       unreadable: file and reason.
-      equal: pairs of files of one class with the same content.
-      contradictory: pairs of files of different classes with the same content.
-      alike: pairs of files of different classes that look the same: suspects of a wrong label.
-      numbers: of each feature that is a number, such as height or seconds, its values.
+      equal: pairs of examples with the same content and label.
+      contradictory: pairs of examples with the same content and different labels.
+      leaked: pairs of examples with the same content in different splits.
+      alike: pairs of examples of different classes that look the same: suspects of a wrong label.
+      numbers: of each feature that is a number, such as height or seconds, its values; and of labels that are.
     """
 
+    examples: int = 0
     classes: Counter[str] = field(default_factory=Counter)
+    splits: Counter[str] = field(default_factory=Counter)
     bytes: int = 0
     unreadable: list[Pair] = field(default_factory=list)
     equal: list[Pair] = field(default_factory=list)
     contradictory: list[Pair] = field(default_factory=list)
+    leaked: list[Pair] = field(default_factory=list)
     alike: list[Pair] = field(default_factory=list)
     numbers: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-
-    @property
-    def examples(self) -> int:
-        """All that can be read."""
-        return sum(self.classes.values())
 
     @property
     def imbalance(self) -> float:
@@ -48,8 +52,16 @@ class Found:
         return max(self.classes.values(), default=1) / min(self.classes.values(), default=1)
 
 
+class _Seen(NamedTuple):
+    """The first example of a content."""
+
+    label: str
+    name: str
+    split: str | None
+
+
 def look(folder: Path, config: DataConfig, split: SplitConfig) -> Found:
-    """Reads every file that the run would read.
+    """Reads every example that the run would read, one after the other.
 
     Args:
       folder: of the data.
@@ -58,35 +70,58 @@ def look(folder: Path, config: DataConfig, split: SplitConfig) -> Found:
 
     Raises:
       UnknownNameError: there is no such modality.
-      BadDataError: the CSV or the folders are of no use.
+      BadDataError: the CSV, the folders or what decides on the split are of no use.
     """
     found = Found()
-    contents: dict[str, Pair] = {}
+    contents: dict[str, _Seen] = {}
     shapes: dict[int, list[Pair]] = defaultdict(list)
     for row in listing.list_files(str(folder), modality.pattern(config), config, split).rows:
         name = shown(row.path)
         try:
-            examples = list(raw.examples(str(folder), row, config))
+            for example in raw.examples(str(folder), row, config, split):
+                seen = _Seen(
+                    str(example[modality.LABEL]), shown(str(example[modality.PATH])), _split(row, example, split)
+                )
+                _count(found, example, seen)
+                first = contents.setdefault(str(example[modality.CONTENT]), seen)
+                if first is not seen:
+                    _compare(found, first, seen)
+                elif config.modality == "image":
+                    shapes[_difference_hash(bytes(example["image"]))].append((seen.label, seen.name))
         except BadExampleError as error:
             found.unreadable.append((name, str(error).removeprefix(f"{name}: ")))
             continue
+        except BadSplitError as error:
+            raise BadDataError(str(error)) from error
         found.bytes += (folder / row.path).stat().st_size
-        for example in examples:
-            label, name = str(example[modality.LABEL]), shown(str(example[modality.PATH]))
-            found.classes[label] += 1
-            for key, value in example.items():
-                if isinstance(value, (int, float)) and key != modality.LABEL:
-                    found.numbers[key].append(value)
-            digest = str(example[modality.CONTENT])
-            if digest in contents:
-                same, other = contents[digest]
-                (found.equal if same == label else found.contradictory).append((other, name))
-                continue
-            contents[digest] = (label, name)
-            if config.modality == "image":
-                shapes[_difference_hash(bytes(example["image"]))].append((label, name))
     found.alike = [pair for alike in shapes.values() for pair in _across_classes(alike)]
     return found
+
+
+def _split(row: Row, example: Mapping[str, Any], split: SplitConfig) -> str | None:
+    """Of an example, where it is given. Raises BadSplitError."""
+    if modality.DECIDES in example:
+        return split.decided(example[modality.DECIDES], str(example[modality.PATH]))[0]
+    return row.split
+
+
+def _count(found: Found, example: Mapping[str, Any], seen: _Seen) -> None:
+    found.examples += 1
+    if seen.split:
+        found.splits[seen.split] += 1
+    if isinstance(example[modality.LABEL], str):
+        found.classes[seen.label] += 1
+    for key, value in example.items():
+        if isinstance(value, (int, float)):
+            found.numbers[key].append(value)
+
+
+def _compare(found: Found, first: _Seen, second: _Seen) -> None:
+    """Two examples of the same content."""
+    pair = (first.name, second.name)
+    (found.equal if first.label == second.label else found.contradictory).append(pair)
+    if first.split != second.split:
+        found.leaked.append(pair)
 
 
 def _across_classes(alike: list[Pair]) -> list[Pair]:

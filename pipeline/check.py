@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from data import inspect, sample, task
+from data.config import SPLITS
 from data.inspect import Found
 from pipeline import begin
 from pipeline.experiment import Experiment
@@ -63,14 +64,22 @@ def _data(found: Found, folder: Path, experiment: Experiment) -> list[Line]:
     ]
     if task.look_up(experiment.data.task).CLASSES:
         lines[1:1] = _classes(found, experiment)
+    if found.splits:
+        lines[1:1] = [_splits(found)]
     return lines
+
+
+def _splits(found: Found) -> Line:
+    """Where splits are given."""
+    told = ", ".join(f"{name} {found.splits[name]:,}" for name in SPLITS)
+    return Line("ok" if all(found.splits[name] for name in SPLITS) else "wrong", "splits", told)
 
 
 def _classes(found: Found, experiment: Experiment) -> list[Line]:
     """What is only to be said of examples that are each of one class."""
     smallest = min(found.classes, key=lambda one: found.classes[one], default="")
     parts = experiment.split.train + experiment.split.eval + experiment.split.test
-    tested = found.examples * experiment.split.test / parts
+    tested = found.splits["test"] or found.examples * experiment.split.test / parts
     lines = [
         Line("ok" if len(found.classes) > 1 else "wrong", "classes", _counts(found)),
         _pairs("suspects", found.alike, "mind", "that look the same and have different labels", do="look at them"),

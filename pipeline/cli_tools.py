@@ -30,26 +30,41 @@ def register(app: typer.Typer) -> None:
 
 def new(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Of the project; it is made.")],
-    data: Annotated[Path, typer.Option(help="A folder with a folder of examples for each class.")],
-    modality: Annotated[str, typer.Option(help="What an example is.")] = "image",
+    data: Annotated[
+        Path, typer.Option(help="A folder with a folder of examples for each class; or tables, or series, or one file.")
+    ],
+    modality: Annotated[str | None, typer.Option(help="What an example is; guessed by the files if absent.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Of tables: the column of what is to be told; guessed if absent.")
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Of tables: classification or regression; guessed if absent.")
+    ] = None,
     family: Annotated[str | None, typer.Option(help="Of the model; one that suits the modality if absent.")] = None,
     budget_bytes: Annotated[int | None, typer.Option(help="Of the model, gzipped.", min=1)] = None,
     max_drop: Annotated[
         float | None,
-        typer.Option(help="Of accuracy, by compression; suits the number of examples if absent.", min=0, max=1),
+        typer.Option(help="Of the metric, by compression; suits the number of examples if absent.", min=0, max=1),
     ] = None,
 ) -> None:
     """Look at data, and write an experiment and a schema that suit it; `modelmill run DIR` works at once."""
     from data.plugins import UnknownNameError
     from data.table import BadDataError
-    from pipeline import new as project
+    from pipeline.new import project
+    from pipeline.new.draft import Asked, NoProjectError
 
     try:
-        path, found = project.write(folder, modality, data, family, budget_bytes, max_drop)
-    except (project.NoProjectError, BadDataError, UnknownNameError) as error:
+        kind = modality or project.guess(data)
+        asked = Asked(kind, data, label, task, family, budget_bytes, max_drop)
+        path, draft = project.write(folder, asked)
+    except (NoProjectError, BadDataError, UnknownNameError) as error:
         _stop(2, str(error))
+    found = draft.found
     skipped = f"; unreadable files: {len(found.unreadable)}, `check` names them" if found.unreadable else ""
-    typer.echo(f"{path}: {found.examples:,} examples of {len(found.classes)} classes{skipped}")
+    classes = f" of {len(found.classes)} classes" if found.classes else ""
+    typer.echo(f"{path}: {found.examples:,} examples{classes}{skipped}")
+    for one in ((f"modality: {kind} (by the files; another: --modality)",) if modality is None else ()) + draft.told:
+        typer.echo(one)
     typer.echo(f"next: modelmill check {folder}; modelmill run {folder}")
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from components.compress.context import Context
 
 
-class AwareConfig(method.MethodConfig):
+class AwareConfig(method.TunedConfig):
     """How long it is fine-tuned with quantization simulated."""
 
     epochs: int = Field(5, ge=1, description="Of fine-tuning.")
@@ -54,7 +54,7 @@ def tune(model: tf_keras.Model, config: AwareConfig, context: Context, scheme: A
     annotated = tf_keras.models.clone_model(rest, clone_function=annotate)
     known = _Scheme(scheme.get_layout_transformer(), _Registry(scheme.get_quantize_registry(), registry))
     aware = frontend.join(front, tfmot.quantization.keras.quantize_apply(annotated, known))
-    context.fine_tune(aware, config.epochs, config.learning_rate, [])
+    context.fine_tune(aware, config)
     return aware
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from components.compress import distiller
 from components.models import loops, serving
 from components.models.input import Examples
 from components.models.store import Stored
@@ -18,15 +19,18 @@ if TYPE_CHECKING:
     import tensorflow as tf
     import tf_keras
 
+    from components.compress.method import TunedConfig
+
 # The train split before any augmentation; where it is absent, the train split itself has none.
 CALIBRATION = "calibration"
 
 
 @dataclass
 class Context:
-    """One trial's. `examples`: the splits train and eval, and CALIBRATION."""
+    """One trial's. `trained`: the float model; `examples`: the splits train and eval, and CALIBRATION."""
 
     stored: Stored
+    trained: tf_keras.Model
     examples: dict[str, Examples]
     policy: Policy
     seed: int
@@ -38,6 +42,11 @@ class Context:
     def steps_per_epoch(self) -> int:
         """Batches in an epoch of the train split."""
         return self.examples["train"].steps
+
+    @property
+    def classes(self) -> bool:
+        """Whether the answers are logits of classes, one of which is right."""
+        return bool(task.look_up(self.stored.spec.task).CLASSES)
 
     def copy(self, model: tf_keras.Model) -> tf_keras.Model:
         """A model of its own with the same weights: TF-MOT wraps the very layers that it is given."""
@@ -51,11 +60,27 @@ class Context:
     def fine_tune(
         self,
         model: tf_keras.Model,
+        config: TunedConfig,
+        callbacks: Sequence[tf_keras.callbacks.Callback] = (),
+        epochs: int | None = None,
+    ) -> None:
+        """Trains the model further, in place, as the settings of a method say; beside the trained one if they do.
+
+        Args: epochs: instead of the settings' own, for a part of them.
+        """
+        if config.teacher:
+            terms = distiller.Terms(self.classes, config.teacher, config.temperature)
+            model = distiller.beside(model, self.trained, terms)
+        self.train(model, epochs or config.epochs, config.learning_rate, callbacks)
+
+    def train(
+        self,
+        model: tf_keras.Model,
         epochs: int,
         learning_rate: float,
-        callbacks: list[tf_keras.callbacks.Callback],
+        callbacks: Sequence[tf_keras.callbacks.Callback] = (),
     ) -> None:
-        """Trains the model further, in place, by the loop that trained it and on the same augmented examples."""
+        """Trains a model in place, by the loop that trained the float one and on the same augmented examples."""
         loop = plugins.load(loops.__name__, self.stored.loop, "training loop")
         loop.fine_tune(
             model,
@@ -63,7 +88,7 @@ class Context:
             self.policy,
             epochs,
             learning_rate,
-            callbacks,
+            list(callbacks),
             self.seed,
             self.name,
             self.stored.class_weights,
@@ -102,7 +127,7 @@ class Context:
 
     def _missing(self, count: int, method: str) -> list[np.ndarray]:
         """An example of each class that the first `count` have none of; the report tells of those without any."""
-        if not task.look_up(self.stored.spec.task).CLASSES:
+        if not self.classes:
             return []
         names = self.stored.spec.labels
         pairs = self.examples.get(CALIBRATION, self.examples["train"]).raw().batch(1)

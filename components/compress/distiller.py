@@ -37,7 +37,8 @@ def beside(student: tf_keras.Model, teacher: tf_keras.Model, terms: Terms) -> tf
     """A model that answers as the student does, and whose loss is told by the teacher too.
 
     Hinton et al., 2015 (logits), Romero et al., 2015 (features), Zagoruyko and Komodakis, 2017 (attention). Training it
-    trains the student, and the projections of the features.
+    trains the student, and the projections of the features. The teacher is no part of it and stays as it is: to freeze
+    its layers would freeze those of copies made of it later.
     """
     import tensorflow as tf
     import tf_keras
@@ -46,7 +47,6 @@ def beside(student: tf_keras.Model, teacher: tf_keras.Model, terms: Terms) -> tf
     guided = [teacher.get_layer(name).output for name in (*terms.features.values(), *terms.attention.values())]
     taught = tf_keras.Model(student.inputs, [student.output, *watched])
     teaching = tf_keras.Model(teacher.inputs, [teacher.output, *guided])
-    teaching.trainable = False
     projections = [tf_keras.layers.Dense(one.shape[-1]) for one in guided[: len(terms.features)]]
 
     class Beside(tf_keras.Model):

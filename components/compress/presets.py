@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-_PRUNED = {"prune": {"sparsity": 0.8, "epochs": 12, "learning_rate": 0.002}}
-_CLUSTERED = {"cluster": {"clusters": 16, "epochs": 6}}
-_PCQAT = {"pcqat": {"epochs": 6}}
+_PRUNED = {"prune": {"sparsity": 0.8, "epochs": 12, "learning_rate": 0.002, "teacher": 0.7}}
+_CLUSTERED = {"cluster": {"clusters": 16, "epochs": 6, "teacher": 0.7}}
+_PCQAT = {"pcqat": {"epochs": 6, "teacher": 0.7}}
 _HALVED = {"structured": {"amount": 0.5, "multiple": 4, "epochs": 16, "learning_rate": 0.002}}
 _QUARTER = {"structured": {"amount": 0.25, "multiple": 4, "epochs": 12, "learning_rate": 0.002}}
 _STUDENT = {"distill": {"width": 0.5, "epochs": 48}}

@@ -140,7 +140,7 @@ class Quantizer:
             if error <= tolerance:
                 return Quantized(content, harms[:count], error)
         raise QuantizationError(
-            f"the answers' error is {error:.3g} of their deviation with all {len(harms)} layers in {instead}; "
+            f"{kind}: the answers' error is {error:.3g} of their deviation with all {len(harms)} layers in {instead}; "
             f"{tolerance:g} is allowed (fallback.tolerance)"
         )
 

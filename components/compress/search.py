@@ -42,6 +42,9 @@ class SpaceConfig(Strict):
     )
     epochs: int = Field(8, ge=1, description="Of each step that fine-tunes; distill takes four times as many.")
     learning_rate: float = Field(1e-3, gt=0, description="Of each step; distill takes three times as much.")
+    teacher: float = Field(
+        0.7, ge=0, le=1, description="Of the trained model's answers in the loss of each step that fine-tunes."
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -75,6 +78,7 @@ class SpaceConfig(Strict):
             longer = 4 if name == "distill" else 1
             step = {"method": name, setting: value, "epochs": self.epochs * longer}
             step["learning_rate"] = self.learning_rate * (3 if name == "distill" else 1)
+            step["weight" if name == "distill" else "teacher"] = self.teacher
             if name == "prune":
                 step["initial"] = min(0.3, value)
                 if chosen.get("shares") == "by_sensitivity" and shares.get(value):
@@ -83,7 +87,8 @@ class SpaceConfig(Strict):
         export = chosen["export"]
         if export == "aware":
             before = tuple(name for name in ("prune", "cluster") if chosen.get(name))
-            steps.append({"method": AWARE[before], "epochs": self.epochs, "learning_rate": self.learning_rate / 3})
+            tuned = {"epochs": self.epochs, "learning_rate": self.learning_rate / 3, "teacher": self.teacher}
+            steps.append({"method": AWARE[before], **tuned})
         else:
             steps.append({"method": export})
         return method.parse_chain(steps)

@@ -85,7 +85,7 @@ class Bench:
     def context(self, name: str, tuned: _Tuned | None = None) -> Context:
         """What a method is handed that goes on from `tuned`."""
         skipped, changed = (list(tuned.skipped), list(tuned.changed)) if tuned else ([], [])
-        return Context(self._stored, self._examples, self._policy, self._seed, name, skipped, changed)
+        return Context(self._stored, self.model, self._examples, self._policy, self._seed, name, skipped, changed)
 
     def attempt(self, chain: list[dict[str, Any]], folder: Path, float_folder: Path) -> None:
         """As `run`, but what goes wrong is a result, too: failed.json says why."""

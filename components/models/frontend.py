@@ -78,7 +78,9 @@ def split(model: tf_keras.Model) -> tuple[tf_keras.Model | None, tf_keras.Model]
 
     if NAME not in [layer.name for layer in model.layers]:
         return None, model
-    features = model.get_layer(NAME).get_output_at(0)
+    # The layer's call in this very model: a method that left it alone may have called it in another one before.
+    calls = (node for nodes in model._nodes_by_depth.values() for node in nodes)
+    features = next(node.outputs for node in calls if node.layer.name == NAME)
     return tf_keras.Model(model.inputs, features), tf_keras.Model(features, model.outputs, name=model.name)
 
 

@@ -42,6 +42,8 @@ def test_a_student_learns_from_the_teacher_alone_what_it_answers() -> None:
     assert gap() < 0.3 * away
     for one, other in zip(before, teacher.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+    # A copy of it, made for the next chain, can still be trained.
+    assert all(layer.trainable for layer in tf_keras.models.clone_model(teacher).layers)
 
 
 def test_with_weight_0_only_the_labels_count() -> None:

@@ -44,7 +44,7 @@ def learned(trained: Any) -> tuple[store.Stored, tf_keras.Model]:
 @pytest.fixture
 def context(learned: tuple[store.Stored, tf_keras.Model], files: dict[str, list[str]]) -> Context:
     examples = {split: Examples(found, learned[0].spec, 16) for split, found in files.items()}
-    return Context(learned[0], examples, image.Policy(), 0, "test")
+    return Context(*learned, examples, image.Policy(), 0, "test")
 
 
 def made(step: Any, model: tf_keras.Model, context: Context) -> tf_keras.Model:
@@ -165,6 +165,24 @@ def badly(model: tf_keras.Model) -> tf_keras.Model:
     dense.set_weights([kernel, bias])
     logits.set_weights([after, shift])
     return copied
+
+
+@pytest.mark.parametrize("name", ["prune", "cluster", "structured", "qat"])
+def test_fine_tuning_beside_the_trained_model_learns_what_that_one_answers(
+    name: str, learned: Any, context: Context
+) -> None:
+    context.trained = context.copy(learned[1])
+    logits = context.trained.get_layer("logits")
+    logits.set_weights([np.zeros_like(logits.get_weights()[0]), np.array([4, 0, 0], np.float32)])
+    # It says always the first class, and with 1 nobody listens to the labels.
+    small = made({name: {"teacher": 1.0, "epochs": 12, "learning_rate": 0.01}}, learned[1], context)
+    images = next(iter(context.examples["eval"].plain()))[0]
+    assert np.mean(small(images).numpy().argmax(axis=1) == 0) > 0.9
+    assert all(layer.trainable for layer in context.trained.layers)
+    if name == "prune":
+        assert np.mean(small.get_layer("dense").kernel.numpy() == 0) == pytest.approx(0.8, abs=0.02)
+    if name == "cluster":
+        assert len(np.unique(small.get_layer("dense").kernel)) <= 16
 
 
 def test_what_eight_bits_ruin_is_refused_or_rescued_by_sparing_layers(

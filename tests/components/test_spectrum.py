@@ -117,6 +117,19 @@ def test_a_model_that_was_taken_apart_and_put_together_answers_alike() -> None:
     np.testing.assert_array_equal(rest(front(waves())), model(waves()))
 
 
+def test_a_front_end_that_a_method_left_alone_is_found_in_the_model_it_made() -> None:
+    """Pruning and clustering give the layers that they leave alone to the new model as they are."""
+    model = family.build(SMALL, SPEC)
+
+    def wrap(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
+        return layer if layer.name == frontend.NAME else type(layer).from_config(layer.get_config())
+
+    made = tf_keras.models.clone_model(model, clone_function=wrap)
+    front, rest = frontend.split(made)
+    assert front is not None
+    np.testing.assert_array_equal(rest(front(waves())), made(waves()))
+
+
 def test_quantization_begins_behind_the_front_end(tmp_path: Path) -> None:
     """Of two sounds one is 40 dB softer: in eight bits of the waveform hardly anything of it would be left."""
     tf_keras.utils.set_random_seed(0)

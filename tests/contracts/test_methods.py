@@ -38,13 +38,13 @@ def chain(name: str) -> list[dict[str, Any]]:
 @pytest.fixture
 def context(trained: Any, prepared: SimpleNamespace) -> Context:
     (model,) = trained.outputs["model"].get()
-    stored, _ = store.load(Path(artifacts.rebuild(model.uri)))
+    stored, bare = store.load(Path(artifacts.rebuild(model.uri)))
     (transformed,) = prepared.transform.outputs["transformed_examples"].get()
     examples = {
         split: Examples([str(path) for path in Path(transformed.uri, f"Split-{split}").iterdir()], stored.spec, 16)
         for split in ("train", "eval")
     }
-    return Context(stored, examples, image.Policy(), 0, "contract")
+    return Context(stored, bare, examples, image.Policy(), 0, "contract")
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -108,8 +108,8 @@ def small_context(name: str, folder: Path) -> tuple[Context, tf_keras.Model]:
             writer.write(example_proto({**features, modality.LABEL: int(label)}).SerializeToString())
     examples = Examples([str(path)], problem.spec, 16)
     stored = store.Stored(config, problem.spec, {"modality": problem.spec.modality}, "supervised", 16)
-    made = Context(stored, {"train": examples, "eval": examples}, kind.Policy(), 0, "contract")
-    return made, family.build(config, problem.spec)
+    model = family.build(config, problem.spec)
+    return Context(stored, model, {"train": examples, "eval": examples}, kind.Policy(), 0, "contract"), model
 
 
 # Of each kind one: what changes weights, what changes shapes, what simulates, and what writes numbers of fewer bits.

@@ -1,6 +1,6 @@
 """Every compression method on every family: it ends with a flatbuffer that answers, or with a reason in words.
 
-In CI a few pairs; all of them with ALL_PAIRS=1 (five seconds a pair).
+In CI a few pairs; all of them with ALL_PAIRS=1, which take about half an hour on two cores.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def test_it_ends_with_answers_or_with_a_reason(name: str, what: str, tmp_path: P
     config = kind.Config.model_validate({"family": name, **families.SMALL.get(name, {})})
     stored = store.Stored(config, problem.spec, {}, "supervised", 16)
     policy = modality.look_up(problem.spec.modality).Policy()
-    context = Context(stored, {"train": rows, "eval": rows}, policy, 0, "pair")
     model, content = family.build(config, problem.spec), None
+    context = Context(stored, model, {"train": rows, "eval": rows}, policy, 0, "pair")
     try:
         for found, settings in steps([method.parse_step(step, 1) for step in methods.chain(what)]):
             model = found.tune(model, settings, context) if hasattr(found, "tune") else model

@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from pipeline import cli, new
+from pipeline import cli
 from pipeline.check import Line, check
 from pipeline.experiment import load
+from pipeline.new import project as new
+from pipeline.new.draft import Asked, NoProjectError
 
 
 def picture(path: Path, seed: int, size: tuple[int, int] = (40, 50)) -> None:
@@ -32,8 +34,8 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def make(folder: Path, pictures: Path, **more: object) -> Path:
-    settings = {"kind": "image", "data": pictures, "family": "cnn", "max_bytes": None, "max_drop": 0.01, **more}
-    return new.write(folder, **settings)[0]  # type: ignore[arg-type]
+    settings = {"kind": "image", "data": pictures, "family": "cnn", "max_drop": 0.01, **more}
+    return new.write(folder, Asked(**settings))[0]  # type: ignore[arg-type]
 
 
 def found(project: Path, root: Path) -> dict[str, Line]:
@@ -70,11 +72,11 @@ def test_its_schema_knows_the_classes(tmp_path: Path, pictures: Path) -> None:
 
 def test_what_is_no_use_is_refused(tmp_path: Path, pictures: Path) -> None:
     make(tmp_path / "pets", pictures)
-    with pytest.raises(new.NoProjectError, match="is there already"):
+    with pytest.raises(NoProjectError, match="is there already"):
         make(tmp_path / "pets", pictures)
-    with pytest.raises(new.NoProjectError, match="no such folder"):
+    with pytest.raises(NoProjectError, match="no such folder"):
         make(tmp_path / "other", tmp_path / "nowhere")
-    with pytest.raises(new.NoProjectError, match="folder of its own"):
+    with pytest.raises(NoProjectError, match="folder of its own"):
         make(tmp_path / "other", pictures / "cat")
     assert not (tmp_path / "other").exists()
 
@@ -113,7 +115,7 @@ def test_the_commands(tmp_path: Path, pictures: Path) -> None:
         return done.exit_code, done.output
 
     code, said = call("new", tmp_path / "pets", "--data", pictures)
-    assert code == 0 and "55 examples of 2 classes" in said
+    assert code == 0 and "55 examples of 2 classes" in said and "modality: image" in said
     code, said = call("check", tmp_path / "pets", "--json", "--root", tmp_path)
     assert code == 0 and json.loads(said.splitlines()[0])["name"] == "examples"
     assert call("new", tmp_path / "pets", "--data", pictures)[0] == 2
@@ -178,5 +180,5 @@ def test_other_modalities_have_projects_too(
 
 
 def test_a_family_must_take_the_modality(tmp_path: Path, pictures: Path) -> None:
-    with pytest.raises(new.NoProjectError, match=r"--family conv1d does not take image; allowed: .*cnn"):
+    with pytest.raises(NoProjectError, match=r"--family conv1d does not take image; allowed: .*cnn"):
         make(tmp_path / "project", pictures, family="conv1d")

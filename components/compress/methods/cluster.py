@@ -25,7 +25,7 @@ EXPORTS = False
 PRUNED = 0.05
 
 
-class Config(method.MethodConfig):
+class Config(method.TunedConfig):
     """How many values, and how they are found at first; fine-tuning moves them."""
 
     method: Literal["cluster"] = "cluster"
@@ -75,7 +75,7 @@ def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Mo
         )
 
     wrapped = tf_keras.models.clone_model(context.copy(model), clone_function=wrap)
-    context.fine_tune(wrapped, config.epochs, config.learning_rate, [])
+    context.fine_tune(wrapped, config)
     return tfmot.clustering.keras.strip_clustering(wrapped)
 
 

@@ -14,7 +14,6 @@ from pydantic import Field, field_validator
 from components.compress import distiller, method, surgery
 from components.compress.channels import Channels
 from components.models import family
-from data import task
 
 if TYPE_CHECKING:
     import tf_keras
@@ -72,10 +71,9 @@ def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Mo
     for word, pairs in (("features", config.features), ("attention", config.attention)):
         for own, wanted in pairs.items():
             _matching(word, _shape(student, "student", word, own), _shape(model, "teacher", word, wanted))
-    classes = task.look_up(context.stored.spec.task).CLASSES
     fields = set(distiller.Terms.__dataclass_fields__) - {"classes"}
-    terms = distiller.Terms(classes=classes, **config.model_dump(include=fields))
-    context.fine_tune(distiller.beside(student, model, terms), config.epochs, config.learning_rate, [])
+    terms = distiller.Terms(classes=context.classes, **config.model_dump(include=fields))
+    context.train(distiller.beside(student, model, terms), config.epochs, config.learning_rate)
     for layer in student.layers:
         if layer.weights:
             context.change(layer.name, config.method, "taught by the model before, from random weights")

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
 from components.compress import method
 
 if TYPE_CHECKING:
@@ -23,16 +21,14 @@ UNDOES: dict[str, str] = {"prune": "prune with more epochs", "cluster": "cluster
 EXPORTS = False
 
 
-class Config(method.MethodConfig):
+class Config(method.TunedConfig):
     """How long."""
 
     method: Literal["finetune"] = "finetune"
-    epochs: int = Field(10, ge=1)
-    learning_rate: float = Field(1e-3, gt=0, description="Of Adam at the start; it falls to zero by a cosine.")
 
 
 def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
     """Trains a copy further, as the methods do that change it meanwhile."""
     copied = context.copy(model)
-    context.fine_tune(copied, config.epochs, config.learning_rate, [])
+    context.fine_tune(copied, config)
     return copied

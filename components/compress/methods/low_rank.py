@@ -26,14 +26,12 @@ EXPORTS = False
 TAKEN = ("Dense", "Embedding", "Conv1D", "Conv2D")
 
 
-class Config(method.MethodConfig):
+class Config(method.TunedConfig):
     """How much of each matrix is kept."""
 
     method: Literal["low_rank"] = "low_rank"
     energy: float = Field(0.9, gt=0, lt=1, description="Share of the squared singular values that is kept.")
     convolutions: bool = Field(True, description="Convolutions too; else only dense layers and embeddings.")
-    epochs: int = Field(10, ge=1, description="Of fine-tuning.")
-    learning_rate: float = Field(1e-3, gt=0, description="Of Adam at the start; it falls to zero by a cosine.")
 
 
 def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
@@ -70,7 +68,7 @@ def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Mo
             layer.set_weights(weights[layer.name])
     if small.count_params() >= model.count_params():
         raise ValueError("low_rank: no layer would become smaller; keep less of the energy")
-    context.fine_tune(small, config.epochs, config.learning_rate, [])
+    context.fine_tune(small, config)
     return small
 
 

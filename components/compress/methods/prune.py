@@ -21,7 +21,7 @@ UNDOES: dict[str, str] = {"cluster": "cluster after prune"}
 EXPORTS = False
 
 
-class Config(method.MethodConfig):
+class Config(method.TunedConfig):
     """How many zeros, which weights, and when.
 
     By the polynomial schedule the sparsity rises from `initial` to `sparsity` by a cubic over the first `ramp` of the
@@ -42,8 +42,6 @@ class Config(method.MethodConfig):
     block: tuple[int, int] | None = Field(
         None, description="Zeros come in blocks of [inputs, outputs]; dense and other two-dimensional kernels only."
     )
-    epochs: int = Field(10, ge=1, description="Of fine-tuning.")
-    learning_rate: float = Field(1e-3, gt=0, description="Of Adam at the start; it falls to zero by a cosine.")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -92,7 +90,7 @@ def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Mo
 
     wrapped = tf_keras.models.clone_model(context.copy(model), clone_function=wrap)
     callback = tfmot.sparsity.keras.UpdatePruningStep()
-    context.fine_tune(wrapped, config.epochs, config.learning_rate, [callback])
+    context.fine_tune(wrapped, config, [callback])
     stripped = tfmot.sparsity.keras.strip_pruning(wrapped)
     for name in pruned if config.pattern or config.block else ():
         _verify(stripped.get_layer(name), config)

@@ -25,7 +25,7 @@ UNDOES: dict[str, str] = {"prune": "prune after structured", "cluster": "cluster
 EXPORTS = False
 
 
-class Config(method.MethodConfig):
+class Config(method.TunedConfig):
     """How much goes, and by what it is chosen."""
 
     method: Literal["structured"] = "structured"
@@ -38,8 +38,6 @@ class Config(method.MethodConfig):
     multiple: int = Field(1, ge=1, description="What is kept of a layer is rounded up to it: kernels work on 4 or 8.")
     rounds: int = Field(1, ge=1, description="In how many steps, each with its part of the epochs.")
     batches: int = Field(20, ge=1, description="Of taylor: train batches, not augmented, that give the gradients.")
-    epochs: int = Field(10, ge=1, description="Of fine-tuning, in all.")
-    learning_rate: float = Field(1e-3, gt=0, description="Of Adam at the start; it falls to zero by a cosine.")
 
 
 def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
@@ -56,7 +54,7 @@ def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Mo
         share = 1 - (1 - config.amount) ** (1 / rounds)
         small = _cut(small, share, config, context, report=number == 0)
         epochs = config.epochs * (number + 1) // rounds - config.epochs * number // rounds
-        context.fine_tune(small, epochs, config.learning_rate, [])
+        context.fine_tune(small, config, epochs=epochs)
     for layer in small.layers:
         before, after = widths.get(layer.name), _width(layer)
         if before and after and after < before:

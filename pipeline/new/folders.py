@@ -1,4 +1,4 @@
-"""What `modelmill new` writes for the data of a modality: the sections `data`, `augment` and `model`, with reasons."""
+"""What `modelmill new` writes for a folder of files for each class: images, sounds, texts."""
 
 from __future__ import annotations
 
@@ -7,14 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median, quantiles
 
+from data import inspect, modality
 from data.inspect import Found
+from data.table import BadDataError
+from pipeline.new.draft import Asked, Domain, Draft, NoProjectError
 
-# The dense layer of the family cnn, and what a weight takes as int8, gzipped: pruning may come out as too dear.
-DENSE, BYTES_A_WEIGHT = 64, 1.05
+# The dense layer of the family cnn.
+DENSE = 64
 # Sides that pool well; more pixels than the last rarely pay on a small device.
 SIDES = (8, 16, 24, 32, 48, 64, 96)
 RATES = (8000, 16_000, 22_050, 32_000, 44_100, 48_000)
 CHARACTERS_A_TOKEN = 3
+BY_FOLDER = "\nsplit: {by: folder}         # train, eval and test are folders of the data\n"
+CHAINS = """\
+  chains:
+    - [dynamic_range]
+    - [int8]
+    - [{prune: {sparsity: 0.5}}, int8]"""
 
 
 @dataclass(frozen=True)
@@ -26,7 +35,8 @@ class Kind:
       files: what people have to put into the folders.
       required: values of `data` that reading needs, whatever they are.
       features: of raw examples, for the schema: "bytes", "int" or "float".
-      data, augment: the lines of the sections, without their heads.
+      data: the lines of the section, without its head.
+      augment: the section.
       model: the lines behind `family`, if it is the one above.
     """
 
@@ -36,7 +46,37 @@ class Kind:
     features: dict[str, str]
     data: Callable[[Found], str]
     augment: str
-    model: Callable[[Found, int | None], str]
+    model: Callable[[Found, Asked], str]
+
+
+def draft(asked: Asked) -> Draft:
+    """Looks at the folders of classes. Raises NoProjectError."""
+    kind = KINDS[asked.kind]
+    what = f"put the {kind.files} of each class into a folder of its own"
+    if asked.label is not None or asked.task not in (None, "classification"):
+        raise NoProjectError(f"--modality {asked.kind}: its classes are its folders; leave out --label and --task")
+    if not asked.data.is_dir():
+        raise NoProjectError(f"--data {asked.data}: it is no folder; {what}")
+    config = modality.look_up(asked.kind).Config.model_validate({"path": str(asked.data), **kind.required})
+    try:
+        found = inspect.look(asked.data, config, asked.split)
+    except BadDataError as error:
+        raise NoProjectError(f"--data {asked.data}: {error}; {what}") from error
+    if len(found.classes) < 2:
+        told = f"found {found.examples} examples in {len(found.classes)} folders"
+        raise NoProjectError(f"--data {asked.data}: {told}; {what}")
+    family = asked.family or kind.family
+    return Draft(
+        config,
+        found,
+        {name: Domain(one) for name, one in kind.features.items()},
+        data=kind.data(found),
+        augment=kind.augment,
+        model=(kind.model(found, asked) if family == kind.family else "") + "  dropout: 0.3\n",
+        chains=CHAINS,
+        family=family,
+        split=BY_FOLDER if asked.split.by == "folder" else "",
+    )
 
 
 def side(found: Found) -> int:
@@ -59,19 +99,19 @@ def _image_data(found: Found) -> str:
   channels: {channels(found)}               # {told}"""
 
 
-def _image_model(found: Found, max_bytes: int | None) -> str:
-    filters = cnn_filters(side(found), channels(found), max_bytes)
+def _image_model(found: Found, asked: Asked) -> str:
+    filters = cnn_filters(side(found), channels(found), asked)
     return f"  filters: {filters}          # of each block; every block halves the {side(found)} pixels\n"
 
 
-def cnn_filters(side: int, channels: int, max_bytes: int | None) -> list[int]:
+def cnn_filters(side: int, channels: int, asked: Asked) -> list[int]:
     """Of each block of a CNN: the widest whose int8 weights fit into the budget, roughly."""
     blocks = max(1, min(4, int(math.log2(side)) - 2))
     filters: list[int] = []
     for width in (32, 24, 16, 12, 8, 6, 4):
         filters = [min(width * 2**block, 4 * width) for block in range(blocks)]
         kernels = sum(9 * before * after for before, after in zip([channels, *filters], filters, strict=False))
-        if _fits(kernels + (side // 2**blocks) ** 2 * filters[-1] * DENSE, max_bytes):
+        if asked.fits(kernels + (side // 2**blocks) ** 2 * filters[-1] * DENSE):
             break
     return filters
 
@@ -87,8 +127,8 @@ def _audio_data(found: Found) -> str:
   max_seconds: {max(60, math.ceil(max(lengths)))}"""
 
 
-def _audio_model(found: Found, max_bytes: int | None) -> str:
-    width = next((one for one in (64, 48, 32, 24, 16) if _fits(5 * one * (40 + 3 * one), max_bytes)), 12)
+def _audio_model(found: Found, asked: Asked) -> str:
+    width = next((one for one in (64, 48, 32, 24, 16) if asked.fits(5 * one * (40 + 3 * one))), 12)
     return f"  filters: {[width] * 4}    # of each block, over the frames of a spectrum\n"
 
 
@@ -106,13 +146,9 @@ def _vocabulary(found: Found) -> int:
     return max(200, min(8000, 100 * math.ceil(sum(found.numbers["characters"]) / 200 / 100)))
 
 
-def _text_model(found: Found, max_bytes: int | None) -> str:
-    width = next((one for one in (64, 32, 16) if _fits(_vocabulary(found) * one + 12 * one * one, max_bytes)), 16)
+def _text_model(found: Found, asked: Asked) -> str:
+    width = next((one for one in (64, 32, 16) if asked.fits(_vocabulary(found) * one + 12 * one * one)), 16)
     return f"  width: {width}\n  depth: 1\n  heads: 4\n  hidden: {2 * width}\n"
-
-
-def _fits(weights: float, max_bytes: int | None) -> bool:
-    return max_bytes is None or weights * BYTES_A_WEIGHT < max_bytes
 
 
 KINDS = {
@@ -123,6 +159,7 @@ KINDS = {
         {"image": "bytes", "height": "int", "width": "int"},
         _image_data,
         """\
+augment:
   # careful ranges; mirrored digits and letters would be others, so nothing is mirrored
   rotation: 10
   scale: 0.1
@@ -137,7 +174,7 @@ KINDS = {
         {},
         {"audio": "bytes", "seconds": "float", "rate": "int", "channels": "int"},
         _audio_data,
-        "  gain: 6                   # decibels, louder or softer",
+        "augment:\n  gain: 6                   # decibels, louder or softer",
         _audio_model,
     ),
     "text": Kind(
@@ -146,7 +183,7 @@ KINDS = {
         {},
         {"text": "bytes", "characters": "int"},
         _text_data,
-        "  deletion: 0.05            # shares of the words\n  swap: 0.05",
+        "augment:\n  deletion: 0.05            # shares of the words\n  swap: 0.05",
         _text_model,
     ),
 }

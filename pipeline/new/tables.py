@@ -1,0 +1,136 @@
+"""What `modelmill new` finds in files that are tables: which files, which columns, and which of them is to be told."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import yaml
+
+from data import columns, modality, rows, table
+from data.clients.tabular import FIRST_DAY
+from data.columns import Column
+from data.config import SPLITS
+from data.modality import BadExampleError
+from pipeline.new.draft import Asked, NoProjectError
+
+# What the column of what is to be told is often called.
+LABELS = ("label", "class", "target", "outcome", "category", "y")
+# More different numbers than that are not classes, nor are more words.
+CLASSES, MOST_CLASSES = 20, 500
+RESERVED = ("row", modality.LABEL, modality.PATH, modality.CONTENT)
+
+
+def files(asked: Asked, suffixes: tuple[str, ...]) -> tuple[Path, str, list[Path]]:
+    """The data folder, the glob of the files in it, and the files themselves.
+
+    Args:
+      asked: `data` is a folder with files of one kind in it, or in its folders of splits; or one file.
+      suffixes: of files that will do.
+
+    Raises:
+      NoProjectError: there are none, or of more than one kind.
+    """
+    if asked.data.is_file():
+        if not asked.data.name.endswith(suffixes):
+            raise NoProjectError(f"--data {asked.data}: allowed are a folder, and files called {', '.join(suffixes)}")
+        return asked.data.parent, re.sub(r"([*?\[])", r"[\1]", asked.data.name), [asked.data]
+    folders = [asked.data / name for name in SPLITS] if asked.split.by == "folder" else [asked.data]
+    found = [one for folder in folders for one in sorted(folder.iterdir()) if one.name.endswith(suffixes)]
+    found = [one for one in found if one.is_file() and not one.name.startswith(".")]
+    # The longest that fits: of x.csv.gz it is .csv.gz.
+    kinds = sorted({max((end for end in suffixes if one.name.endswith(end)), key=len) for one in found})
+    if len(kinds) != 1:
+        what = f"it holds files of several kinds ({', '.join(kinds)}); give one file" if kinds else "it holds no table"
+        raise NoProjectError(f"--data {asked.data}: {what}; allowed are files called {', '.join(suffixes)}")
+    return asked.data, f"*{kinds[0]}", found
+
+
+def look(found: list[Path]) -> dict[str, Column]:
+    """What is in the columns of the files, which are shards of one table. Raises NoProjectError."""
+    headers: dict[str, list[str]] = {}
+
+    def cells() -> Iterator[dict[str, str]]:
+        for path in found:
+            for _, row in rows.read(os.fspath(path), path.name, None):
+                headers.setdefault(path.name, list(row))
+                yield row
+
+    try:
+        seen = columns.look(cells())
+    except BadExampleError as error:
+        raise NoProjectError(f"--data: {error}") from error
+    for name, header in headers.items():
+        if set(header) != set(seen):
+            told = ", ".join(sorted(set(seen) - set(header)))
+            raise NoProjectError(f"--data: {name} lacks the columns {told}, which the others have")
+    if not seen:
+        raise NoProjectError(f"--data {found[0]}: it has no rows")
+    return seen
+
+
+def label(asked: Asked, seen: dict[str, Column]) -> tuple[Column, str]:
+    """The column of what is to be told, and why that one. Raises NoProjectError."""
+    if asked.label is not None:
+        if asked.label not in seen:
+            raise NoProjectError(f"--label {asked.label}: there is no such column; allowed: {', '.join(seen)}")
+        return seen[asked.label], "as asked"
+    for name in seen:
+        if name.lower() in LABELS:
+            return seen[name], "by its name; another: --label"
+    last = list(seen.values())[-1]
+    if last.kind not in ("number", "category"):
+        raise NoProjectError(f"--label: say which column is to be told; the columns are {', '.join(seen)}")
+    return last, "the last column; another: --label"
+
+
+def task(asked: Asked, column: Column) -> tuple[str, str]:
+    """What is asked of an example, and why. Raises NoProjectError: the column holds no labels."""
+    if column.missing:
+        raise NoProjectError(
+            f"--label {column.name}: {column.missing} of {column.rows} rows have none; fill or remove these rows"
+        )
+    numbers = column.kind == "number" and (column.distinct > CLASSES or column.whole < column.numbers)
+    guessed = "regression" if numbers else "classification"
+    if asked.task in (None, guessed):
+        what = f"{column.distinct:,} different numbers" if numbers else f"{column.distinct:,} different values"
+        if numbers or 1 < column.distinct <= MOST_CLASSES:
+            return guessed, f"{column.name} has {what}"
+        raise NoProjectError(f"--label {column.name}: it has {what}, which are no classes; name another column")
+    if asked.task not in ("classification", "regression"):
+        raise NoProjectError(f"--task {asked.task}: new knows classification and regression; docs/tasks.md has others")
+    if asked.task == "regression" and column.numbers < column.filled:
+        raise NoProjectError(f"--task regression: the column {column.name} holds words")
+    return asked.task, "as asked"
+
+
+def check(used: Collection[Column]) -> None:
+    """Raises NoProjectError if columns that a model is to see can't be read, with what to do."""
+    wrong = [one.name for one in used if one.name in RESERVED or not table.NAME.fullmatch(one.name)]
+    if wrong:
+        others = [re.sub(r"\W+", "_", name.lower(), flags=re.ASCII).strip("_") for name in wrong]
+        better = [name if table.NAME.fullmatch(name) and name not in RESERVED else f"c_{name}" for name in others]
+        told = ", ".join(f"{name!r} as {other}" for name, other in zip(wrong, better, strict=True))
+        raise NoProjectError(
+            f"--data: rename columns in the header: {told}; a name is letters, digits, _ and -, no digit first, and "
+            f"none of {', '.join(RESERVED)}"
+        )
+    marked = [(one.name, value, count) for one in used for value, count in one.marked.items()]
+    if marked:
+        told = "; ".join(f"{name} has {value!r} in {count} rows" for name, value, count in marked)
+        raise NoProjectError(f"--data: leave a cell empty where a value is missing: {told}")
+
+
+def day(number: float) -> str:
+    """Days since 2000 as a date."""
+    return datetime.date.fromordinal(int(number) + FIRST_DAY).isoformat()
+
+
+def quoted(text: str) -> str:
+    """For YAML: in quotes where it could be something else."""
+    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", text) and yaml.safe_load(text) == text
+    return text if plain else json.dumps(text, ensure_ascii=False)

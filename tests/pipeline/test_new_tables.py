@@ -1,0 +1,184 @@
+"""`modelmill new` of tables and series: what it makes of their columns, and that a run takes it at once."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from data import sample
+from pipeline.check import check
+from pipeline.experiment import Experiment, load
+from pipeline.new import project
+from pipeline.new.draft import Asked, NoProjectError
+
+HEADER = ("person", "age", "town", "since", "hours", "member", "note", "income")
+
+
+def people(folder: Path, rows: int = 120) -> Path:
+    """A table with everything in it: half of the hours are missing, and the income follows age and town."""
+    draw, path = random.Random(0), folder / "people.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(HEADER)
+        for row in range(rows):
+            age, town, hours = draw.randint(18, 80), draw.choice(["Ulm", "Bonn", "Kiel"]), draw.choice(["", "12", "40"])
+            since = f"20{draw.randint(10, 23)}-0{draw.randint(1, 9)}-11"
+            note, income = f"{'as was said ' * 8}{row}", "high" if age > 45 or town == "Kiel" else "low"
+            writer.writerow([f"p{row:04}", age, town, since, hours, "yes", note, income])
+    return path
+
+
+def wide(folder: Path) -> Path:
+    """40 series of 20 steps, a row each: some rise."""
+    draw, path = random.Random(0), folder / "wide.csv"
+    rows = [[f"{draw.gauss(row % 2 * step / 20, 0.1):.3f}" for step in range(20)] for row in range(40)]
+    lines = [",".join([*row, "rising" if place % 2 else "flat"]) for place, row in enumerate(rows)]
+    path.write_text("\n".join([",".join([*(f"t{step}" for step in range(20)), "label"]), *lines]) + "\n")
+    return path
+
+
+def long(folder: Path, series: int = 40, steps: int = 12) -> Path:
+    """Rows of machines, of which some are worn."""
+    draw, path = random.Random(0), folder / "long.csv"
+    lines = [
+        f"m{machine},{step},{draw.gauss(machine % 2, 0.3):.3f},{draw.random():.3f},{'worn' if machine % 2 else 'ok'}"
+        for machine in range(series)
+        for step in range(steps + machine % 3)
+    ]
+    path.write_text("\n".join(["machine,time,current,speed,state", *lines]) + "\n")
+    return path
+
+
+def vowels(folder: Path) -> Path:
+    """Real .ts files, in folders of splits."""
+    return sample.materialize("japanese_vowels", folder)
+
+
+def segments(folder: Path) -> Path:
+    """A real CSV."""
+    return sample.materialize("segment", folder)
+
+
+def made(folder: Path, kind: str, data: Path, **more: Any) -> Experiment:
+    return load(str(project.write(folder / "project", Asked(kind, data, **more))[0]))
+
+
+def test_columns_are_told_by_their_cells(tmp_path: Path) -> None:
+    experiment = made(tmp_path, "tabular", people(tmp_path))
+    data = experiment.data.model_dump()
+    assert (data["label"], data["task"]) == ("income", "classification")
+    assert data["numeric"] == ("age", "hours") and data["categorical"] == ("town",) and data["dates"] == ("since",)
+    assert data["missing"] == ("hours",)
+    text = (tmp_path / "project" / project.FILE).read_text()
+    for told in (
+        "person: tells the rows apart",
+        "member: one value in all rows",
+        "note: whole texts",
+        "the last column; another: --label",
+        "3 values, such as ",
+        "# split: {by: time, column: since, eval_from: '20",
+    ):
+        assert told in text
+    lines = {line.name: line for line in check(experiment, tmp_path / "runs")}
+    assert {line.kind for line in lines.values()} <= {"ok", "mind"} and "120 in" in lines["examples"].text
+
+
+def test_the_split_that_is_proposed_can_be_taken(tmp_path: Path) -> None:
+    made(tmp_path, "tabular", people(tmp_path))
+    path = tmp_path / "project" / project.FILE
+    path.write_text(path.read_text().replace("# split:", "split:"))
+    assert load(str(path)).split.by == "time"
+
+
+def test_numbers_are_predicted_and_the_label_can_be_named(tmp_path: Path) -> None:
+    experiment = made(tmp_path, "tabular", people(tmp_path), label="age")
+    assert experiment.data.task == "regression" and experiment.evaluate.metric == "r2"
+    assert "income" in experiment.data.model_dump()["categorical"]
+
+
+def test_real_tables_and_series(tmp_path: Path) -> None:
+    table = made(tmp_path / "a", "tabular", segments(tmp_path))
+    assert len(table.data.model_dump()["numeric"]) == 18 and table.data.model_dump()["label"] == "category"
+    series = made(tmp_path / "b", "series", vowels(tmp_path))
+    data = series.data.model_dump()
+    assert (data["channels"], data["length"], series.split.by) == (12, 29, "folder")
+    assert project.guess(tmp_path / "segment") == "tabular" and project.guess(tmp_path / "japanese_vowels") == "series"
+
+
+def test_the_layout_of_series_is_told_by_their_columns(tmp_path: Path) -> None:
+    data = made(tmp_path / "wide", "series", wide(tmp_path)).data.model_dump()
+    assert (data["layout"], data["values"], data["length"]) == ("wide", ("t[0-9]*",), 20)
+    data = made(tmp_path / "long", "series", long(tmp_path)).data.model_dump()
+    assert (data["series"], data["values"], data["length"]) == ("machine", ("current", "speed"), 14)
+
+
+def test_of_a_few_long_series_windows_are_cut_and_parted_by_time(tmp_path: Path) -> None:
+    experiment = made(tmp_path, "series", long(tmp_path, series=4, steps=200))
+    assert experiment.data.model_dump()["stride"] == 25
+    assert (experiment.split.by, experiment.split.column) == ("time", "time")
+    lines = {line.name: line.text for line in check(experiment, tmp_path / "runs")}
+    assert all(part in lines["splits"] for part in ("train ", "eval ", "test ")), lines["splits"]
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "says"),
+    [
+        ("size (cm),label\n1,a\n2,b\n3,b\n", {}, "'size [(]cm[)]' as size_cm"),
+        ("path,label\n1,a\n2,b\n3,b\n", {}, "'path' as c_path"),
+        ("size,label\n1,a\n?,b\n3,b\n", {}, "size has '[?]' in 1 rows"),
+        ("size,label\n1,a\n2,\n", {}, "--label label: 1 of 2 rows have none"),
+        ("size,label\n1,a\n2,a\n3,a\n", {}, "1 different values, which are no classes"),
+        ("size,label\n1,a\n2,b\n", {"label": "lable"}, "--label lable: there is no such column; allowed: size, label"),
+        ("size,label\n1,a\n2,b\n", {"task": "regression"}, "the column label holds words"),
+        ("size,label\n1,a\n2,b\n", {"task": "multilabel"}, "new knows classification and regression"),
+        ("same,label\n1,a\n1,b\n", {}, "besides label no column says anything"),
+        ("size,label\n", {}, "it has no rows"),
+        ("size,label\n1,a,4\n", {}, "3 cells, but the header has 2"),
+    ],
+)
+def test_tables_that_are_no_use_are_refused(tmp_path: Path, text: str, more: dict[str, Any], says: str) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(NoProjectError, match=says):
+        made(tmp_path, "tabular", tmp_path / "a.csv", **more)
+    assert not (tmp_path / "project").exists()
+
+
+def test_folders_that_are_no_use_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(NoProjectError, match="it holds no table"):
+        made(tmp_path, "tabular", tmp_path)
+    with pytest.raises(NoProjectError, match="no files of a kind that new knows"):
+        project.guess(tmp_path)
+    people(tmp_path)
+    (tmp_path / "b.parquet").touch()
+    with pytest.raises(NoProjectError, match=r"files of several kinds \(.csv, .parquet\)"):
+        made(tmp_path, "tabular", tmp_path)
+    (tmp_path / "parts" / "train").mkdir(parents=True)
+    (tmp_path / "parts" / "val").mkdir()
+    with pytest.raises(NoProjectError, match="train, val, which look like splits; call them train, eval, test"):
+        made(tmp_path, "image", tmp_path / "parts")
+
+
+@pytest.mark.parametrize(
+    ("kind", "files", "last"), [("tabular", people, "transform"), ("series", wide, "data-gate")], ids=["table", "wide"]
+)
+def test_the_data_passes_the_gate_of_its_schema(
+    tmp_path: Path, kind: str, files: Callable[[Path], Path], last: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from pipeline.runners.run import Request, run
+
+    (tmp_path / "data").mkdir()
+    experiment = made(tmp_path, kind, files(tmp_path / "data"))
+    assert run(Request(experiment, tmp_path / "runs", last=last)).code == 0
+
+
+def test_names_and_patterns_survive_yaml(tmp_path: Path) -> None:
+    people(tmp_path).rename(tmp_path / "people [1], yes.csv")
+    experiment = made(tmp_path, "tabular", tmp_path / "people [1], yes.csv")
+    assert len(list(tmp_path.glob(experiment.data.model_dump()["files"]))) == 1
+    assert yaml.safe_load((tmp_path / "project" / project.FILE).read_text())["data"]["label"] == "income"
