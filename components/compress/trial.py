@@ -25,7 +25,7 @@ from components import child, progress
 from components.artifacts import FLATBUFFER, TRIAL_FILE
 from components.compress import measure, method
 from components.compress.context import Context, steps
-from components.models import runtime, store
+from components.models import flatbuffer, runtime, store
 from components.models.input import Examples
 from data import modality, task
 
@@ -102,7 +102,7 @@ class Bench:
         label = method.label(chain)
         content, tuned = self._apply(chain, label)
         path = folder / FLATBUFFER
-        path.write_bytes(content)
+        path.write_bytes(flatbuffer.slim(content, _names(tuned.model)))
         trial = {
             "chain": chain,
             "label": label,
@@ -210,9 +210,9 @@ def _measure(path: Path, float_path: Path, examples: Examples, metric: Metric) -
     }
 
 
-def _metrics(flatbuffer: runtime.Flatbuffer, pairs: list[tuple[Any, Any]], metric: Metric) -> dict[str, float]:
+def _metrics(made: runtime.Flatbuffer, pairs: list[tuple[Any, Any]], metric: Metric) -> dict[str, float]:
     """Quality, of (input, label)."""
-    answers = flatbuffer.predict_all(inputs for inputs, _ in pairs)
+    answers = made.predict_all(inputs for inputs, _ in pairs)
     if not np.isfinite(answers).all():
         raise FloatingPointError("the flatbuffer answers with numbers that are not finite")
     quality = metric.function(answers, np.array([label for _, label in pairs]))

@@ -1,14 +1,19 @@
-"""Puts one flatbuffer behind another: what must stay float32, and what was quantized, in one file."""
+"""Puts one flatbuffer behind another, and leaves out of one what no device reads."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
+from components.models import frontend
+
 IDENTIFIER = b"TFL3"
 # Readers map the file and take constants from where they lie.
 ALIGNMENT = 16
+# What a runtime may ask of a file's metadata; the converter adds a record of itself.
+METADATA = (b"min_runtime_version",)
 
 
 def chain(first: bytes, second: bytes, prefix: str) -> bytes:
@@ -56,6 +61,48 @@ def chain(first: bytes, second: bytes, prefix: str) -> bytes:
         for output in signature.outputs:
             output.tensorIndex = int(places[output.tensorIndex])
     return _packed(model)
+
+
+def slim(content: bytes, layers: Collection[str]) -> bytes:
+    """The same flatbuffer without what no device reads; operators and constants stay as they are.
+
+    Of a tensor's name, which can be longer than its numbers, the layer is kept; tensors without numbers share the one
+    empty buffer.
+
+    Args: layers: names of the model's layers, by which parts of the flatbuffer are told.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    for graph in model.subgraphs:
+        ends = {*map(int, graph.inputs), *map(int, graph.outputs)}
+        for place, tensor in enumerate(graph.tensors):
+            if place not in ends:
+                tensor.name = _short(tensor.name.decode(errors="replace"), layers).encode()
+    kept, places = [model.buffers[0]], {0: 0}  # by the format the first one is empty
+
+    def moved(place: int) -> int:
+        data = model.buffers[place].data
+        if place not in places and (data is None or not len(data)):
+            places[place] = 0
+        elif place not in places:
+            places[place] = len(kept)
+            kept.append(model.buffers[place])
+        return places[place]
+
+    model.metadata = [one for one in model.metadata or [] if one.name in METADATA]
+    for holder in [*model.metadata, *(tensor for graph in model.subgraphs for tensor in graph.tensors)]:
+        holder.buffer = moved(int(holder.buffer))
+    model.buffers = kept
+    return _packed(model)
+
+
+def _short(name: str, layers: Collection[str]) -> str:
+    """The layer's name alone, or nothing; what belongs to the front-end still says so."""
+    if name.startswith(f"{frontend.NAME}/"):
+        return f"{frontend.NAME}/"
+    parts = [part.removeprefix("quant_") for one in name.split(";") for part in one.split("/")]
+    return next((part for part in parts if part in layers), "")
 
 
 def _packed(model: Any) -> bytes:

@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tf_keras
+from ai_edge_litert.interpreter import Interpreter
 from tf_keras import layers
 
 from components.compress import measure
-from components.models import anatomy, runtime, serving
+from components.models import anatomy, flatbuffer, runtime, serving
 from data.modality import Spec
 
 
@@ -109,3 +110,17 @@ def test_weights_of_four_bits_are_unpacked() -> None:
     )
     model = SimpleNamespace(buffers=[SimpleNamespace(data=[0x1F, 0x07])])
     assert list(anatomy._Graph(model, graph, schema).values(0)) == [-1, 1, 7]
+
+
+@pytest.mark.parametrize("kind", ["float32", "dynamic"])
+def test_a_slim_flatbuffer_answers_alike_and_still_tells_its_layers(kind: str, tmp_path: Path) -> None:
+    whole, slim = write(guide(), tmp_path / "whole.tflite", kind), tmp_path / "slim.tflite"
+    slim.write_bytes(flatbuffer.slim(whole.read_bytes(), ["first", "last"]))
+    assert len(slim.read_bytes()) < len(whole.read_bytes()) - 500
+    examples = list(np.random.default_rng(0).integers(0, 256, (3, 28, 28, 1), dtype=np.uint8))
+    answers = [runtime.Flatbuffer(path).predict_all(examples) for path in (whole, slim)]
+    np.testing.assert_array_equal(*answers)
+    rows = [measure.layers(path, ["first", "last"], [], []) for path in (whole, slim)]
+    assert rows[0] == rows[1] and [row["layer"] for row in rows[1]] == ["first", "last"]
+    signature = Interpreter(model_path=str(slim)).get_signature_list()
+    assert signature == Interpreter(model_path=str(whole)).get_signature_list() != {}

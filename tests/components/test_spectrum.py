@@ -171,3 +171,13 @@ def test_constants_lie_where_readers_may_map_them(tmp_path: Path) -> None:
         if isinstance(data, np.ndarray) and data.size:
             start = data.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
             assert start % 16 == 0
+
+
+def test_its_bands_are_small_beside_a_network(tmp_path: Path) -> None:
+    """As a matrix of frequencies by bands they were the largest constant of all."""
+    layer = FrontEnd(bands=40).layer(RATE, SAMPLES)
+    waveforms = tf_keras.Input((SAMPLES,), batch_size=1)
+    content = tf.lite.TFLiteConverter.from_keras_model(tf_keras.Model(waveforms, layer(waveforms))).convert()
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    sizes = [0 if buffer.data is None else len(buffer.data) for buffer in model.buffers]
+    assert max(sizes) <= 4 * 256

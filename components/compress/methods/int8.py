@@ -33,6 +33,10 @@ class Config(method.MethodConfig):
         "float",
         description="integer: no float operator at all; pixels go in as they are, answers come out in 1/256.",
     )
+    dense: Literal["per_channel", "per_tensor"] = Field(
+        "per_channel",
+        description="per_tensor: one scale for all weights of a dense layer: clusters stay few values, files smaller.",
+    )
     fallback: FallbackConfig | None = Field(
         None, description="Leaves the layers float32 that int8 harms most: {tolerance: 0.1}."
     )
@@ -41,6 +45,8 @@ class Config(method.MethodConfig):
     def _fits(self) -> Self:
         if self.fallback and self.io == "integer":
             raise ValueError("fallback leaves layers float32, io: integer wants none; give one of the two")
+        if self.fallback and self.dense == "per_tensor":
+            raise ValueError("fallback is by litert-quantizer, which has no dense: per_tensor; give one of the two")
         return self
 
 
@@ -53,17 +59,18 @@ def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
     examples = context.varied(config.calibration, config.method)
     if config.fallback:
         return spare.export(model, context, config.method, config.fallback, examples, "int8")
-    return _integer(model, examples, context) if config.io == "integer" else _float(model, examples, context)
+    make = _integer if config.io == "integer" else _float
+    return make(model, config, examples, context)
 
 
-def _float(model: tf_keras.Model, examples: list[np.ndarray], context: Context) -> bytes:
+def _float(model: tf_keras.Model, config: Config, examples: list[np.ndarray], context: Context) -> bytes:
     """The input stays as it is, the output float32."""
-    converter = _optimizing(context.converter(model))
+    converter = _optimizing(context.converter(model), config)
     converter.representative_dataset = lambda: ([one] for one in examples)
     return bytes(converter.convert())
 
 
-def _integer(model: tf_keras.Model, examples: list[np.ndarray], context: Context) -> bytes:
+def _integer(model: tf_keras.Model, config: Config, examples: list[np.ndarray], context: Context) -> bytes:
     """uint8 goes in and comes out; normalisation is computed in integers, too."""
     import tensorflow as tf
 
@@ -79,15 +86,16 @@ def _integer(model: tf_keras.Model, examples: list[np.ndarray], context: Context
             yield [whole]
 
     served = serving.served(model, spec.model_copy(update={"dtype": "float32"}), batch=1)
-    converter = _optimizing(tf.lite.TFLiteConverter.from_keras_model(served))
+    converter = _optimizing(tf.lite.TFLiteConverter.from_keras_model(served), config)
     converter.representative_dataset = representative
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.uint8
     return bytes(converter.convert())
 
 
-def _optimizing(converter: tf.lite.TFLiteConverter) -> tf.lite.TFLiteConverter:
+def _optimizing(converter: tf.lite.TFLiteConverter, config: Config) -> tf.lite.TFLiteConverter:
     import tensorflow as tf
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = config.dense == "per_tensor"
     return converter

@@ -16,6 +16,8 @@ FLOOR = 1e-6
 OFFSET, SCALE = 4.0, 4.0
 # Frames are put together of so many slices at most; if it took more, they are gathered by a table.
 SLICES = 16
+# Steps of the bands' weights: fine enough for a logarithm, and a packed file is smaller.
+STEPS = 8192
 
 
 @tf_keras.utils.register_keras_serializable(package="modelmill")
@@ -66,7 +68,8 @@ class Spectrum(tf_keras.layers.Layer):
         self._size = 2 ** math.ceil(math.log2(max(window, 2)))
         # Periodic, as all that analyses spectra has it.
         self._hann = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)).astype(np.float32)
-        self._mel = mel_bands(sample_rate, self._size, bands, low, high)
+        self._bands = bands
+        self._first, self._between, self._rising = mel_bands(sample_rate, self._size, bands, low, high)
         self._dct = dct(bands, coefficients) if coefficients else None
 
     def get_config(self) -> dict[str, Any]:
@@ -77,12 +80,26 @@ class Spectrum(tf_keras.layers.Layer):
         """Frame, transform, sum up, take the logarithm."""
         spectra = tf.signal.rfft(self._frames(waves) * self._hann, [self._size])
         energies = tf.math.real(spectra) ** 2 + tf.math.imag(spectra) ** 2
-        features = (tf.math.log(tf.matmul(energies, self._mel) + FLOOR) + OFFSET) / SCALE
+        features = (tf.math.log(self._summed(energies) + FLOOR) + OFFSET) / SCALE
         if self._dct is not None:
             features = tf.matmul(features, self._dct)
         if self._center:
             features -= tf.reduce_mean(features, axis=1, keepdims=True)
         return features
+
+    def _summed(self, energies: tf.Tensor) -> tf.Tensor:
+        """float32 [batch, frames, frequencies] to [batch, frames, bands].
+
+        Between two edges lies the falling side of one triangle and the rising side of the next; as a matrix they would
+        be zeros for the most part, and the largest constant of a small flatbuffer.
+        """
+        within = energies[:, :, self._first : self._first + len(self._between)]
+        first = tf.transpose(within, [2, 0, 1])
+        rising = first * self._rising[:, np.newaxis, np.newaxis]
+        up, down = (
+            tf.math.unsorted_segment_sum(part, self._between, self._bands + 1) for part in (rising, first - rising)
+        )
+        return tf.transpose(up[:-1] + down[1:], [1, 2, 0])
 
     def _frames(self, waves: tf.Tensor) -> tf.Tensor:
         """float32 [batch, samples] to [batch, frames, window]."""
@@ -98,19 +115,29 @@ class Spectrum(tf_keras.layers.Layer):
         return tf.concat([blocks[:, part : part + last : steps] for part in range(parts)], axis=2)
 
 
-def mel_bands(sample_rate: int, size: int, bands: int, low: float, high: float) -> NDArray[np.float32]:
-    """Weights of triangles, equally wide on the mel scale: float32 [size // 2 + 1, bands]."""
+def mel_bands(
+    sample_rate: int, size: int, bands: int, low: float, high: float
+) -> tuple[int, NDArray[np.int32], NDArray[np.float32]]:
+    """Triangles that are equally wide on the mel scale, each of which begins in the middle of the one before it.
+
+    Returns:
+      The first frequency (of size // 2 + 1) within them; of it and those behind it, between which of the bands + 2
+      edges each lies, and its weight in the triangle that rises there; that falls by the same there.
+    """
 
     def mel(hertz: Any) -> Any:
         return 1127.0 * np.log1p(np.asarray(hertz) / 700.0)
 
-    places = mel(np.arange(size // 2 + 1) * (sample_rate / size))[:, np.newaxis]
+    places = mel(np.arange(size // 2 + 1) * (sample_rate / size))
     edges = np.linspace(mel(low), mel(high), bands + 2)
-    rising = (places - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - places) / (edges[2:] - edges[1:-1])
-    weights = np.maximum(0.0, np.minimum(rising, falling))
-    weights[0] = 0.0  # a constant offset is no sound
-    return np.asarray(weights, np.float32)
+    inside = (places >= edges[0]) & (places < edges[-1])
+    inside[0] = False  # a constant offset is no sound
+    (found,) = np.nonzero(inside)
+    if not len(found):
+        return 1, np.zeros(1, np.int32), np.zeros(1, np.float32)
+    between = np.searchsorted(edges, places[found], side="right") - 1
+    rising = (places[found] - edges[between]) / (edges[1] - edges[0])
+    return int(found[0]), between.astype(np.int32), (np.rint(rising * STEPS) / STEPS).astype(np.float32)
 
 
 def dct(bands: int, coefficients: int) -> NDArray[np.float32]:
