@@ -57,7 +57,7 @@ def curves(rows: Rows, y_title: str, best: int | None = None, zero: bool = False
 
     pick = alt.selection_point(fields=["series"], bind="legend")
     near = alt.selection_point(nearest=True, on="pointerover", fields=["epoch"], empty=False, clear="pointerout")
-    scale = alt.Scale(type="log") if log else alt.Scale(zero=zero)
+    scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=zero)
     base = alt.Chart(data(rows)).encode(x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")))
     y = alt.Y("value:Q", title=y_title, scale=scale)
     colour = alt.Color("series:N", title=None, sort=None)
@@ -232,7 +232,7 @@ def plane(rows: Rows, front: Rows, x: str, x_title: str, y_title: str, limits: R
     layers = [steps, points]
     picked = [row for row in rows if row.get("pick")]
     if picked:
-        picks = alt.Chart(data(picked)).mark_text(dy=-13, fontSize=12)
+        picks = alt.Chart(data(picked)).mark_text(align="left", dx=-7, dy=-13, fontSize=12)
         layers.append(picks.encode(x=horizontal, y=y, text="pick:N"))
     for limit in limits:
         rule = alt.Chart(data([limit])).mark_rule(strokeDash=[5, 4], strokeWidth=1.5)

@@ -19,7 +19,7 @@
         symbol: ["diamond", "circle", "triangle-up", "square"],
       },
       view: { stroke: null }, mark: { color: colour("one") },
-      axis: { ...words, domainColor: line, tickColor: line, gridColor: line, gridOpacity: 0.6 },
+      axis: { ...words, domainColor: line, tickColor: line, gridColor: line, gridOpacity: 0.6, labelOverlap: "parity", labelSeparation: 4 },
       legend: { ...words, labelColor: ink, orient: "top", columns: width < 460 ? 2 : 0, labelLimit: 150, symbolSize: 80, labelFontSize: 13 },
       text: { color: ink }, rule: { color: soft },
     };
