@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data import listing, modality, raw
+from data import listing, modality, raw, task
 from data.config import BadSplitError, DataConfig, SplitConfig
+from data.doubts import Doubts
 from data.listing import Row, shown
+from data.looks import look as look_at
 from data.modality import BadExampleError
 from data.table import BadDataError
 
@@ -31,7 +32,9 @@ class Found:
       equal: pairs of examples with the same content and label.
       contradictory: pairs of examples with the same content and different labels.
       leaked: pairs of examples with the same content in different splits.
+      near: pairs of examples that look the same and are in different splits.
       alike: pairs of examples of different classes that look the same: suspects of a wrong label.
+      doubtful: examples whose label the others contradict, and how.
       numbers: of each feature that is a number, such as height or seconds, its values; and of labels that are.
     """
 
@@ -43,7 +46,9 @@ class Found:
     equal: list[Pair] = field(default_factory=list)
     contradictory: list[Pair] = field(default_factory=list)
     leaked: list[Pair] = field(default_factory=list)
+    near: list[Pair] = field(default_factory=list)
     alike: list[Pair] = field(default_factory=list)
+    doubtful: list[Pair] = field(default_factory=list)
     numbers: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     @property
@@ -74,7 +79,8 @@ def look(folder: Path, config: DataConfig, split: SplitConfig) -> Found:
     """
     found = Found()
     contents: dict[str, _Seen] = {}
-    shapes: dict[int, list[Pair]] = defaultdict(list)
+    looks: dict[str, list[_Seen]] = defaultdict(list)
+    doubts = Doubts()
     for row in listing.list_files(str(folder), modality.pattern(config), config, split).rows:
         name = shown(row.path)
         try:
@@ -86,15 +92,22 @@ def look(folder: Path, config: DataConfig, split: SplitConfig) -> Found:
                 first = contents.setdefault(str(example[modality.CONTENT]), seen)
                 if first is not seen:
                     _compare(found, first, seen)
-                elif config.modality == "image":
-                    shapes[_difference_hash(bytes(example["image"]))].append((seen.label, seen.name))
+                elif (told := look_at(example, config.modality)) is not None:
+                    if told.fingerprint is not None:
+                        looks[told.fingerprint].append(seen)
+                    if isinstance(example[modality.LABEL], str):
+                        doubts.add(str(example[modality.CONTENT]), seen.label, seen.name, told)
         except BadExampleError as error:
             found.unreadable.append((name, str(error).removeprefix(f"{name}: ")))
             continue
         except BadSplitError as error:
             raise BadDataError(str(error)) from error
         found.bytes += (folder / row.path).stat().st_size
-    found.alike = [pair for alike in shapes.values() for pair in _across_classes(alike)]
+    for alike in looks.values():
+        found.alike += _apart(alike, [one.label for one in alike])
+        found.near += _apart(alike, [one.split or "" for one in alike])
+    if task.look_up(config.task).CLASSES:
+        found.doubtful = doubts.found()
     return found
 
 
@@ -124,21 +137,8 @@ def _compare(found: Found, first: _Seen, second: _Seen) -> None:
         found.leaked.append(pair)
 
 
-def _across_classes(alike: list[Pair]) -> list[Pair]:
-    """The first file of each class with the first of another; many alike only mean that they are nearly empty."""
-    first = {label: name for label, name in reversed(alike)}
+def _apart(alike: list[_Seen], kinds: list[str]) -> list[Pair]:
+    """The first of each kind with the first of another; many alike only mean that they are nearly empty."""
+    first = {kind: one.name for kind, one in reversed(list(zip(kinds, alike, strict=True)))}
     names = sorted(first.values())
     return [(names[0], other) for other in names[1:]] if len(first) > 1 and len(alike) <= 8 else []
-
-
-def _difference_hash(content: bytes) -> int:
-    """Whether each of 16 x 16 pixels is lighter than its left neighbour: the same for small changes of an image."""
-    from PIL import Image
-
-    with Image.open(io.BytesIO(content)) as image:
-        pixels = image.convert("L").resize((17, 16), Image.Resampling.BILINEAR).tobytes()
-    bits = 0
-    for row in range(16):
-        for place in range(row * 17, row * 17 + 16):
-            bits = bits * 2 + (pixels[place] < pixels[place + 1])
-    return bits

@@ -19,6 +19,7 @@ SHOWN = 5
 FEW, UNEQUAL = 20, 10
 UNREADABLE = "delete or mend them, or allow a share by data.max_bad_fraction"
 TWICE = "delete the wrong ones, or leave all of them out by data.conflicts: drop"
+SAME = " (both go to the same split)"
 # What TensorFlow and TFX take before there is any data, and the metadata and models that a run leaves.
 BASE_MEMORY, BASE_DISK = 1_500_000_000, 5_000_000
 
@@ -60,8 +61,14 @@ def _data(found: Found, folder: Path, experiment: Experiment) -> list[Line]:
         Line("ok" if found.examples else "wrong", "examples", f"{found.examples:,} in {folder}, {found.bytes:,} bytes"),
         _pairs("unreadable", found.unreadable, bad, "can't be read", ": ", do=UNREADABLE),
         _pairs("contradictory", found.contradictory, twice, "with the same content and different labels", do=TWICE),
-        _pairs("equal", found.equal, "mind", "twice in a class (both go to the same split)"),
+        _pairs("equal", found.equal, "mind", "twice in a class" + ("" if found.splits else SAME)),
     ]
+    if found.splits:
+        stop = "mind" if experiment.data.conflicts == "drop" else "wrong"
+        lines += [
+            _pairs("leakage", found.leaked, stop, "with the same content in different splits", do=TWICE),
+            _pairs("near leakage", found.near, "mind", "that look the same in different splits", do="look at them"),
+        ]
     if task.look_up(experiment.data.task).CLASSES:
         lines[1:1] = _classes(found, experiment)
     if found.splits:
@@ -83,6 +90,7 @@ def _classes(found: Found, experiment: Experiment) -> list[Line]:
     lines = [
         Line("ok" if len(found.classes) > 1 else "wrong", "classes", _counts(found)),
         _pairs("suspects", found.alike, "mind", "that look the same and have different labels", do="look at them"),
+        _pairs("doubtful", found.doubtful, "mind", "labels that the other examples contradict", " ", do="look at them"),
     ]
     if smallest and found.classes[smallest] < FEW:
         text = f"only {found.classes[smallest]} of {smallest}; give at least {FEW}, or figures mean little"
