@@ -77,8 +77,9 @@ def write_data_schema(source: str, out: Path | None, force: bool, overrides: lis
       ExperimentError: it is no experiment.
       FileExistsError: the file is there.
     """
-    is_folder = Path(source).is_dir() and source not in {path.stem for path in SHIPPED.glob("*.yaml")}
-    target = out or (Path(source) if is_folder else Path(source).parent) / SCHEMA_FILE
+    project = (Path(source) / "experiment.yaml").is_file()  # a folder, but not one of data
+    is_folder = Path(source).is_dir() and not project and source not in {path.stem for path in SHIPPED.glob("*.yaml")}
+    target = out or (Path(source) if is_folder or project else Path(source).parent) / SCHEMA_FILE
     if target.exists() and not force:
         raise FileExistsError(f"{target} is there already; what was curated would be lost: --force replaces it")
     if not is_folder:

@@ -72,6 +72,12 @@ def test_the_schema_of_a_folder_is_written_once_and_kept(
     assert path.read_text() == text
 
 
+def test_a_project_is_no_folder_of_data(tmp_path: Path) -> None:
+    (tmp_path / "experiment.yaml").write_text("name: [")
+    with pytest.raises(ExperimentError):  # it is read as an experiment
+        write(tmp_path)
+
+
 def test_the_schema_of_bad_data_is_not_written(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "data"
     (folder / "a").mkdir(parents=True)
