@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from components import heap
+
 
 class ChildError(RuntimeError):
     """A child process failed; the message is its own last word."""
@@ -32,7 +34,9 @@ def run(module: str, job: dict[str, Any]) -> None:
 
 
 def job(arguments: list[str]) -> dict[str, Any]:
-    """In the child: the job that `run` handed over."""
+    """In the child: the job that `run` handed over. TensorFlow is loaded, which all children's work needs."""
+    with heap.settled():
+        import tf_keras  # noqa: F401
     content: dict[str, Any] = json.loads(Path(arguments[1]).read_text())
     return content
 
