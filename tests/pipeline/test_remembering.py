@@ -10,7 +10,7 @@ import pytest
 from apache_beam.options import pipeline_options
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing import util
-from apache_beam.transforms import core
+from apache_beam.transforms import core, userstate
 
 from components.testing import BEAM
 from pipeline.runners import remembering
@@ -31,6 +31,23 @@ class Times(beam.DoFn):
 
     def process(self, element: int, window: Any = beam.DoFn.WindowParam, add: int = 1) -> Any:
         yield element * self._factor + add
+
+
+class Counts(beam.DoFn):
+    """With a state, or, if told so, with another one of its own."""
+
+    SEEN = userstate.CombiningValueStateSpec("seen", sum)
+    OTHER = userstate.CombiningValueStateSpec("other", sum)
+
+    def __init__(self, other: bool = False) -> None:
+        if other:
+            self.process = self.also
+
+    def process(self, element: Any, seen: Any = beam.DoFn.StateParam(SEEN)) -> Any:  # noqa: B008
+        yield element, seen
+
+    def also(self, element: Any, other: Any = beam.DoFn.StateParam(OTHER)) -> Any:  # noqa: B008
+        yield element, other
 
 
 def told() -> list[dict[str, Any]]:
@@ -66,9 +83,26 @@ def test_arguments_are_those_of_beam(function: Any) -> None:
             names.clear()
 
 
+def test_states_are_those_of_beam() -> None:
+    kinds = [
+        Counts(),
+        Counts(True),
+        Times(2),
+        core.CallableWrapperDoFn(told),
+        core.CallableWrapperDoFn(Times(2).process),
+    ]
+    wanted = [userstate.get_dofn_specs(one) for one in kinds]
+    assert len({len(states) for states, _ in wanted}) > 1
+    with remembering.beam():
+        for _ in range(2):
+            found = [userstate.get_dofn_specs(one) for one in kinds]
+            assert found == wanted
+            found[0][0].clear()
+
+
 def test_a_pipeline_does_the_same_and_beam_is_as_before_behind_it() -> None:
-    before = PipelineOptions.view_as, core.get_function_args_defaults
+    before = PipelineOptions.view_as, core.get_function_args_defaults, userstate.get_dofn_specs
     with remembering.beam(), beam.Pipeline(options=PipelineOptions(list(BEAM))) as pipeline:
         made = pipeline | beam.Create([1, 2]) | "Twice" >> beam.ParDo(Times(2)) | "More" >> beam.ParDo(Times(3), add=5)
         util.assert_that(made, util.equal_to([14, 20]))
-    assert (PipelineOptions.view_as, core.get_function_args_defaults) == before
+    assert (PipelineOptions.view_as, core.get_function_args_defaults, userstate.get_dofn_specs) == before
