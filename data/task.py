@@ -38,8 +38,6 @@ class Metric:
       least: below which no value is; None if there is no such bound.
       most: above which none is.
       threshold: what a model must reach if the experiment demands nothing; None: the experiment must say.
-      tfma: the class that computes it, of TFMA or Keras; if there is none, `function` does.
-      settings: of that class, the inside of a JSON object.
       one_class: whether it means something of the examples of one class alone.
       two_classes: whether there must be two classes, neither more nor fewer.
     """
@@ -51,8 +49,6 @@ class Metric:
     least: float | None = 0.0
     most: float | None = 1.0
     threshold: float | None = 0.5
-    tfma: str = ""
-    settings: str = ""
     one_class: bool = False
     two_classes: bool = False
 

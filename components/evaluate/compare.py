@@ -49,11 +49,7 @@ def metric_configs(asked: str, evaluate: EvaluateConfig) -> list[config_pb2.Metr
 
 
 def _metric_config(asked: str, name: str) -> config_pb2.MetricConfig:
-    metric = task.metric(asked, name)
-    settings = f'"name": "{name}"' + (f", {metric.settings}" if metric.settings else "")
-    if metric.tfma:
-        return config_pb2.MetricConfig(class_name=metric.tfma, config=settings)
-    settings += f', "task": "{asked}", "metric": "{name}"'
+    settings = f'"name": "{name}", "task": "{asked}", "metric": "{name}"'
     return config_pb2.MetricConfig(class_name=ours.Computed.__name__, module=ours.__name__, config=settings)
 
 

@@ -24,7 +24,6 @@ METRICS = (
         "accuracy",
         "The share of examples whose most probable class is the right one.",
         scores.accuracy,
-        tfma="SparseCategoricalAccuracy",
         one_class=True,
     ),
     Metric("balanced_accuracy", "The mean over classes of the share that is answered right.", scores.balanced_accuracy),

@@ -39,9 +39,7 @@ METRICS = (
         higher=False,
         most=None,
         threshold=None,
-        tfma="RootMeanSquaredError",
     ),
-    # Not by TFMA 0.52's MeanAbsoluteError, which counts the first of the accumulators that it merges twice.
     Metric(
         "mae",
         "The mean absolute difference from the label, in its unit.",
