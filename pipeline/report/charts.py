@@ -5,6 +5,7 @@ Each gives a figure: {"id", "title", "says", "alt", "spec", "height"}; `says` is
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 Figure = dict[str, Any]
@@ -14,9 +15,16 @@ HEIGHT = 260
 POINTS = 60  # of a curve
 
 
+def unchecked() -> AbstractContextManager[None]:
+    """Within, Altair does not hold every part of a chart against its JSON Schema: that takes as long as the page."""
+    from altair.utils import schemapi
+
+    return schemapi.debug_mode(False)
+
+
 def figure(name: str, title: str, says: str, chart: Any, height: int = HEIGHT, alt: str = "") -> Figure:
     """A chart with what a person needs beside it; without `alt` a screen reader gets the title and the sentence."""
-    spec = chart.properties(width="container", height=height).to_dict()
+    spec = chart.properties(width="container", height=height).to_dict(validate=False)
     spec.pop("config", None)  # Altair's own theme
     text = alt or f"{title}. {says}"
     spec["description"] = text

@@ -48,7 +48,11 @@ def augmented(run: Recorded) -> list[dict[str, Any]]:
     stored = examples.one_of_each(split, AUGMENTED)
     inputs, labels = modality.parse(tf.constant(stored), spec)
     seeds = tf.constant([[one, draw] for one in range(len(stored)) for draw in range(DRAWS)], tf.int64)
-    changed = kind.augment(tf.repeat(inputs, DRAWS, axis=0), seeds, policy)
+    tf.config.run_functions_eagerly(True)  # compiling takes longer than the few examples do
+    try:
+        changed = kind.augment(tf.repeat(inputs, DRAWS, axis=0), seeds, policy)
+    finally:
+        tf.config.run_functions_eagerly(False)
     draws = DRAWS if name == "image" else LARGE_DRAWS
     return [
         {
