@@ -4,6 +4,8 @@ SHELL := bash
 BIN := .venv/bin
 EXPERIMENT ?= digits-cnn
 ARGS ?=
+SITE ?= $(CURDIR)/build/docs
+DOCS_VENV ?= build/docs-venv
 
 # TFX, TF-MOT and Transform work with Keras 2 only, and TensorFlow reads this when imported.
 export TF_USE_LEGACY_KERAS := 1
@@ -11,7 +13,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Where it is set nothing is cached, and every start takes longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test test-all test-kubeflow check format bench lock clean
+.PHONY: help setup run test test-all test-kubeflow check format bench docs lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +44,11 @@ format: setup ## let ruff mend what it can
 
 bench: setup ## benchmarks, each with its figures: make bench ARGS='-k overhead'
 	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -s $(ARGS)
+
+docs: setup ## the docs as a site, build/docs/index.html; a link that leads nowhere is an error
+	$(BIN)/uv venv -q --allow-existing $(DOCS_VENV)
+	$(BIN)/uv pip install -q --python $(DOCS_VENV) --group docs
+	$(DOCS_VENV)/bin/mkdocs build -q -f .ci/mkdocs.yml -d $(SITE)
 
 lock: setup ## renew requirements.lock from pyproject.toml; newer versions: make lock ARGS=--upgrade
 	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url -q \
