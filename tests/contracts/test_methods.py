@@ -19,20 +19,10 @@ from components.compress.context import Context, steps
 from components.models import family, runtime, store
 from components.models.input import Examples
 from components.testing import example_proto
-from data import modality, plugins
+from data import modality
 from data.modalities import image
+from tests.contracts.chains import METHODS, chain
 from tests.contracts.problems import PROBLEMS, SMALL
-
-METHODS = plugins.names(method.PACKAGE)
-
-
-def chain(name: str) -> list[dict[str, Any]]:
-    """The shortest chain that ends with a method."""
-    found = method.look_up(name)
-    before = chain(found.FOLLOWS[0]) if found.FOLLOWS else []
-    before = [step for needed in found.NEEDS for step in chain(needed)] + before
-    fields = found.Config.model_fields
-    return [*before, {"method": name, **({"epochs": 1} if "epochs" in fields else {})}]
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ In CI a few pairs; all of them with ALL_PAIRS=1, which take about half an hour o
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 from pathlib import Path
@@ -21,19 +20,10 @@ from components.compress.context import Context, steps
 from components.models import family, runtime, store
 from components.models.input import Examples
 from data import modality, plugins
+from tests.contracts.chains import METHODS, chain
+from tests.contracts.problems import PROBLEMS, SMALL
 
-
-def _beside(name: str) -> Any:
-    """Another contract's file: its small settings of families, and of methods, are ours too."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-families, methods = _beside("test_families"), _beside("test_methods")
-EVERY = [(one, other) for one in families.FAMILIES for other in methods.METHODS]
+EVERY = [(one, other) for one in plugins.names(family.PACKAGE) for other in METHODS]
 # Each method and each family now and then: a step that shares no divisor with the numbers of both.
 PAIRS = EVERY if os.environ.get("ALL_PAIRS") else EVERY[:: math.ceil(len(EVERY) / 6) | 1]
 
@@ -60,21 +50,21 @@ def test_it_ends_with_answers_or_with_a_reason(name: str, what: str, tmp_path: P
     tf_keras.backend.clear_session()
     tf_keras.utils.set_random_seed(0)
     kind = family.look_up(name)
-    problem = families.PROBLEMS[kind.MODALITIES[0]]()
+    problem = PROBLEMS[kind.MODALITIES[0]]()
     raw = np.concatenate([problem.raw] * 12)
     rows = Rows(raw, np.arange(len(raw)) % 3, problem.spec)
-    config = kind.Config.model_validate({"family": name, **families.SMALL.get(name, {})})
+    config = kind.Config.model_validate({"family": name, **SMALL.get(name, {})})
     stored = store.Stored(config, problem.spec, {}, "supervised", 16)
     policy = modality.look_up(problem.spec.modality).Policy()
     model, content = family.build(config, problem.spec), None
     context = Context(stored, model, {"train": rows, "eval": rows}, policy, 0, "pair")
     try:
-        for found, settings in steps([method.parse_step(step, 1) for step in methods.chain(what)]):
+        for found, settings in steps([method.parse_step(step, 1) for step in chain(what)]):
             model = found.tune(model, settings, context) if hasattr(found, "tune") else model
             content = found.export(model, settings, context) if found.EXPORTS else None
     except ValueError as error:
         # In words, and of ours: it names the method, or what is wrong with the examples.
-        assert what in str(error) or any(step["method"] in str(error) for step in methods.chain(what)), error
+        assert what in str(error) or any(step["method"] in str(error) for step in chain(what)), error
         print(f"{what} on {name}: {error}")
         return
     path = tmp_path / "model.tflite"
