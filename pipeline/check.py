@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
-from data import inspect, sample, task
+from data import inspect, modality, sample, task
 from data.config import SPLITS
 from data.inspect import Found
 from pipeline import begin
@@ -17,6 +18,8 @@ from pipeline.folders import Folders
 
 SHOWN = 5
 FEW, UNEQUAL = 20, 10
+# So many times the distance between the quartiles a number is from the median that is looked at.
+FAR = 10
 UNREADABLE = "delete or mend them, or allow a share by data.max_bad_fraction"
 TWICE = "delete the wrong ones, or leave all of them out by data.conflicts: drop"
 SAME = " (both go to the same split)"
@@ -71,9 +74,25 @@ def _data(found: Found, folder: Path, experiment: Experiment) -> list[Line]:
         ]
     if task.look_up(experiment.data.task).CLASSES:
         lines[1:1] = _classes(found, experiment)
+    elif found.numbers.get(modality.LABEL):
+        lines[1:1] = [_numbers(found.numbers[modality.LABEL])]
     if found.splits:
         lines[1:1] = [_splits(found)]
     return lines
+
+
+def _numbers(labels: list[float]) -> Line:
+    """Of regression."""
+    if min(labels) == max(labels):
+        return Line("wrong", "labels", f"all of them are {labels[0]:g}; there is nothing to be learned")
+    low, middle, high = quantiles(labels, n=4)
+    text = f"{min(labels):g} to {max(labels):g}, half of them below {middle:g}"
+    # Where half of them are the same number, nothing is far.
+    far = [one for one in labels if abs(one - middle) > FAR * ((high - low) or math.inf)]
+    if not far:
+        return Line("ok", "labels", text)
+    shown = ", ".join(f"{one:g}" for one in sorted(far, key=lambda one: -abs(one - middle))[:SHOWN])
+    return Line("mind", "labels", f"{text}; {len(far)} far from all others: {shown}")
 
 
 def _splits(found: Found) -> Line:

@@ -176,3 +176,18 @@ def test_a_row_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     found = lines(folder, TABLE, {}, "mlp")
     assert found["unreadable"].kind == "wrong"
     assert "row 202: 'length' holds 'wide', no finite number" in found["unreadable"].text
+
+
+def test_numbers_to_be_told_are_looked_at(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    folder.mkdir()
+    table = folder / "a.csv"
+    table.write_text("size,label\n" + "\n".join(f"{row},{row % 17}" for row in range(60)) + "\n")
+    data = {"modality": "tabular", "task": "regression", "numeric": ["size"]}
+    found = lines(folder, data, {}, "mlp")["labels"]
+    assert found.kind == "ok" and found.text.startswith("0 to 16, half of them below ")
+    table.write_text(table.read_text() + "61,9999\n")
+    found = lines(folder, data, {}, "mlp")["labels"]
+    assert found.kind == "mind" and "1 far from all others: 9999" in found.text
+    table.write_text("size,label\n1,3\n2,3\n")
+    assert lines(folder, data, {}, "mlp")["labels"].kind == "wrong"
