@@ -12,6 +12,8 @@ REBUILD = "modelmill"
 MODEL_FILE = "model.json"
 WEIGHTS_FILE = "weights.npz"
 HISTORY_FILE = "history.json"
+# Beside MODEL_FILE: how long an epoch took.
+PACE_FILE = "pace.json"
 
 # Beside the splits of ExampleGen's Examples: what was read and what was dropped; and the custom property that holds the
 # kind (int, float, string) of each further column of the CSV, as JSON.

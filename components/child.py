@@ -30,7 +30,7 @@ def run(module: str, job: dict[str, Any]) -> None:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
     sys.stderr.write(done.stdout + done.stderr)
     if done.returncode:
-        raise ChildError(_last_word(done.returncode, done.stderr))
+        raise ChildError(last_word(done.returncode, done.stderr))
 
 
 def job(arguments: list[str]) -> dict[str, Any]:
@@ -41,7 +41,8 @@ def job(arguments: list[str]) -> dict[str, Any]:
     return content
 
 
-def _last_word(code: int, stderr: str) -> str:
+def last_word(code: int, stderr: str = "") -> str:
+    """What a process ended of: the signal, or the exception that it told of."""
     lines = [line for line in stderr.splitlines() if line.strip()]
     if code < 0:
         return f"the process was ended by {signal.Signals(-code).name}" + (

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from components.compress.context import Context
 
 
+# The upper rungs of the ladder: quantization-aware training of the whole model, or of the layers that TF-MOT knows.
+WHOLE, ANNOTATED = "quantization-aware", "annotated"
+
+
 class AwareConfig(method.TunedConfig):
     """How long it is fine-tuned with quantization simulated."""
 
@@ -24,9 +28,11 @@ class AwareConfig(method.TunedConfig):
 
 
 def tune(model: tf_keras.Model, config: AwareConfig, context: Context, scheme: Any) -> tf_keras.Model:
-    """Simulates int8 in every layer that TF-MOT's 8-bit scheme knows; the others stay float and are reported.
+    """Simulates int8 in every layer that TF-MOT's 8-bit scheme knows.
 
-    So does a front-end, in which eight bits would not do: int8 begins behind it.
+    TF-MOT itself refuses the whole model for one layer that it does not know. Here such a layer goes to the next rung
+    of the ladder: its weights are rounded after training, by the converter, or, where that can't, stay float32. The
+    report says of each kernel on which rung it is, and why. A front-end stays float32, since eight bits would not do.
 
     Args: scheme: TF-MOT's; it says what quantization has to keep as it is.
     """
@@ -44,16 +50,25 @@ def tune(model: tf_keras.Model, config: AwareConfig, context: Context, scheme: A
         if isinstance(layer, tf_keras.layers.BatchNormalization) and _is_folded(layer):
             return tfmot.quantization.keras.quantize_annotate_layer(layer)
         if not registry.supports(layer):
+            refused.append(layer.name)
             context.skip(layer.name, config.method, f"TF-MOT's 8-bit scheme does not know {type(layer).__name__}")
             return layer
+        named.append(layer.name)
         return tfmot.quantization.keras.quantize_annotate_layer(layer)
 
+    named: list[str] = []
+    refused: list[str] = []
     front, rest = frontend.split(context.copy(model))
     if front is not None:
         context.skip(frontend.NAME, config.method, "spectra span more than eight bits: the front-end stays float32")
     annotated = tf_keras.models.clone_model(rest, clone_function=annotate)
+    for name in named:
+        context.rungs[name] = ANNOTATED if refused or front is not None else WHOLE
     known = _Scheme(scheme.get_layout_transformer(), _Registry(scheme.get_quantize_registry(), registry))
-    aware = frontend.join(front, tfmot.quantization.keras.quantize_apply(annotated, known))
+    own = {type(layer).__name__: type(layer) for layer in rest.layers}  # TF-MOT makes all layers anew, by their names
+    with tf_keras.utils.custom_object_scope(own):
+        applied = tfmot.quantization.keras.quantize_apply(annotated, known)
+    aware = frontend.join(front, applied)
     context.fine_tune(aware, config)
     return aware
 

@@ -9,9 +9,13 @@ from pydantic import Field, field_validator, model_validator
 from components.compress import method
 from components.compress.presets import PRESETS
 from components.compress.search import SearchConfig
-from data import plugins
+from data import plugins, task
 from data.config import Strict
 
+# Seconds that a chain takes besides its epochs: to convert, to measure. And how long an epoch of fine-tuning takes,
+# with pruning, clustering or quantization simulated, relative to one of training. Both roughly.
+CHAIN, TUNING = 5.0, 1.5
+CALIBRATION = "calibration_error"
 Candidate = Literal["quality", "balanced", "compact"]
 
 
@@ -38,6 +42,15 @@ class CompressConfig(Strict):
         0.02, ge=0, description="The test split's interval of the drop may reach this much below max_drop."
     )
     max_bytes: int | None = Field(None, ge=1, description="Of the flatbuffer, gzipped.")
+    min_agreement: float | None = Field(
+        None, ge=0, le=1, description="Share of the test split that it must answer as the float model does."
+    )
+    max_calibration_rise: float | None = Field(
+        None, ge=0, description="How much larger than the float model's its calibration error may be on the test split."
+    )
+    workers: int = Field(
+        1, ge=1, description="Trials made at once, each in a process; what comes out does not depend on it."
+    )
     max_latency_ms: float | None = Field(None, gt=0, description="Of one example on one thread of this machine.")
 
     @model_validator(mode="before")
@@ -64,6 +77,14 @@ class CompressConfig(Strict):
                 raise ValueError(f"{method.label(chain)} with the same settings is there twice; leave one out")
         return chains
 
+    def check(self, asked: str) -> None:
+        """Refuses a bound of what the task `asked` has not. Raises ValueError."""
+        found = task.look_up(asked)
+        told = {"min_agreement": hasattr(found, "SAME"), "max_calibration_rise": CALIBRATION in found.REPORTED}
+        for name, there in told.items():
+            if getattr(self, name) is not None and not there:
+                raise ValueError(f"compress.{name}: data.task {asked} has no such figure; leave it out")
+
     def modules(self) -> list[str]:
         """The plug-ins that may run, for the digest of the code."""
         found = {name for chain in self.chains for step in chain for name in method.modules(step)}
@@ -80,3 +101,8 @@ class CompressConfig(Strict):
         space = self.search.space
         longest = sum((4 if name == "distill" else 1) for name, _ in space.options().items() if name not in ("shares",))
         return len(self.chains) + self.search.max_trials, epochs + self.search.max_trials * longest * space.epochs
+
+    def seconds(self, epoch: float) -> float:
+        """How long all of it takes at most, roughly, one chain after the other; `epoch`: seconds of one of training."""
+        chains, epochs = self.cost()
+        return chains * CHAIN + epochs * epoch * TUNING

@@ -27,7 +27,13 @@ CALIBRATION = "calibration"
 
 @dataclass
 class Context:
-    """One trial's. `trained`: the float model; `examples`: the splits train and eval, and CALIBRATION."""
+    """One trial's.
+
+    Attributes:
+      trained: the float model.
+      examples: the splits train and eval, and CALIBRATION.
+      rungs: of the layers that were trained with fewer bits simulated, in which way; see aware.py.
+    """
 
     stored: Stored
     trained: tf_keras.Model
@@ -37,6 +43,7 @@ class Context:
     name: str
     skipped: list[dict[str, str]] = field(default_factory=list)
     changed: list[dict[str, str]] = field(default_factory=list)
+    rungs: dict[str, str] = field(default_factory=dict)
 
     @property
     def steps_per_epoch(self) -> int:

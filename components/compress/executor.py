@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 from components import child, progress
-from components.artifacts import FLATBUFFER, TRIAL_FILE, TRIALS_FILE
-from components.compress import choice, hunt, method, trial
+from components.artifacts import FLATBUFFER, PACE_FILE, TRIAL_FILE, TRIALS_FILE
+from components.compress import choice, hunt, method, records, trial
 from components.compress.config import CompressConfig
 
 # Lists the trials that were put back into the checkpoints.
@@ -30,11 +29,11 @@ def compress(work: dict[str, Any], config: CompressConfig, checkpoints: Path, mo
       RuntimeError: every chain failed.
     """
     chains: list[list[dict[str, Any]]] = [[], *(list(chain) for chain in config.chains)]
-    folders = [trial.folder(checkpoints, work, chain) for chain in chains]
+    folders = [records.folder(checkpoints, work, chain) for chain in chains]
     restored = _as_restored(checkpoints, folders)
     count, epochs = config.cost()
-    progress.note(f"{count} chains, at most {epochs} epochs of fine-tuning in all")
-    trials = _try(work, chains, folders, count + 1, again=not restored)
+    progress.note(f"{count} chains, at most {epochs} epochs of fine-tuning in all{_takes(work, config)}")
+    trials = _try(work, chains, folders, count + 1, again=not restored, workers=config.workers)
     searched: dict[str, Any] = {}
     if config.search:
         place, searched = _search(work, config, checkpoints, folders)
@@ -42,12 +41,12 @@ def compress(work: dict[str, Any], config: CompressConfig, checkpoints: Path, mo
         found = [one for one in searched["chains"] if checkpoints / one["folder"] not in folders]
         folders += [checkpoints / one["folder"] for one in found]
         trials += [_result(one["chain"], checkpoints / one["folder"]) for one in found]
-    progress.bar(trial.TRIALS, len(folders), len(folders))
+    progress.bar(records.TRIALS, len(folders), len(folders))
     float32, *trials = trials
     chosen = _judge(trials, float32, config)
     for number, folder in enumerate(folders):
         if (folder / FLATBUFFER).exists():
-            shutil.copytree(folder, report / trial.TRIALS / str(number), dirs_exist_ok=True)
+            shutil.copytree(folder, report / records.TRIALS / str(number), dirs_exist_ok=True)
     content = {
         "float": float32,
         "trials": trials,
@@ -58,12 +57,21 @@ def compress(work: dict[str, Any], config: CompressConfig, checkpoints: Path, mo
         "folders": [folder.name for folder in folders],
         "search": {**searched, "folder": place.name} if config.search else None,
     }
-    trial.write(report / TRIALS_FILE, content)
+    records.write(report / TRIALS_FILE, content)
     model.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folders[chosen + 1] / FLATBUFFER, model / FLATBUFFER)
-    trial.write(model / TRIAL_FILE, trials[chosen])
+    records.write(model / TRIAL_FILE, trials[chosen])
     for folder in [*folders, *([place] if config.search else [])]:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _takes(work: dict[str, Any], config: CompressConfig) -> str:
+    """By what an epoch took to train, if the Trainer has told."""
+    pace = records.read(Path(work["rebuild"], PACE_FILE))
+    if not pace:
+        return ""
+    epoch = pace["seconds_per_epoch"]
+    return f": about {config.seconds(epoch) / 60:.1f} minutes at most, by the {epoch:.2f} s of an epoch of training"
 
 
 def _as_restored(checkpoints: Path, folders: list[Path]) -> bool:
@@ -75,7 +83,7 @@ def _as_restored(checkpoints: Path, folders: list[Path]) -> bool:
     note = checkpoints / RESTORED
     if not note.exists():
         return False
-    names = json.loads(note.read_text())
+    names = records.read(note)
     note.unlink()
     if not {folder.name for folder in folders} <= set(names):
         raise RuntimeError(
@@ -117,7 +125,7 @@ def _search(
         "total": len(folders) + config.search.max_trials,
     }
     while True:
-        found = json.loads((place / hunt.FOUND).read_text()) if (place / hunt.FOUND).exists() else {}
+        found = records.read(place / hunt.FOUND) or {}
         if found.get("ended"):
             return place, found
         try:
@@ -126,7 +134,7 @@ def _search(
             current = place / hunt.CURRENT
             if not current.exists():
                 raise RuntimeError(f"the search can't go on: {error}") from error
-            trial.write(Path(json.loads(current.read_text())["folder"]) / trial.FAILED_FILE, {"reason": str(error)})
+            records.fail(Path(records.read(current)["folder"]), str(error))
             current.unlink()
 
 
@@ -136,6 +144,7 @@ def _try(
     folders: list[Path],
     total: int | None = None,
     again: bool = True,
+    workers: int = 1,
 ) -> list[dict[str, Any]]:
     """Runs the trials that a killed run had not finished, in a child; where it dies, another one does the rest.
 
@@ -146,9 +155,9 @@ def _try(
     """
     failed: dict[int, str] = {}
     for place, folder in enumerate(folders):
-        told = folder / trial.FAILED_FILE
+        told = folder / records.FAILED_FILE
         if not again and told.exists():
-            failed[place] = json.loads(told.read_text())["reason"]
+            failed[place] = records.read(told)["reason"]
         told.unlink(missing_ok=True)
     while todo := [
         place for place, folder in enumerate(folders) if place not in failed and not (folder / TRIAL_FILE).exists()
@@ -157,6 +166,7 @@ def _try(
             "work": work,
             "trials": [{"chain": chains[place], "folder": str(folders[place])} for place in todo],
             "float": str(folders[0]),
+            "workers": workers,
             "done": len(chains) - len(todo),
             "total": total or len(chains),
         }
@@ -166,12 +176,14 @@ def _try(
         except child.ChildError as error:
             word = str(error)
         for place in todo:
-            told = folders[place] / trial.FAILED_FILE
-            if told.exists():
-                failed[place] = json.loads(told.read_text())["reason"]
-            elif not (folders[place] / TRIAL_FILE).exists():
-                failed[place] = word  # the child died of this one; it has not begun with those behind it
-                break
+            if told := records.read(folders[place] / records.FAILED_FILE):
+                failed[place] = told["reason"]
+        # The child died of the first that it has not made, or not measured; it has not begun with those behind it.
+        left = [place for place in todo if not records.is_done(folders[place])]
+        if left and 0 not in failed:
+            dead = next((place for place in left if not records.is_made(folders[place])), left[0])
+            records.fail(folders[dead], word)
+            failed[dead] = word
         if 0 in failed:
             raise RuntimeError(f"the float model can't be written as a flatbuffer: {failed[0]}")
     return [_result(chains[place], folder, failed.get(place)) for place, folder in enumerate(folders)]
@@ -179,11 +191,11 @@ def _try(
 
 def _result(chain: list[dict[str, Any]], folder: Path, reason: str | None = None) -> dict[str, Any]:
     """What a trial has written; a failed trial is a result too."""
-    if reason is None and (folder / trial.FAILED_FILE).exists():
-        reason = json.loads((folder / trial.FAILED_FILE).read_text())["reason"]
+    if reason is None and (told := records.read(folder / records.FAILED_FILE)):
+        reason = told["reason"]
     if reason is not None:
         label = method.label(chain)
         progress.note(f"trial {label} failed: {reason}")
         return {"chain": chain, "label": label, "status": "failed", "reason": reason, "skipped": []}
-    found: dict[str, Any] = json.loads((folder / TRIAL_FILE).read_text())
+    found: dict[str, Any] = records.read(folder / TRIAL_FILE)
     return found

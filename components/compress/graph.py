@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import tf_keras
 
-Layers = Callable[["tf_keras.layers.Layer"], "list[tf_keras.layers.Layer]"]
+# A layer, or what is called like one and calls layers.
+Call = Callable[..., Any]
+Replace = Callable[["tf_keras.layers.Layer"], list[Call]]
 
 
 def nodes(model: tf_keras.Model) -> Iterator[Any]:
@@ -25,7 +27,7 @@ def calls(model: tf_keras.Model) -> dict[str, int]:
     return counts
 
 
-def rebuild(model: tf_keras.Model, replace: Layers) -> tf_keras.Model:
+def rebuild(model: tf_keras.Model, replace: Replace) -> tf_keras.Model:
     """A new model of the same shape of graph, without the weights.
 
     Args:
@@ -36,7 +38,7 @@ def rebuild(model: tf_keras.Model, replace: Layers) -> tf_keras.Model:
     import tf_keras
 
     uses = model._tensor_usage_count
-    made: dict[str, list[tf_keras.layers.Layer]] = {}
+    made: dict[str, list[Call]] = {}
     tensors: dict[str, list[Any]] = {}
     inputs = [tf_keras.Input(batch_shape=one.shape, dtype=one.dtype, name=one.node.layer.name) for one in model.inputs]
     for old, new in zip(model.inputs, inputs, strict=True):

@@ -1,6 +1,6 @@
 """The search, a program like trial.py: `python -m components.compress.hunt FILE`.
 
-Optuna proposes chains, the bench tries them. Its journal and the finished trials lie in the checkpoints, so that a
+Optuna proposes chains, the team tries them. Its journal and the finished trials lie in the checkpoints, so that a
 killed search goes on where it was.
 """
 
@@ -10,14 +10,17 @@ import hashlib
 import json
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components import child, progress
 from components.artifacts import TRIAL_FILE
-from components.compress import choice, method, sensitivity, trial
+from components.compress import choice, method, records, sensitivity
+from components.compress.bench import Bench
 from components.compress.config import CompressConfig
 from components.compress.search import SearchConfig
+from components.compress.team import Team
 
 if TYPE_CHECKING:
     import optuna
@@ -35,6 +38,25 @@ class ForeignStorageError(ValueError):
     """The storage at hand is that of another search."""
 
 
+@dataclass(frozen=True)
+class Watch:
+    """Ends a trial of which fine-tuning has left too little.
+
+    Attributes:
+      float32: the trial of the float model.
+      allowed: by how much a metric may be worse than there.
+    """
+
+    float32: dict[str, Any]
+    allowed: float
+
+    def __call__(self, metrics: dict[str, float], label: str) -> None:
+        for name, value in metrics.items():
+            drop = (self.float32["metrics"][name] - value) * choice.sign(self.float32)
+            if drop > self.allowed:
+                raise HopelessError(f"ended early: after {label} {name} is {drop:.4f} worse than the float model's")
+
+
 def digest(content: Any) -> str:
     """Names what belongs together."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -44,7 +66,7 @@ class Hunt:
     """One search.
 
     Args:
-      job: work, see trial.Bench; config: the `compress` section; folder: of this search; trials: of all trials'
+      job: work, see Bench; config: the `compress` section; folder: of this search; trials: of all trials'
         folders; float: of the float32 flatbuffer; done, total: of the progress.
     """
 
@@ -54,12 +76,14 @@ class Hunt:
         self._search: SearchConfig = self._config.search
         self._job, self._folder = job, Path(job["folder"])
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._found: dict[str, Any] = _read(self._folder / FOUND) or {
+        self._found: dict[str, Any] = records.read(self._folder / FOUND) or {
             **{"chains": [], "seconds": 0.0, "ended": "", "sensitivity": {}, "shares": {}},
         }
         self._float = json.loads(Path(job["float"], TRIAL_FILE).read_text())
         of = digest([job["work"], self._search.model_dump(mode="json")])
-        self._study = open_study(self._folder / JOURNAL, of, len(self._search.objectives))
+        self._study = open_study(
+            self._folder / JOURNAL, of, len(self._search.objectives), together=self._search.at_once > 1
+        )
 
     def run(self) -> None:
         """Until the number of trials, the time or the space comes to its end."""
@@ -70,58 +94,96 @@ class Hunt:
             self._study.enqueue_trial(one.params)
         # What a kill has left unfinished is begun anew; what has killed its process has failed.
         self._found["chains"] = [one for one in self._found["chains"] if self._result(one["folder"]) is not None]
-        bench = trial.Bench(self._job["work"], [], keep=True, watch=self._watch)
+        allowed = self._search.hopeless * max(self._config.max_drop, 0.01)
+        arguments: tuple[Any, ...] = self._job["work"], [], True, Watch(self._float, allowed)
+        self._bench = Bench(*arguments)
         if not self._found["sensitivity"]:
-            self._look(bench)
+            self._look()
         begun, before, repeats = time.monotonic(), self._found["seconds"], 0
-        shares = {float(key): value for key, value in self._found["shares"].items()}
-        while not self._found["ended"]:
-            self._found["seconds"] = before + time.monotonic() - begun
-            if len(self._found["chains"]) >= self._search.max_trials:
-                self._found["ended"] = f"after max_trials: {self._search.max_trials}"
-            elif self._found["seconds"] > 60 * self._search.max_minutes:
-                self._found["ended"] = f"after max_minutes: {self._search.max_minutes:g}"
-            elif repeats >= REPEATS:
-                self._found["ended"] = f"the last {REPEATS} proposals had all been tried"
-            else:
-                asked = self._study.ask()
-                options = self._search.space.options().items()
-                chosen = {name: asked.suggest_categorical(name, values) for name, values in options}
-                new = self._try(bench, asked, self._search.space.chain(chosen, shares))
-                repeats = 0 if new else repeats + 1
-            trial.write(self._folder / FOUND, self._found)
+        with Team(self._bench, self._config.workers, *arguments) as team:
+            while not self._found["ended"]:
+                self._found["seconds"] = before + time.monotonic() - begun
+                if len(self._found["chains"]) >= self._search.max_trials:
+                    self._found["ended"] = f"after max_trials: {self._search.max_trials}"
+                elif self._found["seconds"] > 60 * self._search.max_minutes:
+                    self._found["ended"] = f"after max_minutes: {self._search.max_minutes:g}"
+                elif repeats >= REPEATS:
+                    self._found["ended"] = f"the last {REPEATS} proposals had all been tried"
+                else:
+                    asked = self._ask()
+                    new = self._try(team, asked)
+                    repeats = 0 if new else repeats + len(asked)
+                records.write(self._folder / FOUND, self._found)
 
-    def _try(self, bench: trial.Bench, asked: optuna.Trial, chain: list[dict[str, Any]]) -> bool:
-        """Tries one chain and tells Optuna; whether it had not been tried before."""
+    def _ask(self) -> list[tuple[optuna.Trial, list[dict[str, Any]]]]:
+        """Points and their chains, as many as are tried at once.
+
+        Those to begin with do not depend on what others come to, so of them it is one for each worker.
+        """
         import optuna
 
-        folder = trial.folder(Path(self._job["trials"]), self._job["work"], chain)
-        new = folder.name not in [one["folder"] for one in self._found["chains"]]
-        if new:
-            self._found["chains"].append({"chain": chain, "folder": folder.name})
-            trial.write(self._folder / FOUND, self._found)
-        if self._result(folder.name) is None:
-            number = self._job["done"] + len(self._found["chains"]) - 1
-            progress.bar(trial.TRIALS, number, self._job["total"], method.label(chain))
-            trial.write(self._folder / CURRENT, {"folder": str(folder)})
-            bench.attempt(chain, folder, Path(self._job["float"]))
-            (self._folder / CURRENT).unlink(missing_ok=True)
-        told = _read(folder / TRIAL_FILE)
+        options, shares = self._search.space.options(), self._found["shares"]
+        waiting = len(self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,)))
+        count = min(waiting, self._config.workers) if waiting else self._search.at_once
+        found = []
+        for _ in range(min(count, self._search.max_trials - len(self._found["chains"]))):
+            asked = self._study.ask()
+            chosen = {name: asked.suggest_categorical(name, values) for name, values in options.items()}
+            chain = self._search.space.chain(chosen, {float(key): value for key, value in shares.items()})
+            found.append((asked, chain))
+        return found
+
+    def _try(self, team: Team, asked: list[tuple[optuna.Trial, list[dict[str, Any]]]]) -> bool:
+        """Tries chains and tells Optuna; whether one of them had not been tried before."""
+        trials: dict[str, tuple[list[dict[str, Any]], Path]] = {}
+        for _, chain in asked:
+            folder = records.folder(Path(self._job["trials"]), self._job["work"], chain)
+            trials[folder.name] = chain, folder
+        known = [one["folder"] for one in self._found["chains"]]
+        new = [{"chain": chain, "folder": name} for name, (chain, _) in trials.items() if name not in known]
+        self._found["chains"] += new
+        records.write(self._folder / FOUND, self._found)
+        todo = [one for one in trials.values() if not records.is_done(one[1])]
+        if todo:
+            self._make(team, todo)
+        for one, chain in asked:
+            self._tell(one, records.folder(Path(self._job["trials"]), self._job["work"], chain))
+        return bool(new)
+
+    def _make(self, team: Team, todo: list[tuple[list[dict[str, Any]], Path]]) -> None:
+        """Has trials made, then measures how fast they are."""
+
+        def tell(chain: list[dict[str, Any]], folder: Path) -> None:
+            done = sum(self._result(one["folder"]) is not None for one in self._found["chains"])
+            progress.bar(records.TRIALS, self._job["done"] + done, self._job["total"], method.label(chain))
+            records.write(current, {"folder": str(folder)})
+
+        current = self._folder / CURRENT
+        team.attempt([one for one in todo if not records.is_made(one[1])], tell)
+        for _, folder in todo:
+            records.write(current, {"folder": str(folder)})
+            self._bench.finish(folder, Path(self._job["float"]))
+        current.unlink()
+
+    def _tell(self, asked: optuna.Trial, folder: Path) -> None:
+        """What a trial came to."""
+        import optuna
+
+        told = records.read(folder / TRIAL_FILE)
         if told is None:
             self._study.tell(asked, state=optuna.trial.TrialState.FAIL)
-            return new
+            return
         asked.set_constraint("budget", choice.excess(told, self._float, self._config))
         self._study.tell(asked, [choice.cost(told, name) for name in self._search.objectives])
-        return new
 
     def _result(self, name: str) -> Any:
         """Of a trial: trial.json, or failed.json; None if it has not come to its end."""
         folder = Path(self._job["trials"]) / name
-        return _read(folder / TRIAL_FILE) or _read(folder / trial.FAILED_FILE)
+        return records.read(folder / TRIAL_FILE) or records.read(folder / records.FAILED_FILE)
 
-    def _look(self, bench: trial.Bench) -> None:
+    def _look(self) -> None:
         """Sensitivity of the layers: shares out sparsities, and says in which order exports are tried."""
-        context, model = bench.context("sensitivity"), bench.model
+        context, model = self._bench.context("sensitivity"), self._bench.model
         pruned = sensitivity.pruning(model, context) if self._search.space.prune else {}
         sizes = {name: int(model.get_layer(name).kernel.shape.num_elements()) for name in pruned}
         self._found["shares"] = {
@@ -132,21 +194,16 @@ class Hunt:
         order = sorted(self._search.space.export, key=lambda name: quantized.get(name, {"all": 0.0})["all"])
         for point in self._search.space.starts(list(order)):
             self._study.enqueue_trial(point, skip_if_exists=True)
-        trial.write(self._folder / FOUND, self._found)
-
-    def _watch(self, metrics: dict[str, float], label: str) -> None:
-        """Ends a trial of which fine-tuning has left too little."""
-        for name, value in metrics.items():
-            drop = (self._float["metrics"][name] - value) * choice.sign(self._float)
-            allowed = self._search.hopeless * max(self._config.max_drop, 0.01)
-            if drop > allowed:
-                raise HopelessError(f"ended early: after {label} {name} is {drop:.4f} worse than the float model's")
+        records.write(self._folder / FOUND, self._found)
 
 
-def open_study(path: Path, of: str, objectives: int) -> optuna.Study:
+def open_study(path: Path, of: str, objectives: int, together: bool = False) -> optuna.Study:
     """The study whose journal is `path`, made if there is none.
 
-    Args: of: digest of what is searched; a journal of anything else is refused. objectives: how many.
+    Args:
+      of: digest of what is searched; a journal of anything else is refused.
+      objectives: how many.
+      together: several points are asked for before the first of them is told: they keep away from one another.
 
     Raises:
       ForeignStorageError: it is.
@@ -164,14 +221,10 @@ def open_study(path: Path, of: str, objectives: int) -> optuna.Study:
             f"{path} is the storage of another search ({', '.join(there)}; this one is {of}): "
             "move it away, or give this experiment another root"
         )
-    sampler = optuna.samplers.TPESampler(seed=0, n_startup_trials=6)
+    sampler = optuna.samplers.TPESampler(seed=0, n_startup_trials=6, constant_liar=together)
     if there:
         return optuna.load_study(study_name=of, storage=storage, sampler=sampler)
     return optuna.create_study(study_name=of, storage=storage, sampler=sampler, directions=["minimize"] * objectives)
-
-
-def _read(path: Path) -> Any:
-    return json.loads(path.read_text()) if path.exists() else None
 
 
 def run(job: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from components.models import anatomy, runtime
 
 ZSTD_LEVEL = 19
+# The lower rungs of the ladder (the upper ones: aware.py): what was not trained for fewer bits was rounded, or left.
+AFTERWARDS, FLOAT = "post-training", "float"
 
 
 def sizes(path: Path) -> dict[str, Any]:
@@ -46,7 +48,11 @@ def latencies(path: Path, float_path: Path, example: NDArray[np.generic]) -> dic
 
 
 def layers(
-    path: Path, names: list[str], skipped: Iterable[dict[str, str]], changed: Iterable[dict[str, str]]
+    path: Path,
+    names: list[str],
+    skipped: Iterable[dict[str, str]],
+    changed: Iterable[dict[str, str]],
+    rungs: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """A row for each kernel: what it is made of in the flatbuffer, what was done to it, and why something was not.
 
@@ -54,14 +60,20 @@ def layers(
       names: of the model's layers with weights.
       skipped: what methods left alone: layer, method, reason.
       changed: what they did that the flatbuffer does not show: layer, method, what.
+      rungs: of layers that were trained with fewer bits simulated, in which way.
     """
-    rows = []
+    rungs, rows = rungs or {}, []
     for layer, kernel in anatomy.layers(anatomy.read(path), names):
+        why = [f"{one['method']}: {one['reason']}" for one in skipped if one["layer"] == layer]
+        rung = FLOAT if kernel.bits > 8 else rungs.get(layer, AFTERWARDS)
+        if layer in rungs and rung == FLOAT:
+            why.append(f"{rungs[layer]}, but the converter left it: what goes into it has no range, and it is small")
         rows.append(
             {
                 "layer": layer,
                 "operator": kernel.operator,
                 "method": _kind(kernel),
+                "rung": rung,
                 "bits": kernel.bits,
                 "shape": list(kernel.shape),
                 "sparsity": kernel.zeros,
@@ -69,7 +81,7 @@ def layers(
                 "bytes": kernel.bytes,
                 "macs": kernel.macs,
                 "changed": [f"{one['method']}: {one['what']}" for one in changed if one["layer"] == layer],
-                "skipped": [f"{one['method']}: {one['reason']}" for one in skipped if one["layer"] == layer],
+                "skipped": why,
             }
         )
     return rows

@@ -116,6 +116,9 @@ class SearchConfig(Strict):
     )
     max_trials: int = Field(30, ge=1, description="Chains that are tried, besides those of `chains`.")
     max_minutes: float = Field(60, gt=0, description="No chain is begun after so long.")
+    at_once: int = Field(
+        1, ge=1, description="Chains that are proposed before the first of them is tried; as many as workers, say."
+    )
     hopeless: float = Field(
         4, gt=1, description="A trial ends early if fine-tuning leaves the metric this many times max_drop below."
     )

@@ -25,7 +25,7 @@ def remove(model: tf_keras.Model, channels: Channels, keep: dict[int, Mask]) -> 
     """
     weights: dict[str, list[np.ndarray[Any, Any]]] = {}
 
-    def shrunk(layer: tf_keras.layers.Layer) -> list[tf_keras.layers.Layer]:
+    def shrunk(layer: tf_keras.layers.Layer) -> list[graph.Call]:
         kind, name = type(layer).__name__, layer.name
         weights[name] = layer.get_weights()
         if name not in channels.writes:  # a barrier

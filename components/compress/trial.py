@@ -1,226 +1,44 @@
-"""Chains, applied and measured one after the other. A program: `python -m components.compress.trial FILE`.
+"""Tries chains, one after the other or side by side. A program: `python -m components.compress.trial FILE`.
 
-A process of its own, so that an abort of a converter or an interpreter is a failed trial and not a failed run. One
-for all of them, so that they share the loading of TensorFlow, the examples, and the steps with which chains begin.
+A process of its own, so that an abort of a converter or an interpreter is a failed trial and not a failed run.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-import os
 import sys
-import time
-import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from components import child, progress
-from components.artifacts import FLATBUFFER, TRIAL_FILE
-from components.compress import measure, method
-from components.compress.context import Context, steps
-from components.models import flatbuffer, runtime, store
-from components.models.input import Examples
-from data import modality, task
-
-if TYPE_CHECKING:
-    import tf_keras
-
-    from data.task import Metric
-
-FAILED_FILE = "failed.json"
-TRIALS = "trials"
-# Tuned models that a search holds on to.
-KEPT = 12
-
-
-@dataclass
-class _Tuned:
-    """A model behind the first steps of a chain, the seconds that they took, what they skipped and changed."""
-
-    model: tf_keras.Model
-    seconds: float = 0.0
-    skipped: list[dict[str, str]] = field(default_factory=list)
-    changed: list[dict[str, str]] = field(default_factory=list)
-
-
-class Bench:
-    """Where trials are made.
-
-    Args:
-      work: rebuild (folder of the stored model); files of each of Context.examples; augment; metric; seed.
-      chains: all that will be tried here; tells which of the tuned models are needed again.
-      keep: hold on to the latest tuned models though no chain is known that needs them.
-      watch: is told, of each step but the last, what is left of the metrics; may raise to end the trial.
-    """
-
-    def __init__(
-        self,
-        work: dict[str, Any],
-        chains: list[list[dict[str, Any]]],
-        keep: bool = False,
-        watch: Callable[[dict[str, float], str], None] | None = None,
-    ) -> None:
-        self._stored, model = store.load(Path(work["rebuild"]))
-        self._policy = modality.look_up(self._stored.spec.modality).Policy.model_validate(work["augment"])
-        self._examples = {
-            split: Examples(files, self._stored.spec, self._stored.batch) for split, files in work["files"].items()
-        }
-        self._metric = task.metric(self._stored.spec.task, work["metric"])
-        self._seed, self._chains = work["seed"], chains
-        self._keep, self._watch = keep, watch
-        self._tuned = {_key([]): _Tuned(model)}
-
-    @property
-    def model(self) -> tf_keras.Model:
-        """The trained one."""
-        return self._tuned[_key([])].model
-
-    def context(self, name: str, tuned: _Tuned | None = None) -> Context:
-        """What a method is handed that goes on from `tuned`."""
-        skipped, changed = (list(tuned.skipped), list(tuned.changed)) if tuned else ([], [])
-        return Context(self._stored, self.model, self._examples, self._policy, self._seed, name, skipped, changed)
-
-    def attempt(self, chain: list[dict[str, Any]], folder: Path, float_folder: Path) -> None:
-        """As `run`, but what goes wrong is a result, too: failed.json says why."""
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            self.run(chain, folder, float_folder / FLATBUFFER)
-        except Exception as error:
-            traceback.print_exc()
-            write(folder / FAILED_FILE, {"reason": f"{type(error).__name__}: {' '.join(str(error).split())}"})
-
-    def run(self, chain: list[dict[str, Any]], folder: Path, float_path: Path) -> None:
-        """Applies a chain and writes its flatbuffer and trial.json, the latter last."""
-        start = time.perf_counter()
-        label = method.label(chain)
-        content, tuned = self._apply(chain, label)
-        path = folder / FLATBUFFER
-        path.write_bytes(flatbuffer.slim(content, _names(tuned.model)))
-        trial = {
-            "chain": chain,
-            "label": label,
-            "status": "ok",
-            "reason": "",
-            **_measure(path, float_path, self._examples["eval"], self._metric),
-            "skipped": tuned.skipped,
-            "changed": tuned.changed,
-            "layers": measure.layers(path, _names(tuned.model), tuned.skipped, tuned.changed),
-            "seconds": time.perf_counter() - start + tuned.seconds,
-        }
-        write(folder / TRIAL_FILE, trial)
-
-    def _apply(self, chain: list[dict[str, Any]], label: str) -> tuple[bytes, _Tuned]:
-        """The chain's flatbuffer, float32 if no method of it writes one; and what it was begun with or has become."""
-        begun = next(end for end in range(len(chain), -1, -1) if _key(chain[:end]) in self._tuned)
-        tuned = self._tuned[_key(chain[:begun])]
-        context = self.context(label, tuned)
-        model, start = tuned.model, time.perf_counter()
-        for place, (found, config) in enumerate(steps(chain)):
-            if place < begun:
-                continue
-            _as_in_a_fresh_process(self._seed)
-            if hasattr(found, "tune"):
-                model = found.tune(model, config, context)
-            if found.EXPORTS:
-                return found.export(model, config, context), _Tuned(
-                    model, tuned.seconds, context.skipped, context.changed
-                )
-            if self._keep or any(other[: place + 1] == chain[: place + 1] for other in self._chains if other != chain):
-                spent = tuned.seconds + time.perf_counter() - start
-                self._remember(chain[: place + 1], _Tuned(model, spent, [*context.skipped], [*context.changed]))
-            if self._watch:
-                self._watch(self._quality(model, context), method.label(chain[: place + 1]))
-        _as_in_a_fresh_process(self._seed)
-        return bytes(context.converter(model).convert()), _Tuned(model, tuned.seconds, context.skipped, context.changed)
-
-    def _remember(self, chain: list[dict[str, Any]], tuned: _Tuned) -> None:
-        self._tuned[_key(chain)] = tuned
-        if self._keep and len(self._tuned) > KEPT:
-            del self._tuned[next(key for key in self._tuned if key != _key([]))]
-
-    def _quality(self, model: tf_keras.Model, context: Context) -> dict[str, float]:
-        """Metrics on the eval split of a model as it is, in float32."""
-        with TemporaryDirectory() as folder:
-            path = Path(folder, FLATBUFFER)
-            path.write_bytes(context.converter(model).convert())
-            pairs = list(self._examples["eval"].raw().as_numpy_iterator())
-            return _metrics(runtime.Flatbuffer(path), pairs, self._metric)
-
-
-def folder(root: Path, work: dict[str, Any], chain: list[dict[str, Any]]) -> Path:
-    """Where a trial lies: the same work and chain, the same folder."""
-    return root / hashlib.sha256(json.dumps([work, chain], sort_keys=True).encode()).hexdigest()[:16]
-
-
-def write(path: Path, content: Any) -> None:
-    """JSON, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.with_name(f".{path.name}.new")
-    staging.write_text(json.dumps(content, indent=1))
-    os.replace(staging, path)
+from components.compress import method, records
+from components.compress.bench import Bench
+from components.compress.team import Team
 
 
 def run(job: dict[str, Any]) -> None:
-    """Tries chains; one that fails is a result, too: failed.json says why.
+    """Tries chains; one that fails is a result, too: failed.json says why. How fast they are is measured last, alone.
 
     Args:
       job: work (see Bench); trials: chain and folder of each; float: folder of the float32 flatbuffer, which is made
-        by the empty chain, the first of them; done and total: of all chains, for the progress.
+        by the empty chain, the first of them; workers: how many are tried at once; done and total: of all chains, for
+        the progress.
     """
-    bench = Bench(job["work"], [trial["chain"] for trial in job["trials"]])
-    for number, trial in enumerate(job["trials"]):
-        progress.bar(TRIALS, job["done"] + number, job["total"], method.label(trial["chain"]))
-        bench.attempt(trial["chain"], Path(trial["folder"]), Path(job["float"]))
-        if not trial["chain"] and Path(trial["folder"], FAILED_FILE).exists():
-            return
+    trials = [(one["chain"], Path(one["folder"])) for one in job["trials"]]
+    chains, float_folder = [chain for chain, _ in trials], Path(job["float"])
+    bench = Bench(job["work"], chains)
 
+    def tell(chain: list[dict[str, Any]], _: Path) -> None:
+        made = sum(records.is_made(folder) for _, folder in trials)
+        progress.bar(records.TRIALS, job["done"] + made, job["total"], method.label(chain))
 
-def _as_in_a_fresh_process(seed: int) -> None:
-    """Seeds and names begin anew: a step comes out the same whatever was tried before it."""
-    import tf_keras
+    def halted() -> bool:
+        return (float_folder / records.FAILED_FILE).exists()
 
-    tf_keras.backend.clear_session()
-    tf_keras.utils.set_random_seed(seed)
-
-
-def _key(chain: list[dict[str, Any]]) -> str:
-    return json.dumps(chain, sort_keys=True)
-
-
-def _names(model: tf_keras.Model) -> list[str]:
-    """Of the layers with weights, without what TF-MOT puts before them."""
-    return [layer.name.removeprefix("quant_") for layer in model.submodules if getattr(layer, "weights", None)]
-
-
-def _measure(path: Path, float_path: Path, examples: Examples, metric: Metric) -> dict[str, Any]:
-    """Quality on the eval split, sizes, sparsity, and latency beside the float32 flatbuffer's."""
-    pairs = list(examples.raw().as_numpy_iterator())
-    return {
-        "metrics": _metrics(runtime.Flatbuffer(path), pairs, metric),
-        "higher_is_better": metric.higher,
-        **measure.sizes(path),
-        **measure.latencies(path, float_path, pairs[0][0]),
-    }
-
-
-def _metrics(made: runtime.Flatbuffer, pairs: list[tuple[Any, Any]], metric: Metric) -> dict[str, float]:
-    """Quality, of (input, label)."""
-    answers = made.predict_all(inputs for inputs, _ in pairs)
-    if not np.isfinite(answers).all():
-        raise FloatingPointError("the flatbuffer answers with numbers that are not finite")
-    quality = metric.function(answers, np.array([label for _, label in pairs]))
-    if not math.isfinite(quality):
-        raise ValueError(
-            f"{metric.name} means nothing on the eval split; give it more data, or another evaluate.metric"
-        )
-    return {metric.name: quality}
+    with Team(bench, job["workers"], job["work"], chains) as team:
+        team.attempt([one for one in trials if not records.is_made(one[1])], tell, halted)
+    for _, folder in trials:
+        if not halted():
+            bench.finish(folder, float_folder)
 
 
 if __name__ == "__main__":

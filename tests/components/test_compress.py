@@ -12,8 +12,8 @@ import pytest
 
 from components import artifacts, child
 from components.augment.component import Augmenter
-from components.compress import choice, executor, method
-from components.compress import trial as trial_module
+from components.compress import choice, executor, method, records
+from components.compress.bench import Bench
 from components.compress.component import Compressor
 from components.compress.config import CompressConfig
 from components.models import runtime, store
@@ -128,6 +128,9 @@ def test_a_student_of_half_the_width_is_taught_and_smaller(compressed: dict[str,
 
 def test_every_trial_tells_layer_by_layer_what_it_came_to(compressed: dict[str, Any]) -> None:
     assert {row["method"] for row in trial(compressed, "int8")["layers"]} == {"int8 throughout"}
+    ladder = {"float16": "float", "prune": "float", "int8": "post-training", "prune + pqat": "quantization-aware"}
+    for label, rung in ladder.items():
+        assert {row["rung"] for row in trial(compressed, label)["layers"]} == {rung}
     rows = {row["layer"]: row for row in trial(compressed, "prune + cluster + pcqat")["layers"]}
     assert set(rows) == {"conv2d", "dense", "logits"}
     assert rows["dense"]["bits"] == 8 and rows["dense"]["sparsity"] >= 0.58 and rows["dense"]["distinct"] <= 8
@@ -229,7 +232,7 @@ def test_a_trial_that_fails_or_kills_its_process_leaves_the_others_theirs(
             folder.mkdir(exist_ok=True)
             if label == "int8":
                 raise child.ChildError("the process was ended by SIGABRT")
-            name = trial_module.FAILED_FILE if label == "prune" else artifacts.TRIAL_FILE
+            name = records.FAILED_FILE if label == "prune" else artifacts.TRIAL_FILE
             (folder / name).write_text(json.dumps({"label": label, "status": "ok", "reason": "ValueError: no"}))
 
     monkeypatch.setattr(child, "run", run)
@@ -256,11 +259,13 @@ def test_steps_that_chains_share_are_made_once_and_change_no_result(
     both = method.parse_chain([{"prune": {"epochs": 1}}, "dynamic_range"])
     made = {}
     for name, chains in (("shared", [pruned, both]), ("alone", [both])):
-        bench = trial_module.Bench(work, chains)
+        bench = Bench(work, chains)
         for number, chain in enumerate(chains):
             folder = tmp_path / name / str(number)
             folder.mkdir(parents=True)
-            bench.run(chain, folder, folder / artifacts.FLATBUFFER)
+            bench.run(chain, folder)
+            assert not (folder / artifacts.TRIAL_FILE).exists()  # its latency is measured when nothing else runs
+            bench.finish(folder, folder)
         assert len(bench._tuned) == len(chains)
         inputs = [one for one, _ in Examples(files["eval"], bench._stored.spec, 16).raw().as_numpy_iterator()]
         made[name] = runtime.Flatbuffer(folder / artifacts.FLATBUFFER).predict_all(inputs)

@@ -13,16 +13,13 @@ import tf_keras
 from PIL import Image
 
 from components import artifacts
-from components.compress import choice, method, trial
-from components.compress.config import CompressConfig
+from components.compress import bench as benches
+from components.compress import method, records
 from components.compress.context import Context, steps
 from components.compress.methods import low_rank
 from components.compress.quantizer import QuantizationError, Quantizer
-from components.evaluate import gate
-from components.evaluate.config import EvaluateConfig
 from components.models import anatomy, runtime, store
 from components.models.input import Examples
-from data import task
 from data.clients import image as client
 from data.modalities import image
 
@@ -124,6 +121,36 @@ def test_a_matrix_of_low_rank_becomes_two_thin_ones(context: Context) -> None:
     assert [one["layer"] for one in context.skipped] == ["logits"]
 
 
+@pytest.mark.parametrize("bias", [True, False])
+def test_projections_of_attention_become_thin_ones(context: Context, bias: bool) -> None:
+    rng = np.random.default_rng(0)
+    inputs = tf_keras.Input((12, 12, 1))
+    tokens = tf_keras.layers.Dense(24, name="tokens")(tf_keras.layers.Reshape((12, 12))(inputs))
+    attention = tf_keras.layers.MultiHeadAttention(3, 8, use_bias=bias, name="heads")
+    features = tf_keras.layers.Flatten()(attention(tokens, tokens))
+    model = tf_keras.Model(inputs, tf_keras.layers.Dense(3, name="logits")(features))
+    for weight in attention.weights:  # query and output of rank 2, key and value of full rank
+        value = 0.2 * rng.normal(size=weight.shape)
+        if "query/kernel" in weight.name or "output/kernel" in weight.name:
+            rows = 24 if "query" in weight.name else -1
+            left, _, right = np.linalg.svd(value.reshape(rows, 24))
+            value = (left[:, :2] @ (2 * right[:2])).reshape(weight.shape)
+        weight.assign(value)
+    config = low_rank.Config(energy=0.999, epochs=1)
+    small = low_rank.taken_apart(model, config, context)
+    thin = {layer.name: layer.output_shape[-1] for layer in small.layers}
+    assert thin["heads_query_low"] == thin["heads"] == 2 and thin["heads_output"] == 24
+    images = rng.normal(size=(4, 12, 12, 1)).astype(np.float32)
+    np.testing.assert_allclose(small(images), model(images), atol=1e-3)
+    changed = [one["what"] for one in context.changed if one["layer"] == "heads"]
+    assert changed == ["query: rank 2 of 24", "attention_output: rank 2 of 24"]
+    skipped = [one["reason"] for one in context.skipped if one["layer"] == "heads"]
+    assert [one.split(":")[0] for one in skipped] == ["key", "value"]
+    # What is left is a model as any other: it can be copied, and becomes a flatbuffer.
+    np.testing.assert_allclose(context.copy(small)(images), small(images), atol=1e-6)
+    assert context.converter(small).convert()
+
+
 def test_integers_go_in_and_out_and_nothing_between_is_float(
     learned: Any, context: Context, image_folder: Path, tmp_path: Path
 ) -> None:
@@ -150,23 +177,6 @@ def test_integers_go_in_and_out_and_nothing_between_is_float(
     assert label == "rows" and probabilities.sum() == pytest.approx(1, abs=0.02)
 
 
-def badly(model: tf_keras.Model) -> tf_keras.Model:
-    """The same answers in float, but one neuron's values are so large that eight bits have no room for the others."""
-    copied = tf_keras.models.clone_model(model)
-    copied.set_weights(model.get_weights())
-    dense, logits = copied.get_layer("dense"), copied.get_layer("logits")
-    (kernel, bias), (after, shift) = dense.get_weights(), logits.get_weights()
-    # The neuron that answers most, so that it is never zero throughout.
-    number = int(np.argmax(np.abs(after).sum(axis=1)))
-    kernel[:, number] *= 1e3
-    bias[number] = bias[number] * 1e3 + 1e4
-    after[number] /= 1e3
-    shift -= after[number] * 1e4
-    dense.set_weights([kernel, bias])
-    logits.set_weights([after, shift])
-    return copied
-
-
 @pytest.mark.parametrize("name", ["prune", "cluster", "structured", "qat"])
 def test_fine_tuning_beside_the_trained_model_learns_what_that_one_answers(
     name: str, learned: Any, context: Context
@@ -183,40 +193,6 @@ def test_fine_tuning_beside_the_trained_model_learns_what_that_one_answers(
         assert np.mean(small.get_layer("dense").kernel.numpy() == 0) == pytest.approx(0.8, abs=0.02)
     if name == "cluster":
         assert len(np.unique(small.get_layer("dense").kernel)) <= 16
-
-
-def test_what_eight_bits_ruin_is_refused_or_rescued_by_sparing_layers(
-    learned: Any, files: dict[str, list[str]], context: Context, tmp_path: Path
-) -> None:
-    store.save(tmp_path / "rebuild", learned[0], badly(learned[1]))
-    config = CompressConfig(chains=[["int8"], [{"int8": {"fallback": {"tolerance": 0.1}}}]], max_drop=0.02)
-    chains = [[], *map(list, config.chains)]
-    bench = trial.Bench(
-        {"rebuild": str(tmp_path / "rebuild"), "files": files, "augment": {}, "metric": "accuracy", "seed": 0}, chains
-    )
-    found = []
-    for number, chain in enumerate(chains):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        bench.run(chain, folder, tmp_path / "0" / artifacts.FLATBUFFER)
-        found.append(json.loads((folder / artifacts.TRIAL_FILE).read_text()))
-    whole, ruined, rescued = found
-    assert whole["metrics"]["accuracy"] >= 0.9 > 0.8 > ruined["metrics"]["accuracy"]
-    for one in (ruined, rescued):
-        one["over"] = choice.over(one, whole, config)
-        one["within_budget"] = not one["over"]
-    assert not ruined["within_budget"] and rescued["within_budget"], (ruined["over"], rescued["over"])
-    # Alone it is still given, for the gate to refuse, and nothing that the gate refused is pushed.
-    chosen = choice.choose([ruined], whole, config)
-    report = {"trials": [ruined], "chosen": chosen, "within_budget": False}
-    metric = task.metric("classification", "accuracy")
-    (budget,) = gate.compressed_gates({}, EvaluateConfig(), 0.02, 0.02, report, metric)
-    assert not budget.passed and "accuracy falls by" in budget.reason
-    assert choice.choose([ruined, rescued], whole, config) == 1
-    spared = {row["layer"] for row in rescued["layers"] if row["bits"] == 32}
-    assert spared and {one["layer"] for one in rescued["skipped"]} == spared
-    assert "int8 alone makes an error of" in rescued["skipped"][0]["reason"]
-    assert any(row["bits"] == 8 for row in rescued["layers"])
 
 
 def test_four_bits_are_half_of_eight_and_harmful_layers_get_eight(
@@ -282,14 +258,14 @@ def test_settings_that_contradict_one_another_are_refused(step: Any, message: st
         method.parse_chain([step])
 
 
-def bench(stored: store.Stored, model: tf_keras.Model, files: dict[str, list[str]], folder: Path) -> trial.Bench:
+def bench(stored: store.Stored, model: tf_keras.Model, files: dict[str, list[str]], folder: Path) -> benches.Bench:
     store.save(folder, stored, model)
-    return trial.Bench({"rebuild": str(folder), "files": files, "augment": {}, "metric": "accuracy", "seed": 0}, [])
+    return benches.Bench({"rebuild": str(folder), "files": files, "augment": {}, "metric": "accuracy", "seed": 0}, [])
 
 
-def reason(made: trial.Bench, chain: list[Any], folder: Path) -> str:
-    made.attempt(chain, folder, folder)
-    return str(json.loads((folder / trial.FAILED_FILE).read_text())["reason"])
+def reason(made: benches.Bench, chain: list[Any], folder: Path) -> str:
+    made.attempt(chain, folder)
+    return str(json.loads((folder / records.FAILED_FILE).read_text())["reason"])
 
 
 def test_a_model_whose_weights_are_no_numbers_fails_with_the_reason(
@@ -309,6 +285,34 @@ class Odd(tf_keras.layers.Layer):
         return inputs + 1e-9 * tf.linalg.det(tf.transpose(inputs, (0, 3, 1, 2)))[:, tf.newaxis, tf.newaxis]
 
 
+class Unknown(tf_keras.layers.Dense):
+    """A user's layer that TF-MOT does not know, and that nobody has registered with Keras."""
+
+
+@pytest.mark.parametrize("chain", [["qat"], ["prune", "cluster", "pcqat"]])
+def test_what_a_rung_of_the_ladder_can_not_take_goes_to_the_next(
+    chain: list[str], learned: Any, files: dict[str, list[str]], tmp_path: Path
+) -> None:
+    inputs = tf_keras.Input((12, 12, 1))
+    features = tf_keras.layers.Dense(8, activation="relu", name="known")(tf_keras.layers.Flatten()(inputs))
+    features = tf_keras.layers.ReLU()(Unknown(200, name="unknown")(features))
+    features = Unknown(4, name="small")(features)  # the converter rounds no kernel of less than 1,024 weights
+    features = tf_keras.layers.Dense(8, name="behind")(features)
+    model = tf_keras.Model(inputs, tf_keras.layers.Dense(3, name="logits")(features))
+    made_ = bench(learned[0], learned[1], files, tmp_path / "rebuild")
+    made_._tuned[benches._key([])].model = model
+    made_.attempt(method.parse_chain([{name: {"epochs": 1}} for name in chain]), tmp_path / "0")
+    rows = {row["layer"]: row for row in records.read(tmp_path / "0" / records.MADE_FILE)["layers"]}
+    rungs = {layer: row["rung"] for layer, row in rows.items()}
+    annotated = {"known": "annotated", "logits": "annotated"}
+    assert rungs == {**annotated, "unknown": "post-training", "small": "float", "behind": "float"}
+    assert rows["unknown"]["bits"] == 8 and rows["small"]["bits"] == 32
+    for name in ("unknown", "small"):
+        assert rows[name]["skipped"][-1] == f"{chain[-1]}: TF-MOT's 8-bit scheme does not know Unknown"
+        assert len(rows[name]["skipped"]) == len(chain)
+    assert "what goes into it has no range" in rows["behind"]["skipped"][-1]
+
+
 def test_an_operator_outside_the_builtin_set_is_named_and_a_custom_layer_left_alone(
     learned: Any, files: dict[str, list[str]], context: Context, tmp_path: Path
 ) -> None:
@@ -317,7 +321,7 @@ def test_an_operator_outside_the_builtin_set_is_named_and_a_custom_layer_left_al
     features = tf_keras.layers.Dense(4, name="free")(tf_keras.layers.Flatten()(features))
     model = tf_keras.Model(inputs, tf_keras.layers.Dense(3, name="logits")(features))
     made_ = bench(learned[0], learned[1], files, tmp_path / "rebuild")
-    made_._tuned[trial._key([])].model = model
+    made_._tuned[benches._key([])].model = model
     assert "MatrixDeterminant" in reason(made_, [], tmp_path / "0")
     small = made({"structured": {"amount": 0.5, "importance": "l1", "epochs": 1}}, model, context)
     assert small.get_layer("before").output_shape[-1] == 4 and small.get_layer("free").output_shape[-1] == 2

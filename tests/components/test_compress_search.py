@@ -12,7 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from components import artifacts, child
-from components.compress import choice, executor, hunt, method, sensitivity, trial
+from components.compress import choice, executor, hunt, method, records, sensitivity
+from components.compress.bench import Bench
 from components.compress.config import CompressConfig
 from components.compress.presets import PRESETS
 from components.compress.search import SpaceConfig
@@ -81,6 +82,14 @@ def test_words_that_there_are_not_are_refused() -> None:
             CompressConfig.model_validate(settings)
 
 
+def test_a_bound_of_what_the_task_has_not_is_refused() -> None:
+    CompressConfig(min_agreement=0.9, max_calibration_rise=0.1).check("classification")
+    CompressConfig().check("regression")
+    for asked, name in (("regression", "min_agreement"), ("multilabel", "max_calibration_rise")):
+        with pytest.raises(ValueError, match=f"compress.{name}: data.task {asked} has no such figure"):
+            CompressConfig.model_validate({name: 0.5}).check(asked)
+
+
 def test_points_of_the_space_are_chains_that_may_be() -> None:
     space = SpaceConfig(distill=(0.5,), low_rank=(0.9,))
     for point in space.starts(["int8", "dynamic_range"]):
@@ -123,20 +132,20 @@ def test_a_killed_search_goes_on_and_all_results_are_kept(
     work: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[str] = []
-    attempt = trial.Bench.attempt
+    attempt = Bench.attempt
 
-    def watched(self: trial.Bench, chain: list[dict[str, Any]], folder: Path, whole: Path) -> None:
+    def watched(self: Bench, chain: list[dict[str, Any]], folder: Path) -> None:
         if len(tried) == 3:
             tried.append("killed")
             raise KeyboardInterrupt
         tried.append(method.label(chain))
-        attempt(self, chain, folder, whole)
+        attempt(self, chain, folder)
 
     def in_process(module: str, job: dict[str, Any]) -> None:
         importlib.import_module(module).run(job)
 
     monkeypatch.setattr(child, "run", in_process)
-    monkeypatch.setattr(trial.Bench, "attempt", watched)
+    monkeypatch.setattr(Bench, "attempt", watched)
     config = CompressConfig.model_validate({"chains": [["float16"]], "search": SEARCH, "max_drop": 0.2})
     places = tmp_path / "checkpoints", tmp_path / "model", tmp_path / "report"
     with pytest.raises(KeyboardInterrupt):
@@ -176,16 +185,16 @@ def put_back(report: dict[str, Any], source: Path, checkpoints: Path) -> None:
 
     for number, name in enumerate(report["folders"]):
         shutil.copytree(source / "trials" / str(number), checkpoints / name)
-    trial.write(checkpoints / report["search"]["folder"] / hunt.FOUND, report["search"])
-    trial.write(checkpoints / executor.RESTORED, report["folders"])
+    records.write(checkpoints / report["search"]["folder"] / hunt.FOUND, report["search"])
+    records.write(checkpoints / executor.RESTORED, report["folders"])
 
 
 def test_a_trial_that_fine_tuning_has_ruined_ends_early(work: dict[str, Any], tmp_path: Path) -> None:
     def watch(metrics: dict[str, float], label: str) -> None:
         raise hunt.HopelessError(f"ended early: after {label} {metrics['accuracy']:.1f}")
 
-    bench = trial.Bench(work, [], keep=True, watch=watch)
+    bench = Bench(work, [], keep=True, watch=watch)
     chain = method.parse_chain([{"prune": {"epochs": 1}}, "int8"])
-    bench.attempt(chain, tmp_path / "one", tmp_path / "none")
-    reason = json.loads((tmp_path / "one" / trial.FAILED_FILE).read_text())["reason"]
+    bench.attempt(chain, tmp_path / "one")
+    reason = json.loads((tmp_path / "one" / records.FAILED_FILE).read_text())["reason"]
     assert "ended early: after prune" in reason

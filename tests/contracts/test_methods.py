@@ -128,5 +128,6 @@ def test_families_of_numbers_take_it_or_it_says_of_each_layer_why_not(of: str, n
     if name in ("qat", "prune"):  # TF-MOT takes no layer of ours, and wraps none in both directions
         special = {layer.name for layer in model.layers if type(layer).__name__ in ("Embedded", "Bidirectional")}
         assert special and special <= skipped
+        assert not special & set(context.rungs) and set(context.rungs.values()) <= {"annotated"}
     for one in context.skipped:
         assert one["reason"] and one["method"]

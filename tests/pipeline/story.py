@@ -165,15 +165,25 @@ def _trial(label: str, accuracy: float, gzipped: int, **more: Any) -> dict[str, 
     }
 
 
+def _layer(bits: int, rung: str) -> dict[str, Any]:
+    known = {"layer": "logits", "operator": "FULLY_CONNECTED", "shape": [3, 64], "sparsity": 0.5, "distinct": 90}
+    return {**known, "method": f"{bits} bits", "bits": bits, "rung": rung, "bytes": 24 * bits, "macs": 192}
+
+
 def _trials(artifacts: Path) -> dict[str, Any]:
     left = [{"layer": "logits", "method": "prune", "reason": HOSTILE}]
     tried = [
         _trial("int8", 0.94, 8000),
-        _trial("prune + int8", 0.93, 4000, skipped=left),
+        _trial("prune + int8", 0.93, 4000, skipped=left, layers=[_layer(8, "annotated")]),
         _trial("prune", 0.9, 3000, within_budget=False, over=["accuracy falls by 0.05"]),
         {**_trial("pqat", 0, 0), "status": "failed", "reason": f"no kernel {HOSTILE}", "metrics": {}},
     ]
-    content = {"float": _trial("", 0.95, 20000), "trials": tried, "chosen": 1, "within_budget": True}
+    content = {
+        "float": _trial("", 0.95, 20000, layers=[_layer(32, "float")]),
+        "trials": tried,
+        "chosen": 1,
+        "within_budget": True,
+    }
     _json(artifacts / "compress" / "report" / "trials.json", content)
     _json(artifacts / "compress" / "model" / "trial.json", tried[1])
     return content

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from pipeline import cli
 from pipeline.report import compare, find, page, pictures, recorded, statistics, words
-from pipeline.report.parts import compression, layers, lineage
+from pipeline.report.parts import compression, lineage
 from tests.pipeline import story
 
 PARTS = ("verdict", "data", "training", "quality", "compression", "lineage", "card")
@@ -68,6 +68,7 @@ def test_it_has_every_part_and_says_what_came_out(made: Path, run: Path) -> None
     assert "unexpected" in said
     assert "The largest is 0.250; 1 is more than the experiment allows: 0 refused, 1 let pass with a warning." in said
     assert "eval label 0.0625 told" in said
+    assert "logits 3 × 64 8 bits annotated 50% 768 bytes 192 bytes" in said
     charts = [one for one in reader.all("div") if "plot" in (one.get("class") or "")]
     assert len(charts) == 13
     assert all(one["aria-label"] for one in charts)
@@ -208,12 +209,6 @@ def test_pictures_are_small_and_broken_ones_are_left_out() -> None:
     big = pictures.pixels(np.random.default_rng(0).integers(0, 256, (600, 400, 3), dtype=np.uint8))
     assert big.startswith("data:image/jpeg") and len(big) < 20_000
     assert pictures.encoded(b"no image") is None
-
-
-def test_layers_are_named_by_their_kernel() -> None:
-    assert layers._layer("model/cnn/re_lu/Relu;model/cnn/quant_conv2d/Conv2D") == "conv2d"
-    assert layers._layer("model/cnn/dense/MatMul") == "dense"
-    assert layers._layer("arith.constant") == "arith.constant"
 
 
 def test_a_fetched_run_of_a_cluster_has_its_page(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Low rank: a matrix becomes the product of two thin ones, by its singular values, and is fine-tuned.
 
-Of dense layers and embeddings, and of convolutions taken as matrices (Denton et al., 2014; Zhang et al., 2016). Fewer
-weights and fewer multiplications, where a matrix has few large singular values; elsewhere it is left alone.
+Of dense layers, embeddings and the projections of attention, and of convolutions taken as matrices (Denton et al.,
+2014; Zhang et al., 2016). Fewer weights and fewer multiplications, where a matrix has few large singular values;
+elsewhere it is left alone.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from components.compress import graph, method
+from components.compress import graph, method, projections
 
 if TYPE_CHECKING:
     import tf_keras
@@ -23,6 +24,7 @@ NEEDS: tuple[str, ...] = ()
 UNDOES: dict[str, str] = {"prune": "prune after low_rank", "cluster": "cluster after low_rank"}
 EXPORTS = False
 # The layers whose matrix is taken apart, and what is made of them.
+Matrix = np.ndarray[Any, Any]
 TAKEN = ("Dense", "Embedding", "Conv1D", "Conv2D")
 
 
@@ -31,7 +33,7 @@ class Config(method.TunedConfig):
 
     method: Literal["low_rank"] = "low_rank"
     energy: float = Field(0.9, gt=0, lt=1, description="Share of the squared singular values that is kept.")
-    convolutions: bool = Field(True, description="Convolutions too; else only dense layers and embeddings.")
+    convolutions: bool = Field(True, description="Convolutions too; else only dense layers, embeddings and attention.")
 
 
 def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
@@ -40,39 +42,66 @@ def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Mo
     Raises:
       ValueError: there is none.
     """
-    weights: dict[str, list[np.ndarray[Any, Any]]] = {}
-
-    def replace(layer: tf_keras.layers.Layer) -> list[tf_keras.layers.Layer]:
-        weights[layer.name] = layer.get_weights()
-        if not layer.weights:
-            return [graph.like(layer)]
-        reason = _hindrance(layer, config)
-        rank = 0
-        if not reason:
-            first, second, rank = factors(_matrix(layer), config.energy)
-            if first.size + second.size >= first.shape[0] * second.shape[1]:
-                reason = f"keeping {config.energy:g} of it takes rank {rank}, which is no smaller"
-        if reason:
-            context.skip(layer.name, config.method, reason)
-            return [graph.like(layer)]
-        made = _pair(layer, rank)
-        shape = layer.get_weights()[0].shape
-        weights[made[0].name] = [first.reshape(*shape[:-1], rank)]
-        weights[layer.name] = [second.reshape(*_kernel_shape(made[1], second)), *layer.get_weights()[1:]]
-        context.change(layer.name, config.method, f"rank {rank} of {min(first.shape[0], second.shape[1])}")
-        return made
-
-    small = graph.rebuild(model, replace)
-    for layer in small.layers:
-        if weights.get(layer.name):
-            layer.set_weights(weights[layer.name])
+    small = taken_apart(model, config, context)
     if small.count_params() >= model.count_params():
         raise ValueError("low_rank: no layer would become smaller; keep less of the energy")
     context.fine_tune(small, config)
     return small
 
 
-def factors(matrix: np.ndarray[Any, Any], energy: float) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], int]:
+def taken_apart(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
+    """A copy whose matrices are products of two; not fine-tuned."""
+    weights: dict[str, list[Matrix]] = {}
+    attentions: list[projections.Thin] = []
+
+    def replace(layer: tf_keras.layers.Layer) -> list[graph.Call]:
+        weights[layer.name] = layer.get_weights()
+        if not layer.weights:
+            return [graph.like(layer)]
+        if _is(layer, "MultiHeadAttention"):
+            pairs = {}
+            for part, matrix in projections.matrices(layer).items():
+                if pair := _pair(layer.name, matrix, config, context, part):
+                    pairs[part] = pair
+            if pairs:
+                del weights[layer.name]
+                attentions.append(projections.Thin(layer, pairs))
+                return [attentions[-1]]
+            return [graph.like(layer)]
+        if reason := _hindrance(layer, config):
+            context.skip(layer.name, config.method, reason)
+            return [graph.like(layer)]
+        pair = _pair(layer.name, _matrix(layer), config, context)
+        if pair is None:
+            return [graph.like(layer)]
+        first, second = pair
+        made = _layers(layer, first.shape[1])
+        shape = layer.get_weights()[0].shape
+        weights[made[0].name] = [first.reshape(*shape[:-1], -1)]
+        weights[layer.name] = [second.reshape(*_kernel_shape(made[1], second)), *layer.get_weights()[1:]]
+        return [*made]
+
+    small = graph.rebuild(model, replace)
+    for layer in small.layers:
+        if weights.get(layer.name):
+            layer.set_weights(weights[layer.name])
+    for attention in attentions:
+        attention.set_weights()
+    return small
+
+
+def _pair(name: str, matrix: Matrix, config: Config, context: Context, part: str = "") -> tuple[Matrix, Matrix] | None:
+    """The factors of a layer's matrix, None if they are no smaller; `part` of it, if it has several. Reports either."""
+    first, second, rank = factors(matrix, config.energy)
+    of = f"{part}: " if part else ""
+    if first.size + second.size >= matrix.size:
+        context.skip(name, config.method, f"{of}keeping {config.energy:g} of it takes rank {rank}, which is no smaller")
+        return None
+    context.change(name, config.method, f"{of}rank {rank} of {min(matrix.shape)}")
+    return first, second
+
+
+def factors(matrix: Matrix, energy: float) -> tuple[Matrix, Matrix, int]:
     """[inputs, rank] and [rank, outputs], whose product has `energy` of the squared singular values; and the rank."""
     left, values, right = np.linalg.svd(matrix.astype(np.float64), full_matrices=False)
     kept = np.cumsum(values**2) / max(float(np.sum(values**2)), 1e-300)
@@ -81,11 +110,16 @@ def factors(matrix: np.ndarray[Any, Any], energy: float) -> tuple[np.ndarray[Any
     return (left[:, :rank] * root).astype(np.float32), (root[:, None] * right[:rank]).astype(np.float32), rank
 
 
-def _hindrance(layer: tf_keras.layers.Layer, config: Config) -> str:
+def _is(layer: tf_keras.layers.Layer, kind: str) -> bool:
+    """Whether it is that layer of Keras itself: what one of a user's own does is not known."""
     from tf_keras import layers
 
+    return type(layer) is getattr(layers, kind)
+
+
+def _hindrance(layer: tf_keras.layers.Layer, config: Config) -> str:
     kind = type(layer).__name__
-    if kind not in TAKEN or type(layer) is not getattr(layers, kind):
+    if kind not in TAKEN or not _is(layer, kind):
         return f"{kind} has no matrix that can be taken apart"
     if kind.startswith("Conv") and not config.convolutions:
         return "low_rank.convolutions is false"
@@ -94,13 +128,13 @@ def _hindrance(layer: tf_keras.layers.Layer, config: Config) -> str:
     return ""
 
 
-def _matrix(layer: tf_keras.layers.Layer) -> np.ndarray[Any, Any]:
+def _matrix(layer: tf_keras.layers.Layer) -> Matrix:
     """[inputs, outputs]; of a convolution the inputs are all that its kernel covers."""
     kernel = layer.get_weights()[0]
     return np.asarray(kernel.reshape(-1, kernel.shape[-1]))
 
 
-def _pair(layer: tf_keras.layers.Layer, rank: int) -> list[tf_keras.layers.Layer]:
+def _layers(layer: tf_keras.layers.Layer, rank: int) -> list[tf_keras.layers.Layer]:
     """Two layers: the first without bias and activation, the second with the name of the whole."""
     from tf_keras import layers
 
@@ -116,7 +150,7 @@ def _pair(layer: tf_keras.layers.Layer, rank: int) -> list[tf_keras.layers.Layer
     return [first, graph.like(layer, kernel_size=point, strides=point, dilation_rate=point)]
 
 
-def _kernel_shape(second: tf_keras.layers.Layer, matrix: np.ndarray[Any, Any]) -> tuple[int, ...]:
+def _kernel_shape(second: tf_keras.layers.Layer, matrix: Matrix) -> tuple[int, ...]:
     """A 1 x 1 convolution has its matrix behind as many ones."""
     ones = {"Conv1D": (1,), "Conv2D": (1, 1)}.get(type(second).__name__, ())
     return (*ones, *matrix.shape)

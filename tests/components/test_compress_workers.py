@@ -1,0 +1,127 @@
+"""Trials in several processes: the same results, a process that dies, and going on after a kill."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import tf_keras
+
+from components import artifacts, child
+from components.compress import executor, hunt, method, records
+from components.compress.bench import Bench
+from components.compress.config import CompressConfig
+from components.compress.team import Team
+
+PRUNE = {"prune": {"sparsity": 0.6, "epochs": 1}}
+CHAINS = [
+    method.parse_chain(chain)
+    for chain in (["float16"], [PRUNE], [PRUNE, "int8"], [{"structured": {"epochs": 1}}, "dynamic_range"], ["int8"])
+]
+
+
+@pytest.fixture(scope="module")
+def work(trained: Any, prepared: SimpleNamespace) -> dict[str, Any]:
+    (model,) = trained.outputs["model"].get()
+    (examples,) = prepared.transform.outputs["transformed_examples"].get()
+    folders = {split: Path(examples.uri, f"Split-{split}") for split in ("train", "eval")}
+    files = {split: [str(path) for path in folder.iterdir()] for split, folder in folders.items()}
+    return {"rebuild": artifacts.rebuild(model.uri), "files": files, "augment": {}, "metric": "accuracy", "seed": 0}
+
+
+def die(metrics: dict[str, float], label: str) -> None:
+    """Is told what is left after a step: ends the process of the structured one."""
+    if label == "structured":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def begun(chain: list[dict[str, Any]], folder: Path) -> None:
+    """Nobody asks."""
+
+
+def bench(work: dict[str, Any]) -> Bench:
+    """The names of layers begin anew, as in a process of its own."""
+    tf_keras.backend.clear_session()
+    return Bench(work, CHAINS)
+
+
+def made(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / records.MADE_FILE).read_text())
+    return {key: value for key, value in found.items() if key != "seconds"}
+
+
+def test_two_workers_make_what_one_makes_and_one_that_dies_is_a_failed_trial(
+    work: dict[str, Any], tmp_path: Path
+) -> None:
+    local = bench(work)
+    folders = {name: [tmp_path / name / str(place) for place in range(len(CHAINS))] for name in ("one", "two")}
+    with Team(local, 1) as team:
+        team.attempt(list(zip(CHAINS, folders["one"], strict=True)), begun)
+    with Team(local, 2, work, CHAINS, False, die) as team:
+        team.attempt(list(zip(CHAINS, folders["two"], strict=True)), begun)
+        # Those that begin alike were made where their first step was.
+        assert len(team._owners) == 4 and {id(one) for one in team._owners.values()} <= {*map(id, team._members)}
+    for place, (one, two) in enumerate(zip(folders["one"], folders["two"], strict=True)):
+        if place == 3:
+            assert "SIGKILL" in records.read(two / records.FAILED_FILE)["reason"]
+        else:
+            same = [(folder / artifacts.FLATBUFFER).read_bytes() for folder in (one, two)]
+            assert len(set(same)) == 1, CHAINS[place]
+            assert made(one) == made(two) and "latency_ms" not in made(two)
+    local.finish(folders["two"][1], folders["two"][0])
+    assert records.read(folders["two"][1] / artifacts.TRIAL_FILE)["latency_ms"] > 0
+
+
+def test_what_was_made_before_a_kill_is_only_measured(
+    work: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    attempt, finish = Bench.attempt, Bench.finish
+
+    def watched(self: Bench, chain: list[dict[str, Any]], folder: Path) -> None:
+        tried.append(method.label(chain))
+        attempt(self, chain, folder)
+
+    def killed(self: Bench, folder: Path, whole: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(child, "run", lambda module, job: importlib.import_module(module).run(job))
+    monkeypatch.setattr(Bench, "attempt", watched)
+    monkeypatch.setattr(Bench, "finish", killed)
+    places = tmp_path / "checkpoints", tmp_path / "model", tmp_path / "report"
+    with pytest.raises(KeyboardInterrupt):
+        executor.compress(work, CompressConfig(chains=[["float16"]], max_drop=1), *places)
+    monkeypatch.setattr(Bench, "finish", finish)
+    # Of two workers now: neither their number nor the budget is part of what a trial is.
+    executor.compress(work, CompressConfig(chains=[["float16"]], max_drop=1, workers=2), *places)
+    assert tried == ["float32", "float16"]
+    report = json.loads((places[2] / artifacts.TRIALS_FILE).read_text())
+    assert report["trials"][0]["latency_ms"] > 0
+
+
+@pytest.mark.slow
+def test_a_search_of_two_workers_finds_what_one_finds(work: dict[str, Any], tmp_path: Path) -> None:
+    space = {"structured": [0.5], "prune": [0.5], "cluster": [], "export": ["dynamic_range", "int8"], "epochs": 1}
+    found = []
+    for workers in (1, 2):
+        root = tmp_path / str(workers)
+        whole = records.folder(root, work, [])
+        first = bench(work)
+        first.attempt([], whole)
+        first.finish(whole, whole)
+        tf_keras.backend.clear_session()
+        search = {"max_trials": 8, "at_once": 2, "space": space}
+        config = CompressConfig.model_validate({"max_drop": 0.5, "workers": workers, "search": search})
+        job = {"work": work, "config": config.model_dump(mode="json"), "folder": str(root / "search")}
+        hunt.run({**job, "trials": str(root), "float": str(whole), "done": 1, "total": 9})
+        chains = records.read(root / "search" / hunt.FOUND)["chains"]
+        assert len(chains) >= 7
+        trials = [records.read(root / one["folder"] / artifacts.TRIAL_FILE) for one in chains]
+        found.append([(one["label"], one["metrics"], one["gzip_bytes"]) for one in trials])
+    assert found[0] == found[1]
