@@ -17,6 +17,16 @@ def accuracy(answers: Answers, labels: Labels) -> float:
     return float(np.mean(answers.argmax(axis=1) == labels.reshape(-1)))
 
 
+def same_class(answers: Answers, others: Answers) -> NDArray[np.bool_]:
+    """Of each example whether two models find the same class the most probable."""
+    return np.asarray(answers.argmax(axis=1) == others.argmax(axis=1))
+
+
+def same_labels(answers: Answers, others: Answers) -> NDArray[np.bool_]:
+    """Of each example whether two models give it the same labels."""
+    return np.asarray(((answers > 0.5) == (others > 0.5)).all(axis=1))
+
+
 def balanced_accuracy(answers: Answers, labels: Labels) -> float:
     """The mean of the classes' recalls; a class without examples does not count."""
     found, labels = answers.argmax(axis=1), labels.reshape(-1)

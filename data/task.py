@@ -73,6 +73,8 @@ class Task(Protocol):
     METRICS: tuple[Metric, ...]
     # Names of those that every evaluation tells.
     REPORTED: tuple[str, ...]
+    # Where answers are the same or not: SAME, a function of the answers float32 [examples, outputs] of two models that
+    # gives bool [examples]. A task whose answers are numbers has none.
     # The served model's output, a word, and what it holds, for manifests.
     ANSWER: str
     MEANING: str

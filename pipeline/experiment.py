@@ -139,6 +139,7 @@ def _fitting(experiment: Experiment, source: str) -> Experiment:
     if experiment.train.oversample and not task.look_up(asked).CLASSES:
         raise ExperimentError(source, [f"train.oversample: data.task {asked} has no classes; leave it out"])
     try:
+        experiment.compress.check(asked)
         return experiment.model_copy(update={"evaluate": experiment.evaluate.resolved(asked)})
     except ValueError as error:
         raise ExperimentError(source, [str(error)]) from error

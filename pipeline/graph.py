@@ -156,6 +156,8 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         data=data,
         max_drop=compress.max_drop,
         margin=compress.margin,
+        min_agreement=compress.min_agreement,
+        max_calibration_rise=compress.max_calibration_rise,
         code=code("components.evaluate.executor", *reads),
     )
 

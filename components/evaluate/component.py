@@ -145,6 +145,8 @@ class CompressedEvaluator(base_beam_component.BaseBeamComponent):
         max_drop: float,
         margin: float,
         code: str,
+        min_agreement: float | None = None,
+        max_calibration_rise: float | None = None,
     ) -> None:
         """Makes the node.
 
@@ -158,7 +160,11 @@ class CompressedEvaluator(base_beam_component.BaseBeamComponent):
           max_drop: how much worse the metric may be than the float model's.
           margin: the interval of the drop may reach this much below max_drop.
           code: digest of the source, components.digest.code.
+          min_agreement: share of the examples that it must answer as the float model does; None: only told.
+          max_calibration_rise: how much its calibration error may be larger; None: only told.
         """
+        bounds: dict[str, float | None] = {"margin": margin, "max_drop": max_drop}
+        bounds |= {"min_agreement": min_agreement, "max_calibration_rise": max_calibration_rise}
         used = config.resolved(data.task).model_dump(include={"metric", "also", "slices", "min_slice", "confidence"})
         spec = CompressedEvaluatorSpec(
             examples=examples,
@@ -166,7 +172,7 @@ class CompressedEvaluator(base_beam_component.BaseBeamComponent):
             compressed=compressed,
             report=report,
             config=json.dumps(used, sort_keys=True),
-            bounds=json.dumps({"margin": margin, "max_drop": max_drop}, sort_keys=True),
+            bounds=json.dumps(bounds, sort_keys=True),
             modality=data.modality,
             task=data.task,
             code=code,

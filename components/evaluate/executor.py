@@ -13,7 +13,7 @@ from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils
 
 from components import artifacts, gates, progress
-from components.evaluate import compare, gate, predictions, results
+from components.evaluate import agreement, compare, gate, predictions, results
 from components.evaluate.config import EvaluateConfig
 from components.gates import Gate
 from data import modality, task
@@ -39,9 +39,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         report = json.loads((Path(_only(input_dict, "report").uri) / artifacts.TRIALS_FILE).read_text())
         input_name = modality.look_up(exec_properties["modality"]).INPUT
         split = artifact_utils.get_split_uri(input_dict["examples"], SPLIT)
-
         asked = exec_properties["task"]
-
         with self._make_beam_pipeline() as pipeline:
             predictions.record(pipeline, split, model.uri, compressed.uri, input_name, recorded, config.slices or ())
         with self._make_beam_pipeline() as pipeline:
@@ -49,7 +47,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
         slices, metric = results.read(evaluation), task.metric(asked, config.metric)
         rows = gate.compressed_gates(slices, config, bounds["max_drop"], bounds["margin"], report, metric)
-        figures = gate.figures(slices, config.confidence, metric)
+        same = getattr(task.look_up(asked), "SAME", None)
+        agreed = agreement.read(recorded, config.slices or (), same) if same else {}
+        rows += gate.told_gates(slices[results.OVERALL], agreed.get(results.OVERALL), config.confidence, bounds)
+        figures = gate.figures(slices, config.confidence, metric, agreed)
         gates.write(Path(evaluation) / artifacts.GATES_FILE, rows)
         (Path(evaluation) / METRICS_FILE).write_text(json.dumps(figures, indent=1))
         _bless(_only(output_dict, "blessing"), model, compressed, rows)

@@ -6,12 +6,15 @@ import math
 from typing import Any
 
 from components.evaluate import results
+from components.evaluate.agreement import Agreement
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.predictions import COMPRESSED, FLOAT
 from components.evaluate.results import OVERALL, TOLERANCE, Measure, Slice
 from components.gates import Gate
 from data import task
 from data.task import Metric
+
+CALIBRATION = "calibration_error"
 
 
 def float_gates(evaluation: str, config: EvaluateConfig, asked: str = task.DEFAULT) -> list[Gate]:
@@ -64,9 +67,44 @@ def compressed_gates(
     return rows
 
 
-def figures(slices: dict[str, Slice], confidence: float, metric: Metric) -> dict[str, Any]:
+def told_gates(
+    overall: Slice, agreed: Agreement | None, confidence: float, bounds: dict[str, float | None]
+) -> list[Gate]:
+    """The rows of agreement and calibration: told always, decided by the figure itself where there is a bound."""
+    rows = []
+    if agreed:
+        bound = bounds.get("min_agreement")
+        lower, upper = agreed.interval(confidence)
+        known = {"value": agreed.share, "lower": lower, "upper": upper, "bound": bound}
+        passed = bound is None or agreed.share >= bound - TOLERANCE
+        reason = f"{agreed.examples - agreed.same} of {agreed.examples} examples are answered differently"
+        rows.append(
+            Gate(gate="agreement", metric="agreement", **known, passed=passed, reason=_told_only(bound, reason))
+        )
+    if CALIBRATION in overall.differences:
+        bound, rise = bounds.get("max_calibration_rise"), overall.differences[CALIBRATION]
+        ends = rise.interval(confidence)
+        before, after = (overall.metrics[CALIBRATION][model].value for model in (FLOAT, COMPRESSED))
+        known = {"value": rise.value, "lower": ends[0], "upper": ends[1], "bound": bound}
+        passed = bound is None or rise.value <= bound + TOLERANCE
+        reason = _told_only(bound, f"{before:.4f} of the float model, {after:.4f} of the compressed one")
+        row = Gate(gate="calibration", metric=f"{CALIBRATION}_difference", **known, passed=passed, reason=reason)
+        rows.append(row.model_copy(update={"value": None}) if math.isnan(rise.value) else row)
+    return rows
+
+
+def _told_only(bound: float | None, reason: str) -> str:
+    return reason if bound is not None else f"{reason}; reported, not gated"
+
+
+def figures(
+    slices: dict[str, Slice], confidence: float, metric: Metric, agreed: dict[str, Agreement] | None = None
+) -> dict[str, Any]:
     """The overall figures, and those of each slice under `slices`, for metrics.json."""
     found = {name: _figures(one, confidence, metric) for name, one in slices.items()}
+    for name, one in (agreed or {}).items():
+        if name in found:
+            found[name]["agreement"] = one.share
     return {"metric": metric.name, "higher_is_better": metric.higher, **found.pop(OVERALL), "slices": found}
 
 

@@ -40,6 +40,7 @@ METRICS = (
     ),
 )
 REPORTED = ("accuracy", "calibration_error")
+SAME = scores.same_class
 
 
 def raw(text: str) -> str:

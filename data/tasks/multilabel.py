@@ -30,6 +30,7 @@ METRICS = (
     Metric("macro_auc", "The mean over labels of the area under the ROC curve.", scores.macro_auc),
 )
 REPORTED = ("micro_f1", "macro_f1", "subset_accuracy")
+SAME = scores.same_labels
 
 
 def raw(text: str) -> str:

@@ -16,6 +16,7 @@ from tfx.types import Channel, standard_artifacts
 
 from components import artifacts, gates
 from components.evaluate import component, executor, gate, predictions
+from components.evaluate.agreement import Agreement
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.results import Measure, Slice
 from components.testing import NodeRunner
@@ -201,6 +202,37 @@ def test_intervals_are_those_of_paired_differences(faithful, broken):
         # The jackknife's 20 random parts estimate the error to about a sixth.
         assert row.lower == pytest.approx(expected.low, abs=0.3 * width)
         assert row.upper == pytest.approx(expected.high, abs=0.3 * width)
+
+
+def test_agreement_and_calibration_are_told_of_both(faithful):
+    found, told = recorded(faithful), rows(faithful)
+    exact, compressed = (
+        np.array([np.argmax(one[name].float_list.value) for one in found]) for name in ("float", "compressed")
+    )
+    row = told["agreement", "overall"]
+    assert row.value == pytest.approx((exact == compressed).mean()) and row.value < 1
+    assert row.lower < row.value < row.upper and row.bound is None and "not gated" in row.reason
+    figures = json.loads((Path(faithful["evaluation"].uri) / executor.METRICS_FILE).read_text())
+    classes = np.array([one["class"].bytes_list.value[0].decode() for one in found])
+    for label in COUNTS:
+        share = (exact == compressed)[classes == label].mean()
+        assert figures["slices"][f"label={label}"]["agreement"] == pytest.approx(share)
+    before, after = (figures[model]["calibration_error"] for model in ("float", "compressed"))
+    row = told["calibration", "overall"]
+    assert row.value == pytest.approx(after - before, abs=1e-5) and row.passed
+    assert f"{before:.4f} of the float model, {after:.4f} of the compressed one" in row.reason
+
+
+def test_a_bound_on_agreement_or_calibration_is_a_gate():
+    calibration = {"float": Measure(0.02), "compressed": Measure(0.05)}
+    differences = {"calibration_error": Measure(0.03, 0.005, 19)}
+    overall = Slice("overall", 200, {"calibration_error": calibration}, differences)
+    agreed = Agreement(190, 200)
+    for agreement, rise, passed in ((0.95, 0.03, [True, True]), (0.96, 0.02, [False, False])):
+        bounds = {"min_agreement": agreement, "max_calibration_rise": rise}
+        found = gate.told_gates(overall, agreed, 0.95, bounds)
+        assert [row.passed for row in found] == passed and [row.bound for row in found] == [agreement, rise]
+    assert "10 of 200 examples are answered differently" in found[0].reason
 
 
 def test_a_faithful_flatbuffer_is_blessed(faithful):
