@@ -150,6 +150,9 @@ class Modality(Protocol):
     def preprocess(self, inputs: dict[str, tf.Tensor], config: Any) -> dict[str, tf.Tensor]:
         """The TFT preprocessing function: raw features to transformed ones, batched. The label is the task's."""
 
+    # A modality may offer one function more:
+    #   expected(config) -> Spec: of the same shape as `spec` gives, before there are data: for what a run will cost.
+
     def spec(self, output: tft.TFTransformOutput, example: bytes, config: Any) -> Spec:
         """What a model needs to know, from Transform's output and one transformed train example, but for the labels."""
 

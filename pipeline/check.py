@@ -13,6 +13,7 @@ from data import inspect, modality, sample, task
 from data.config import SPLITS
 from data.inspect import Found
 from pipeline import begin
+from pipeline.estimate import Estimate, told
 from pipeline.experiment import Experiment
 from pipeline.folders import Folders
 
@@ -42,7 +43,7 @@ def check(experiment: Experiment, root: Path, measure: bool = False) -> list[Lin
     Args:
       experiment: validated.
       root: of all runs: samples lie there, and earlier runs tell how long it takes.
-      measure: without an earlier run, trains some steps to know how long it will take; this loads TensorFlow.
+      measure: trains some steps to know how long it will take; this loads TensorFlow.
 
     Raises:
       ExperimentError: what it begins with, such as a checkpoint, can't be fetched or is not what it should be.
@@ -146,38 +147,40 @@ def _costs(found: Found, experiment: Experiment, folders: Folders, measure: bool
     pixels = found.examples * data.get("height", 0) * data.get("width", 0) * data.get("channels", 0)
     memory = BASE_MEMORY + 3 * found.bytes + 2 * pixels
     disk = BASE_DISK + found.bytes + pixels
+    earlier = _earlier(folders)
+    ahead = _ahead(found, experiment, measure)
     return [
         Line("ok", "memory", f"about {memory / 1e9:.1f} GB"),
         Line("ok", "disk", f"about {disk / 1e6:,.0f} MB, until old runs are deleted"),
-        Line("ok", "time", _earlier(folders) or _ahead(found, experiment, measure)),
-        Line("ok", "compression", _compression(experiment)),
+        Line("ok", "time", earlier or ahead.run),
+        Line("ok", "compression", _compression(experiment, ahead.compression)),
     ]
 
 
-def _compression(experiment: Experiment) -> str:
+def _compression(experiment: Experiment, takes: str) -> str:
     chains, epochs = experiment.compress.cost()
     search = experiment.compress.search
     limit = f", no chain begun after {search.max_minutes:g} minutes of search" if search else ""
-    return f"{chains} chains, at most {epochs} epochs of fine-tuning{limit}; training has {experiment.train.epochs}"
+    takes = f", {takes}" if takes else ""
+    said = f"{chains} chains, at most {epochs} epochs of fine-tuning{takes}{limit}"
+    return f"{said}; training has {experiment.train.epochs}"
 
 
 def _earlier(folders: Folders) -> str:
     """From earlier runs in which something was trained."""
     took = []
     for path in folders.experiment.glob("*/summary.json"):
-        told = json.loads(path.read_text(encoding="utf-8"))
-        trained = any(node["id"] == "train" and node["state"] == "done" for node in told.get("nodes", []))
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        trained = any(node["id"] == "train" and node["state"] == "done" for node in summary.get("nodes", []))
         if trained and not path.parent.is_symlink():
-            took.append(float(told["seconds"]))
+            took.append(float(summary["seconds"]))
     if not took:
         return ""
     return f"about {median(took) / 60:.1f} minutes, as {len(took)} earlier run{'s' if len(took) > 1 else ''} took"
 
 
-def _ahead(found: Found, experiment: Experiment, measure: bool) -> str:
-    """Without an earlier run."""
-    if not measure or len(found.classes) < 2:
-        return "not known: there is no earlier run to judge by; --time measures some training steps"
-    from pipeline import estimate
-
-    return estimate.told(experiment, found.examples, list(found.classes))
+def _ahead(found: Found, experiment: Experiment, measure: bool) -> Estimate:
+    """By measuring, if that was asked for."""
+    if not measure or not found.examples:
+        return Estimate("not known: there is no earlier run to judge by; --time measures some training steps")
+    return told(experiment, found.examples, list(found.classes))

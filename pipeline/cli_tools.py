@@ -72,7 +72,7 @@ def check(
     experiment: EXPERIMENT,
     measure: Annotated[
         bool,
-        typer.Option("--time", help="Without an earlier run: train some steps to tell the time (loads TensorFlow)."),
+        typer.Option("--time", help="Train some steps to tell the time of what was never run (loads TensorFlow)."),
     ] = False,
     root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
     as_json: JSON = False,

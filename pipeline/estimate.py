@@ -5,43 +5,54 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
 
 from components.models import family
-from data import task
+from data import modality, task
 from data.modality import Spec
 from pipeline.experiment import Experiment
 
 STEPS, OTHER_NODES = 5, 60.0
 
 
-def told(experiment: Experiment, examples: int, classes: Sequence[str]) -> str:
-    """A sentence on the time of a run that trains on images; of other modalities why there is none.
+@dataclass(frozen=True)
+class Estimate:
+    """Sentences on what a run takes at most, or on why that is not known.
+
+    Attributes:
+      run: of the whole.
+      compression: of compression alone; "" if it is not known.
+    """
+
+    run: str
+    compression: str = ""
+
+
+def told(experiment: Experiment, examples: int, classes: Sequence[str]) -> Estimate:
+    """By a measured step of training.
 
     Args:
       experiment: validated.
       examples: of all splits.
       classes: the labels.
     """
-    data = experiment.data.model_dump()
-    if not {"height", "width", "channels"} <= data.keys():
-        return f"not known: what a model of {experiment.data.modality} takes is known only after Transform"
-    shape = (data["height"], data["width"], data["channels"])
-    normal = {"mean": (0.0,) * shape[2], "stddev": (1.0,) * shape[2]}
-    asked = experiment.data.task
-    spec = Spec(modality="image", shape=shape, dtype="uint8", task=asked, labels=tuple(sorted(classes)), **normal)
+    data, kind = experiment.data, modality.look_up(experiment.data.modality)
+    if not hasattr(kind, "expected"):
+        return Estimate(f"not known: the modality {data.modality} has no function `expected`")
+    spec = kind.expected(data).model_copy(update={"task": data.task, "labels": tuple(sorted(classes))})
     split = experiment.split
     train = examples * split.train / (split.train + split.eval + split.test)
     batch = experiment.train.batch or experiment.train.batch_per_replica or 32
     epoch = _step(experiment, spec, batch) * math.ceil(train / batch)
-    _, tuned = experiment.compress.cost()
-    epochs = experiment.train.epochs + tuned
-    minutes = (OTHER_NODES + epochs * epoch) / 60
-    return (
-        f"about {minutes:.1f} minutes at most: {epochs} epochs of {epoch:.2f} s, measured without augmentation "
-        f"({experiment.train.epochs} of training, {tuned} of compression), and a minute for all else"
+    compression = experiment.compress.seconds(epoch)
+    minutes = (OTHER_NODES + experiment.train.epochs * epoch + compression) / 60
+    return Estimate(
+        f"about {minutes:.1f} minutes at most: {experiment.train.epochs} epochs of training of {epoch:.2f} s each, "
+        f"measured without augmentation, {compression / 60:.1f} minutes of compression, and a minute for all else",
+        f"about {compression / 60:.1f} minutes at most",
     )
 
 
@@ -50,9 +61,9 @@ def _step(experiment: Experiment, spec: Spec, batch: int) -> float:
     import tf_keras
 
     asked = task.look_up(spec.task)
-    model = family.build(experiment.model, spec)
+    model = family.build(family.settle(experiment.model), spec)
     model.compile(tf_keras.optimizers.Adam(1e-3), loss=asked.loss)
-    inputs = np.random.default_rng(0).normal(size=(batch, *spec.shape)).astype(np.float32)
+    inputs = _inputs(batch, spec)
     target = np.zeros(model(inputs[:1]).shape[1:], np.float32)[np.newaxis].repeat(batch, axis=0)
     target[..., 0] = 1
     took = []
@@ -61,3 +72,11 @@ def _step(experiment: Experiment, spec: Spec, batch: int) -> float:
         model.train_on_batch(inputs, target)
         took.append(time.monotonic() - start)
     return median(took[1:])
+
+
+def _inputs(batch: int, spec: Spec) -> np.ndarray:
+    """Noise that the bare model takes: numbers, or ids."""
+    random = np.random.default_rng(0)
+    if spec.vocabulary:
+        return random.integers(1, spec.vocabulary, (batch, *spec.shape)).astype(np.int32)
+    return random.normal(size=(batch, *spec.shape)).astype(np.float32)

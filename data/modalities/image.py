@@ -146,6 +146,12 @@ def _decode(encoded: tf.Tensor, config: Config) -> tf.Tensor:
     return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
 
 
+def expected(config: Config) -> Spec:
+    """Without the statistics of the data."""
+    shape, channels = (config.height, config.width, config.channels), config.channels
+    return Spec(modality="image", shape=shape, dtype="uint8", mean=(0.0,) * channels, stddev=(1.0,) * channels)
+
+
 def spec(output: tft.TFTransformOutput, example: bytes, config: Config) -> Spec:
     """With the statistics that Transform wrote into each example."""
     import tensorflow as tf

@@ -161,6 +161,13 @@ def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Ten
     return {"series": tf.concat([scaled, present[..., tf.newaxis]], axis=2), **told}
 
 
+def expected(config: Config) -> Spec:
+    """Without the statistics of the data."""
+    columns = tuple(Column(column=str(place), kind="number") for place in range(config.channels))
+    shape = (config.length, config.channels + 1)
+    return Spec(modality="series", shape=shape, dtype="float32", columns=columns, masked=True)
+
+
 def spec(output: tft.TFTransformOutput, example: bytes, config: Config) -> Spec:
     """With the statistics of each channel."""
     import tensorflow as tf

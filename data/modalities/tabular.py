@@ -211,6 +211,12 @@ def _layout(config: Config) -> list[tuple[str, str]]:
     return found
 
 
+def expected(config: Config) -> Spec:
+    """Without the statistics and vocabularies of the data."""
+    columns = tuple(Column(column=column, kind=kind) for column, kind in _layout(config))
+    return Spec(modality="tabular", shape=(len(columns),), dtype="float32", columns=columns)
+
+
 def spec(output: tft.TFTransformOutput, example: bytes, config: Config) -> Spec:
     """What each input is, with its statistics and its vocabulary."""
     import tensorflow as tf

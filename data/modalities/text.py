@@ -178,6 +178,16 @@ def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Ten
     return {"text": texts}
 
 
+def expected(config: Config) -> Spec:
+    """With as many ids as the tokenizer may have, and without it; so pairs are as single texts, too."""
+    from data import outside, tokenizer
+
+    ids = config.tokenizer.vocabulary
+    if config.checkpoint:
+        ids = tokenizer.size(tokenizer.read(outside.locate(config.checkpoint), config.tokenizer, config.length))
+    return Spec(modality="text", shape=(config.length,), dtype="int32", vocabulary=ids)
+
+
 def spec(output: tft.TFTransformOutput, example: bytes, config: Config) -> Spec:
     """The tokenizer that Transform has learned."""
     from data import learn

@@ -127,10 +127,22 @@ def test_the_commands(tmp_path: Path, pictures: Path) -> None:
 def test_the_time_is_measured_if_it_is_asked_for(tmp_path: Path, pictures: Path) -> None:
     path = make(tmp_path / "project", pictures)
     experiment = load(str(path))
-    told = {line.name: line.text for line in check(experiment, tmp_path / "runs", measure=True)}["time"]
-    assert "minutes at most" in told and f"({experiment.train.epochs} of training, 10 of compression)" in told
+    told = {line.name: line.text for line in check(experiment, tmp_path / "runs", measure=True)}
+    assert "minutes at most" in told["time"] and f"{experiment.train.epochs} epochs of training" in told["time"]
+    assert "10 epochs of fine-tuning, about" in told["compression"]
     asked = {line.name: line.text for line in check(experiment, tmp_path / "runs")}["time"]
     assert "--time measures" in asked
+
+
+@pytest.mark.parametrize("name", ["cancer-mlp", "vowels-rnn", "messages-transformer", "keywords-dscnn"])
+def test_the_time_of_other_modalities_is_measured_too(name: str) -> None:
+    from pipeline import estimate
+
+    experiment = load(name)
+    told = estimate.told(experiment, 500, ["yes", "no"])
+    assert "minutes at most" in told.run and "minutes at most" in told.compression
+    chains, epochs = experiment.compress.cost()
+    assert experiment.compress.seconds(2.0) > 2 * epochs + chains
 
 
 def sounds(folder: Path) -> None:
