@@ -62,6 +62,7 @@ class Examples:
     def _read(self, finished: bool) -> tf.data.Dataset:
         import tensorflow as tf
 
+        @tf.autograph.experimental.do_not_convert  # there is nothing to convert in it, and looking takes longer
         def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             inputs, labels = modality.parse(serialized, self.spec)
             return modality.finish(inputs, self.spec) if finished else inputs, labels
@@ -130,7 +131,8 @@ class Examples:
         """Batches (normalised float32 [batch, *spec.shape], targets), of what is learned from. Never augmented."""
         import tensorflow as tf
 
-        return self._learned.batch(self.batch).map(self._prepared).prefetch(tf.data.AUTOTUNE)
+        prepared = tf.autograph.experimental.do_not_convert(self._prepared)
+        return self._learned.batch(self.batch).map(prepared).prefetch(tf.data.AUTOTUNE)
 
     def _prepared(self, inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """What the loss takes, of a batch as it was parsed."""

@@ -114,11 +114,13 @@ def export(model: tf_keras.Model, spec: Spec, transform_graph: str, folder: Path
 
     whole = served(model, spec)
     module = _weights(whole)
-    module.transform = output.transform_features_layer()
+    layer = output.transform_features_layer()
+    # What the layer holds and not the layer, for the reason that `_weights` gives.
+    module.transform = layer._saved_model_loader._imported
 
     @tf.autograph.experimental.do_not_convert  # there is nothing to convert in it, and looking takes seconds
     def transform(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        transformed: dict[str, tf.Tensor] = module.transform(features)
+        transformed: dict[str, tf.Tensor] = layer(features)
         return transformed
 
     def inputs(features: dict[str, tf.Tensor]) -> tf.Tensor:
