@@ -28,7 +28,12 @@ class Config(family.FamilyConfig):
     positions: Literal["learned", "sinusoidal", "rotary", "none"] = Field(
         "learned", description="How it knows the place of a token: added to it, or turning queries and keys."
     )
-    pool: Literal["mean", "first"] = Field("mean", description="What the head sees: the mean of the tokens, or [CLS].")
+    window: int = Field(
+        1, ge=1, description="So many neighbouring tokens are seen at once by a convolution before the blocks; 1: none."
+    )
+    pool: Literal["mean", "max", "both", "first"] = Field(
+        "mean", description="What the head sees: the mean of the tokens, the largest of each feature, both, or [CLS]."
+    )
     token_dropout: float = Field(0, ge=0, lt=1, description="Share of whole tokens dropped at the start.")
     block_dropout: float = Field(0, ge=0, lt=1, description="Share of each branch's features dropped.")
     attention_dropout: float = Field(0, ge=0, lt=1, description="Share of the attention's weights dropped.")
@@ -58,6 +63,10 @@ def build(config: Config, spec: Spec) -> tf_keras.Model:
         features = attention.SinusoidalPositions(name="positions")(features)
     if config.token_dropout:
         features = layers.Dropout(config.token_dropout, noise_shape=(None, spec.shape[0], 1))(features)
+    if config.window > 1:
+        alone = attention.Masked(name="masked")([features, mask])
+        near = layers.Conv1D(config.width, config.window, padding="same", activation="gelu", name="window")(alone)
+        features = layers.Add()([features, near])
     block = encoder.Block(
         config.width,
         config.heads,
@@ -74,5 +83,7 @@ def build(config: Config, spec: Spec) -> tf_keras.Model:
     if config.pool == "first":
         features = tokens.FirstToken(name="first_token")(features)
     else:
-        features = attention.MaskedMean(name="mean")([features, mask])
+        pools: list[layers.Layer] = [attention.MaskedMean(name="mean"), attention.MaskedMax(name="max")]
+        pooled = [pool([features, mask]) for pool in pools if config.pool in (pool.name, "both")]
+        features = layers.Concatenate(name="both")(pooled) if len(pooled) > 1 else pooled[0]
     return tf_keras.Model(inputs, family.head(features, config, spec), name="transformer_encoder")

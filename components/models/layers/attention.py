@@ -112,6 +112,29 @@ class MaskedMean(tf_keras.layers.Layer):
         return tf.reduce_sum(tokens * mask[:, :, tf.newaxis], axis=1) / count
 
 
+@tf_keras.utils.register_keras_serializable("modelmill")
+class Masked(tf_keras.layers.Layer):
+    """Tokens [batch, tokens, width] and their mask [batch, tokens] to the same tokens, padding 0."""
+
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
+        """See the class."""
+        tokens, mask = inputs
+        return tokens * mask[:, :, tf.newaxis]
+
+
+@tf_keras.utils.register_keras_serializable("modelmill")
+class MaskedMax(tf_keras.layers.Layer):
+    """Tokens [batch, tokens, width] and their mask [batch, tokens] to the largest of the real ones [batch, width].
+
+    At least 0, as behind ReLU (Kim, 2014): so padding needs no number beyond the others' range, which int8 would share.
+    """
+
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
+        """See the class."""
+        tokens, mask = inputs
+        return tf.reduce_max(tf.nn.relu(tokens) * mask[:, :, tf.newaxis], axis=1)
+
+
 def _angles(count: int, width: int) -> np.ndarray[Any, Any]:
     """Of each place and pair of features, [count, (width + 1) // 2]."""
     rates = 10_000.0 ** (-np.arange(0, width, 2) / width)
