@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -281,9 +282,16 @@ def decode(content: bytes, config: Config) -> tf.Tensor:
 
 
 def show(input: tf.Tensor, config: Config) -> tuple[str, bytes]:
-    """The numbers, by column."""
-    pairs = zip(_layout(config), input.numpy().tolist(), strict=True)
-    return "text/plain", "\n".join(f"{column} ({kind}): {value:.4g}" for (column, kind), value in pairs).encode()
+    """The numbers, by column and what they are of it."""
+    names = [column if kind in ("number", "category") else f"{column} ({kind})" for column, kind in _layout(config)]
+    return "application/json", json.dumps(dict(zip(names, input.numpy().tolist(), strict=True))).encode()
+
+
+def show_raw(example: Features, config: Config) -> tuple[str, bytes]:
+    """The cells."""
+    cells = {column: example.get(column) for column in config.inputs}
+    told = {column: cell.decode() if isinstance(cell, bytes) else cell for column, cell in cells.items()}
+    return "application/json", json.dumps(told).encode()
 
 
 def filename(content: bytes) -> str:

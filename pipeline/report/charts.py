@@ -240,8 +240,12 @@ def plane(rows: Rows, front: Rows, x: str, x_title: str, y_title: str, limits: R
     layers = [steps, points]
     picked = [row for row in rows if row.get("pick")]
     if picked:
-        picks = alt.Chart(data(picked)).mark_text(align="left", dx=-7, dy=-13, fontSize=12)
-        layers.append(picks.encode(x=horizontal, y=y, text="pick:N"))
+        # Written towards the middle: there is room.
+        middle = max(row[x] for row in rows) / 2
+        for align, dx, side in (("left", -7, False), ("right", 7, True)):
+            found = [row for row in picked if (row[x] > middle) == side]
+            texts = alt.Chart(data(found)).mark_text(align=align, dx=dx, dy=-13, fontSize=12)
+            layers += [texts.encode(x=horizontal, y=y, text="pick:N")] if found else []
     for limit in limits:
         rule = alt.Chart(data([limit])).mark_rule(strokeDash=[5, 4], strokeWidth=1.5)
         layers.append(rule.encode(tooltip="note:N", **({"x": "x:Q"} if "x" in limit else {"y": "y:Q"})))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import json
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +127,16 @@ def test_the_client_reads_files_with_and_without_a_header(tmp_path: Path) -> Non
         (str(tmp_path / "b.csv"), {"age": "3", "town": "Ulm, Donau"})
     ]
     assert np.isnan(client.days("", "x")) and client.days("2000-01-02", "x") == 1
+
+
+def test_a_row_is_shown_by_its_cells_and_its_numbers(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(HEAD + ROWS)
+    _, second = read(tmp_path, "a.csv")
+    media, content = tabular.show_raw(second, config())
+    assert media == "application/json"
+    assert json.loads(content) == {"age": None, "town": "Bonn", "since": "2021-12-31T10:00:00"}
+    media, content = tabular.show(tabular.decode(b"41,Ulm,2020-02-29", config()), config())
+    told = json.loads(content)
+    assert (
+        media == "application/json" and told["age"] == 41 and {"town", "age (missing)", "since (days)"} <= told.keys()
+    )

@@ -143,3 +143,8 @@ def test_sounds_are_shown_as_spectrograms_with_players(tmp_path: Path) -> None:
     assert all(src.startswith("data:audio/wav;base64,") for src in players)
     assert "spectrogram of a, before" in str(page.all("img")[0]["alt"])
     assert "loudest 5, quietest 20" in page.text
+
+
+def test_what_cannot_be_shown_before_transform_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(preview.NothingToShowError, match="the page of a run shows it, in the part Data"):
+        preview.write(tmp_path / "page.html", load("cancer-mlp"), tmp_path, 2)

@@ -11,7 +11,7 @@ from pipeline.report.recorded import Recorded
 
 SPLITS = ("train", "eval", "test")
 MANY = 60  # classes in a chart
-MOST = 40  # distances in a table
+MOST = 12  # distances in a table
 DISTANCES = {"skew": "skew, from train", "drift": "drift, from the last run's data"}
 
 
@@ -22,6 +22,7 @@ def make(run: Recorded) -> dict[str, Any]:
     counts = {split: _histogram(one) for split, one in statistics.items()}
     return {
         "figure": _counts(counts),
+        "uncounted": _uncounted(statistics),
         "features": _features(statistics),
         "anomalies": _anomalies(run),
         "distances": _distances(run),
@@ -54,6 +55,14 @@ def _histogram(dataset: Any, wanted: str = "label") -> dict[str, int]:
             buckets = feature.string_stats.rank_histogram.buckets
             return {one.label: int(one.sample_count) for one in buckets}
     return {}
+
+
+def _uncounted(statistics: dict[str, Any]) -> str:
+    """Instead of the classes, where there are none."""
+    if not statistics:
+        return "The run ended before the data was counted."
+    told = ", ".join(f"{split} {one.num_examples:,}" for split, one in statistics.items())
+    return f"{told}: the labels are no classes."
 
 
 def _counts(counts: dict[str, dict[str, int]]) -> dict[str, Any] | None:

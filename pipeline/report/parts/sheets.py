@@ -42,7 +42,7 @@ def augmented(run: Recorded) -> list[dict[str, Any]]:
     name = str(data["modality"])
     kind = modality.look_up(name)
     spec = Spec.model_validate(model["spec"])
-    policy = kind.Policy.model_validate(run.setting("augment") or {})
+    policy = kind.Policy.model_validate(run.setting("augment") or {}).fitted(spec)
     if name != "image" and not policy.changes():
         return []
     stored = examples.one_of_each(split, AUGMENTED)
@@ -67,5 +67,7 @@ def augmented(run: Recorded) -> list[dict[str, Any]]:
 def _label(spec: Any, label: Any) -> str:
     """A class by its name; what is no class as a number."""
     value = label.numpy()
+    if spec.task == "anomaly":
+        return "anomaly" if value else "normal"
     is_class = value.ndim == 0 and value.dtype.kind in "iu" and 0 <= value < len(spec.labels)
     return str(spec.labels[int(value)]) if is_class else " ".join(f"{one:.4g}" for one in value.reshape(-1)[:8])

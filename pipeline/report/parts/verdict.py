@@ -160,6 +160,7 @@ def _models(run: Recorded) -> dict[str, Any] | None:
         if any(value is not None for value in values):
             shown = [words.number(one) if key == "macs" else _percent(one) for one in values]
             rows.append([title, *shown, ""])
+    rows = [row for row in rows if set(row[1:3]) != {"–"}]  # a part of the chain knows less
     made = (small or {}).get("label") or "–"
     told = {"columns": ["", "float", f"compressed: {made}", "change"], "rows": rows}
     return {**told, "level": f"{level:.0%}" if counted else ""}
