@@ -40,6 +40,13 @@ def read(path: str, name: str, columns: list[str] | None) -> Iterator[tuple[int,
         raise BadExampleError(f"{name}: can't be read ({getattr(error, 'strerror', None) or error})") from error
 
 
+def line(cells: list[str]) -> str:
+    """One line of CSV; a line break within a cell becomes a blank."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow([" ".join(cell.split()) for cell in cells])
+    return text.getvalue()
+
+
 def _csv(file: Any, name: str, columns: list[str] | None, between: str) -> Iterator[tuple[int, dict[str, str]]]:
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     reader = csv.reader(text, delimiter=between, strict=True)

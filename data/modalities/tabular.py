@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import json
 import math
 from collections.abc import Iterator
@@ -116,7 +115,7 @@ def stream(path: str, name: str, config: Config, split: SplitConfig) -> Iterator
     more = [decides] if decides and decides not in wanted else []
     for number, cells in rows.read(path, name, [*wanted, *more]):
         place = f"{name}, row {number}"
-        line = _line([cells[column] for column in config.inputs])
+        line = rows.line([cells[column] for column in config.inputs])
         found: dict[str, Any] = {
             modality.PATH: f"{name}:{number}",
             modality.CONTENT: hashlib.sha256(line.encode()).hexdigest(),
@@ -139,13 +138,6 @@ def stream(path: str, name: str, config: Config, split: SplitConfig) -> Iterator
         if decides:
             found[modality.DECIDES] = cells[decides]
         yield found
-
-
-def _line(cells: list[str]) -> str:
-    """One line of CSV."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow([" ".join(cell.split()) for cell in cells])
-    return text.getvalue()
 
 
 def _value(cell: str, kind: str, column: str, place: str, config: Config) -> float | str:
