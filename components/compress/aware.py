@@ -117,6 +117,6 @@ def export(model: tf_keras.Model, context: Context) -> bytes:
     """Converts the simulated ranges to int8 kernels; the ranges are in the model, so there is no calibration."""
     import tensorflow as tf
 
-    converter = context.converter(model)
+    converter = context.converter(model, unrolled=True)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     return bytes(converter.convert())

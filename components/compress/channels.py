@@ -25,6 +25,8 @@ PASSING = {
     *(f"{kind}Pooling{rank}D" for kind in ("Max", "Average", "GlobalMax", "GlobalAverage") for rank in (1, 2)),
     *(f"{kind}{rank}D" for kind in ("ZeroPadding", "Cropping", "UpSampling") for rank in (1, 2)),
 }
+# Of ours, by the names under which Keras knows them, those that lay channels one behind the other.
+JOINING = {"modelmill>BothWays"}
 NORMS = {"BatchNormalization", "LayerNormalization"}
 DEPTHWISE = {"DepthwiseConv1D", "DepthwiseConv2D"}
 CONVOLUTIONS = {"Conv1D", "Conv2D", "Conv1DTranspose", "Conv2DTranspose", "SeparableConv1D", "SeparableConv2D"}
@@ -80,6 +82,7 @@ class Channels:
 
     def _visit(self, node: Any) -> None:
         import tensorflow as tf
+        import tf_keras
 
         layer, kind = node.layer, type(node.layer).__name__
         tensors = list(node.keras_inputs)
@@ -93,7 +96,7 @@ class Channels:
             return
         if kind in WIDTHS:
             made = self._new(int(layer.get_config()[WIDTHS[kind]]), layer)
-        elif kind == "Concatenate":
+        elif kind == "Concatenate" or tf_keras.utils.get_registered_name(type(layer)) in JOINING:
             made = tuple(piece for layout in layouts for piece in layout)
         elif kind == "Flatten" and tensors[0].shape.rank > 2:
             positions = int(np.prod(tensors[0].shape[1:-1]))
@@ -110,9 +113,12 @@ class Channels:
 
     def _barrier(self, layer: Any, kind: str, tensors: list[Any], layouts: list[Layout]) -> str:
         """Why a layer can't be seen through; empty if it can."""
+        import tf_keras
         from tf_keras import layers
 
         config = layer.get_config()
+        if tf_keras.utils.get_registered_name(type(layer)) in JOINING:
+            return ""
         if type(layer) is not getattr(layers, kind, None):
             return f"what {kind} does with channels is not known"
         if self._calls[layer.name] > 1:

@@ -105,9 +105,12 @@ class Context:
         """float32 [batch]: what training makes small, of labels (as batches have them) and the bare model's answers."""
         return task.look_up(self.stored.spec.task).loss(labels, answers)
 
-    def converter(self, model: tf_keras.Model) -> tf.lite.TFLiteConverter:
-        """A converter of the served model: from uint8 (or the like) to probabilities."""
-        return serving.converter(model, self.stored.spec)
+    def converter(self, model: tf_keras.Model, unrolled: bool = False) -> tf.lite.TFLiteConverter:
+        """A converter of the served model: from uint8 (or the like) to probabilities.
+
+        Args: unrolled: recurrent layers without loops; needed by who looks for the ranges of activations.
+        """
+        return serving.converter(model, self.stored.spec, unrolled)
 
     def calibration(self, count: int) -> Iterator[tf.Tensor]:
         """`count` train examples, not augmented, each as a batch of one of the flatbuffer's input."""

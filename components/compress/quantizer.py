@@ -66,8 +66,9 @@ class Quantizer:
         with TemporaryDirectory() as folder:
             path = Path(folder, "float.tflite")
             path.write_bytes(content)
-            kernels = anatomy.read(path).kernels
-        self.operators = list(dict.fromkeys(kernel.names[1] for kernel in kernels))
+            found = anatomy.read(path)
+        self.operators = list(dict.fromkeys(kernel.names[1] for kernel in found.kernels))
+        self.loops = "WHILE" in found.operators
 
     def quantize(self, kind: Kind, spared: Sequence[str] = (), instead: Kind = "float32") -> bytes:
         """The whole model as `kind`, but for `spared` operators."""

@@ -71,9 +71,12 @@ def shares(errors: dict[str, dict[float, float]], sizes: dict[str, int], sparsit
 def quantizing(model: tf_keras.Model, context: Context) -> dict[str, dict[str, float]]:
     """Method -> layer (or "all") -> error of the answers when it alone is quantized."""
     examples = [one.numpy()[0] for one in context.calibration(EXAMPLES)]
-    made = Quantizer(bytes(context.converter(model).convert()), examples)
+    whole = Quantizer(bytes(context.converter(model).convert()), examples)
+    # Ranges of what is computed in a loop's body can't be found.
+    ranged = Quantizer(bytes(context.converter(model, unrolled=True).convert()), examples) if whole.loops else whole
     found = {}
     for method, kind in KINDS.items():
+        made = ranged if kind == "int8" else whole
         harms = {one.operator.split(";")[-1]: one.error for one in made.harms(kind)}
         found[method] = {"all": made.error(made.quantize(kind)), **harms}
     return found

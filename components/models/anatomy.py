@@ -6,7 +6,7 @@ Counted in the flatbuffer itself, so in what a device runs: batch normalisations
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,24 +89,46 @@ def read(path: Path | str) -> Anatomy:
 
     model = schema.ModelT.InitFromPackedBuf(Path(path).read_bytes(), 0)
     found, counted = Anatomy(), set[int]()
-    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
-    for graph in model.subgraphs:
-        part = _Graph(model, graph, schema)
-        for operator in graph.operators:
-            code = model.operatorCodes[operator.opcodeIndex]
-            name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+    rounds = _rounds(model, schema)
+    if None in rounds.values():
+        found.macs = None
+    for number, graph in enumerate(model.subgraphs):
+        part, times = _Graph(model, graph, schema), rounds.get(number) or 1
+        for name, operator in _operators(model, graph, schema):
             found.operators += [] if name in found.operators else [name]
-            if name == "WHILE":
-                found.macs = None
             weights = part.visit(name, operator)
             for tensor in weights:
                 if graph.tensors[tensor].buffer not in counted:
                     counted.add(graph.tensors[tensor].buffer)
                     found.parameters += part.size(tensor)
+            macs = times * part.macs(name, operator)
             kernel = part.kernel(name, operator, weights)
-            found.kernels += [kernel] if kernel else []
+            found.kernels += [replace(kernel, macs=macs)] if kernel else []
             if found.macs is not None:
-                found.macs += kernel.macs if kernel else part.macs(name, operator)
+                found.macs += macs
+    return found
+
+
+def _operators(model: Any, graph: Any, schema: Any) -> Iterator[tuple[str, Any]]:
+    """The operators of a subgraph with their names."""
+    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+    for operator in graph.operators:
+        code = model.operatorCodes[operator.opcodeIndex]
+        yield names[max(code.builtinCode, code.deprecatedBuiltinCode)], operator
+
+
+def _rounds(model: Any, schema: Any) -> dict[int, int | None]:
+    """Of each loop's body: how often it runs, if the loop counts from 0 to a constant."""
+    found: dict[int, int | None] = {}
+    for graph in model.subgraphs:
+        for name, operator in _operators(model, graph, schema):
+            if name != "WHILE":
+                continue
+            condition = model.subgraphs[operator.builtinOptions.condSubgraphIndex]
+            asked = [one.inputs[1] for less, one in _operators(model, condition, schema) if less == "LESS"]
+            data = model.buffers[condition.tensors[asked[0]].buffer].data if len(condition.operators) == 1 else None
+            times = None if data is None or len(data) != 4 else int(np.asarray(data).view(np.int32)[0])
+            found[operator.builtinOptions.bodySubgraphIndex] = times
     return found
 
 

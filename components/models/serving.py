@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.models import flatbuffer, frontend, unroll
+from components.models import flatbuffer, frontend, recurrence
 from components.models.input import normalise
 from data import modality, task
 from data.modality import Spec
@@ -33,14 +33,19 @@ def served(model: tf_keras.Model, spec: Spec, batch: int | None = None) -> tf_ke
     return tf_keras.Model(inputs, task.look_up(spec.task).answer(model(normalised), normalised, spec))
 
 
-def converter(model: tf_keras.Model, spec: Spec) -> tf.lite.TFLiteConverter:
+def converter(model: tf_keras.Model, spec: Spec, unrolled: bool = False) -> tf.lite.TFLiteConverter:
     """A converter of the served model: one example at a time, builtin ops only, no quantization yet.
 
     What it quantizes, if it is told to, is what stands behind the front-end of a model that has one.
+
+    Args:
+      model: the bare one.
+      spec: of the examples.
+      unrolled: recurrent layers without loops, in whose bodies ranges of activations can't be found.
     """
     front, rest = frontend.split(model)
     if front is None:
-        return _converter(served(unroll.unrolled(model), spec, batch=1))
+        return _converter(served(recurrence.stateless(model, unrolled), spec, batch=1))
     return _Behind(front, rest, spec)
 
 
@@ -75,9 +80,9 @@ class _Behind:
 
         waves = tf_keras.Input(spec.shape, batch_size=1, dtype=spec.dtype, name="inputs")
         features = tf_keras.Input(front.output_shape[1:], batch_size=1, name="features")
-        probabilities = tf_keras.layers.Softmax(name="probabilities", dtype="float32")(rest(features))
+        answer = task.look_up(spec.task).answer(rest(features), features, spec)
         self.__dict__["_front"] = tf_keras.Model(waves, front(normalise(waves, spec)))
-        self.__dict__["_rest"] = _converter(tf_keras.Model(features, probabilities))
+        self.__dict__["_rest"] = _converter(tf_keras.Model(features, answer))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._rest, name)

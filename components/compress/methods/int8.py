@@ -65,7 +65,7 @@ def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
 
 def _float(model: tf_keras.Model, config: Config, examples: list[np.ndarray], context: Context) -> bytes:
     """The input stays as it is, the output float32."""
-    converter = _optimizing(context.converter(model), config)
+    converter = _optimizing(context.converter(model, unrolled=True), config)
     converter.representative_dataset = lambda: ([one] for one in examples)
     return bytes(converter.convert())
 

@@ -1,12 +1,12 @@
 """A recurrent network: LSTM or GRU layers, in one direction or both, of time series of any length.
 
-It trains in a loop over steps. Flatbuffers have the loop unrolled (serving.converter): a fused LSTM keeps its state
-from one call to the next, and its weights are not quantized.
+Flatbuffers have its layers in operations of our own (components/models/layers/recurrent.py): a fused LSTM keeps its
+state from one call to the next, and its weights are not quantized.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -49,8 +49,20 @@ def build(config: Config, spec: Spec) -> tf_keras.Model:
         if config.layer_dropout and place:
             features = layers.Dropout(config.layer_dropout)(features)
         sequences = place < len(config.units) - 1 or config.pool == "mean"
-        layer = made(units, return_sequences=sequences)
-        features = (layers.Bidirectional(layer) if config.bidirectional else layer)(features)
+        if config.bidirectional:
+            features = _both_ways(made, units, sequences, features)
+        else:
+            features = made(units, return_sequences=sequences)(features)
     if config.pool == "mean":
         features = layers.GlobalAveragePooling1D()(features)
     return tf_keras.Model(inputs, family.head(features, config, spec), name="rnn")
+
+
+def _both_ways(made: Any, units: int, sequences: bool, features: tf_keras.KerasTensor) -> tf_keras.KerasTensor:
+    """Two layers of their own: of Keras' Bidirectional compression knows nothing."""
+    from tf_keras import layers
+
+    from components.models.layers.recurrent import BothWays
+
+    read = [made(units, return_sequences=sequences, go_backwards=backwards)(features) for backwards in (False, True)]
+    return BothWays()(read) if sequences else layers.Concatenate()(read)
