@@ -12,12 +12,13 @@ from data.modality import Column, Spec
 CLASSES = ("a", "b", "c")
 SMALL: dict[str, dict[str, Any]] = {
     "cnn": {"filters": (4, 8), "dense": (16,)},
+    "conv1d": {"filters": (16, 16)},
     "resnet": {"blocks": (1, 1), "filters": (4, 8)},
     "transfer": {"network": "VGG16", "weights": "none", "cut": "block1_pool", "pixels": "unit"},
     "vit": {"patch": 2, "width": 8, "depth": 2, "heads": 2},
     "bert": {"width": 8, "depth": 1, "heads": 2, "hidden": 16, "block_dropout": 0, "attention_dropout": 0},
     "mlp": {"widths": (16,)},
-    "rnn": {"units": (8,), "bidirectional": True},
+    "rnn": {"units": (8,), "bidirectional": True, "pool": "mean"},
     "transformer_encoder": {"width": 8, "depth": 1, "heads": 2, "hidden": 16},
 }
 
@@ -93,5 +94,5 @@ def series() -> Problem:
     return Problem(spec, inputs, labels, inputs[:4])
 
 
-# By modality: the first that a family takes is the one it is tested with.
+# By modality.
 PROBLEMS = {"image": image, "audio": audio, "text": text, "tabular": tabular, "series": series}

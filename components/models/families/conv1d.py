@@ -1,4 +1,4 @@
-"""Convolutions along time, plain or depthwise separable (DS-CNN), dilated, causal; for waveforms behind a spectrum.
+"""Convolutions along time, plain or depthwise separable (DS-CNN), dilated, causal: of series or waveforms' spectra.
 
 Zhang et al., 2017 (Hello Edge: Keyword Spotting on Microcontrollers) for the separable blocks, Bai et al., 2018 (An
 Empirical Evaluation of Generic Convolutional and Recurrent Networks) for dilated, causal ones.
@@ -17,7 +17,7 @@ from data.modality import Spec
 if TYPE_CHECKING:
     import tf_keras
 
-MODALITIES = ("audio",)
+MODALITIES = ("audio", "series")
 
 
 class Config(family.FamilyConfig):
@@ -55,16 +55,21 @@ class Config(family.FamilyConfig):
 
 
 def build(config: Config, spec: Spec) -> tf_keras.Model:
-    """Waveforms float32 [batch, samples] to logits [batch, classes].
+    """Waveforms float32 [batch, samples], or series [batch, steps, channels], to what the task learns, such as logits.
+
+    Steps that were padded count as all others; a channel tells which they are.
 
     Raises:
-      ValueError: the front-end's settings do not suit the waveforms.
+      ValueError: the front-end's settings do not suit the waveforms, or there are none.
     """
     import tf_keras
     from tf_keras import layers
 
-    inputs = family.inputs(spec)
-    features = config.frontend.layer(spec.sample_rate, spec.shape[0])(inputs)
+    inputs = features = family.inputs(spec)
+    if spec.sample_rate:
+        features = config.frontend.layer(spec.sample_rate, spec.shape[0])(inputs)
+    elif config.frontend != FrontEnd():
+        raise ValueError(f"model.frontend: it is for waveforms, but the examples are {spec.modality}; leave it out")
     # Convolutions over time x 1, the features as channels: the same as Conv1D, of which TF-MOT's quantization-aware
     # training knows nothing (model-optimization#362).
     features = layers.Reshape((features.shape[1], 1, features.shape[2]))(features)
