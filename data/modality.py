@@ -141,6 +141,8 @@ class Modality(Protocol):
         their own. Raises BadExampleError.
         """
 
+    # A modality whose inputs are bytes, uint8, says BYTES = True: flatbuffers of integers alone take them as they are.
+
     # A modality whose files hold many examples offers two functions more, and its Config a field `files`, the pattern
     # (where that may be empty, a file is an example if it is):
     #   stream(path, name, config, split) -> Iterator[Features]: in place of `examples`, without reading a file whole;

@@ -173,14 +173,18 @@ def predict(
     done = subprocess.run([sys.executable, client, *files], capture_output=True, text=True, check=False)
     # The interpreter of the flatbuffer tells which kernels it uses; nobody has asked.
     told = "\n".join(line for line in done.stderr.splitlines() if not line.startswith("INFO: "))
-    if done.returncode:
-        _stop(2 if done.returncode == 2 else 1, told or f"{client} failed with exit code {done.returncode}")
-    if told:
-        typer.echo(told, err=True)
+    if done.returncode not in (0, 2):
+        _stop(1, told or f"{client} failed with exit code {done.returncode}")
+    if not done.stdout and done.returncode:
+        _stop(2, told)
     if sys.stdout.isatty() and not as_json:
         _show_predictions([json.loads(line) for line in done.stdout.splitlines() if line.strip()])
     else:
         typer.echo(done.stdout, nl=False)
+    if done.returncode:  # some of the files could not be read, the others are answered
+        _stop(2, told)
+    if told:
+        typer.echo(told, err=True)
 
 
 def _versions(folder: Path) -> str:
@@ -194,19 +198,27 @@ def _show_predictions(predictions: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    classes = all("label" in found for found in predictions)
-    columns = ("file", "label", "probability", "next") if classes else ("file", "answer")
-    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for found in predictions:
-        # Each client gives, beside the file, its task's answer: numbers by name; and the label if there are classes.
-        (answer,) = (value for value in found.values() if isinstance(value, dict))
-        ranked = sorted(answer.items(), key=lambda item: -item[1])
-        if classes:
-            others = ", ".join(f"{label} {p:.3f}" for label, p in ranked[1:3])
-            table.add_row(found["file"], str(found["label"]), f"{ranked[0][1]:.3f}", others)
-        else:
-            table.add_row(found["file"], ", ".join(f"{label} {value:.4g}" for label, value in ranked))
+    rows = [_prediction(found) for found in predictions]
+    table = Table("file", *(rows[0] if rows else ()), box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for found, row in zip(predictions, rows, strict=True):
+        table.add_row(found["file"], *row.values())
     Console().print(table)
+
+
+def _prediction(found: dict[str, Any]) -> dict[str, str]:
+    """What a client tells of one example, by column: each names its task's answer, numbers by name in an object."""
+    (name,) = (key for key, value in found.items() if isinstance(value, dict))
+    ranked = sorted(found[name].items(), key=lambda item: -item[1])
+    if "label" in found:  # one of several classes
+        others = ", ".join(f"{label} {p:.3f}" for label, p in ranked[1:3])
+        return {"label": str(found["label"]), "probability": f"{ranked[0][1]:.3f}", "next": others}
+    if len(ranked) == 1:
+        return {name: f"{ranked[0][1]:.6g}"}
+    if name == "probabilities":  # any number of labels, each by itself
+        there = [f"{label} {p:.3f}" for label, p in ranked if p > 0.5]
+        others = ", ".join(f"{label} {p:.3f}" for label, p in ranked[len(there) :][:2])
+        return {"labels": ", ".join(there) or "none", "next": others}
+    return {name: ", ".join(f"{label} {value:.4g}" for label, value in ranked)}
 
 
 def _program() -> list[str]:

@@ -138,6 +138,12 @@ def _fitting(experiment: Experiment, source: str) -> Experiment:
         raise ExperimentError(source, [f"train.class_weights: data.task {asked} has no classes; leave it out"])
     if experiment.train.oversample and not task.look_up(asked).CLASSES:
         raise ExperimentError(source, [f"train.oversample: data.task {asked} has no classes; leave it out"])
+    integers = any(step.get("io") == "integer" for chain in experiment.compress.chains for step in chain)
+    kind, preset = experiment.data.modality, experiment.compress.preset
+    if integers and not getattr(modality.look_up(kind), "BYTES", False):
+        found = f"compress: int8 with io: integer takes bytes as they are, but an example of {kind} has none"
+        advice = f"give chains of your own instead of preset: {preset}" if preset else "leave io out"
+        raise ExperimentError(source, [f"{found}; {advice}"])
     try:
         experiment.compress.check(asked)
         return experiment.model_copy(update={"evaluate": experiment.evaluate.resolved(asked)})

@@ -25,6 +25,7 @@ PATTERN = "*/*"
 DESCRIBED = ("image", modality.LABEL, "height", "width")
 INPUT = "image"
 CLIENT = "data.clients.image"
+BYTES = True
 # More pixels than any camera gives, fewer than a decompression bomb needs; and from where Pillow itself refuses.
 MAX_PIXELS, PILLOW_REFUSES = 100_000_000, 178_956_970
 FORMATS = ("PNG", "JPEG")

@@ -187,6 +187,33 @@ def test_predict_on_what_is_not_there(pushed: Path) -> None:
         assert "INFO" not in done.stderr
 
 
+# What the clients print for each task (data/clients), and what a person sees of it.
+ANSWERS = [
+    ({"prediction": {"prediction": 152.25}}, ("prediction", "152.25")),
+    ({"score": {"score": 0.0123456}}, ("score", "0.0123456")),
+    ({"probabilities": {"a": 0.1, "b": 0.9, "c": 0.75}}, ("labels", "b 0.900, c 0.750", "a 0.100")),
+    ({"probabilities": {"a": 0.1, "b": 0.2}}, ("labels", "none", "b 0.200, a 0.100")),
+    ({"label": "a", "probabilities": {"a": 0.75, "b": 0.25}}, ("label", "0.750", "b 0.250")),
+]
+
+
+@pytest.mark.parametrize(("answer", "wanted"), ANSWERS)
+def test_what_is_shown_suits_the_task(pushed: Path, answer: dict[str, Any], wanted: tuple[str, ...]) -> None:
+    line = json.dumps({"file": "rows.csv:2", **answer})
+    (pushed / "1" / "client.py").write_text(f"print({line!r})")
+    text = on_a_terminal("predict", str(pushed / "1"), str(pushed.parent / "a.png"))
+    assert all(part in text for part in ("rows.csv:2", *wanted)), text
+    assert json.loads(modelmill("predict", pushed / "1", pushed.parent / "a.png").stdout) == json.loads(line)
+
+
+def test_one_file_that_cannot_be_read_does_not_hide_the_answers_to_the_others(pushed: Path) -> None:
+    told = 'print(\'{"file": "a", "score": {"score": 1.0}}\')'
+    code = f'import sys\n{told}\nprint("b: no CSV", file=sys.stderr)\nsys.exit(2)'
+    (pushed / "1" / "client.py").write_text(code)
+    done = modelmill("predict", pushed / "1", pushed.parent / "a.png")
+    assert done.returncode == 2 and '"score": 1.0' in done.stdout and "b: no CSV" in done.stderr
+
+
 def test_newer_versions_count_higher(pushed: Path) -> None:
     for number in (2, 10):
         (pushed / str(number)).mkdir()

@@ -290,3 +290,17 @@ def test_files_of_a_model_are_looked_for_and_count_by_their_content(tmp_path: Pa
     assert digests[0] != digests[1]
     with pytest.raises(ExperimentError, match="the package nosuch is not installed"):
         load(str(path), [model.replace("mine.h5", "'nosuch:mine.h5'")])
+
+
+@pytest.mark.parametrize(
+    ("compress", "advice"),
+    [
+        ({"chains": [[{"int8": {"io": "integer"}}]]}, "leave io out"),
+        ({"preset": "microcontroller"}, "give chains of your own instead of preset: microcontroller"),
+    ],
+)
+def test_integers_alone_are_refused_where_no_bytes_go_in(tmp_path: Path, compress: object, advice: str) -> None:
+    assert load(written(tmp_path, {**GOOD, "compress": compress}))
+    data = {"modality": "tabular", "sample": "cancer", "label": "diagnosis", "numeric": ["mean_radius"]}
+    (told,) = problems(tmp_path, {"data": data, "model": {"family": "mlp"}, "compress": compress})
+    assert "io: integer takes bytes as they are, but an example of tabular has none" in told and advice in told
