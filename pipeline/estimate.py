@@ -20,7 +20,7 @@ STEPS, OTHER_NODES = 5, 60.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """Sentences on what a run takes at most, or on why that is not known.
+    """Sentences on what a run takes, or on why that is not known.
 
     Attributes:
       run: of the whole.
@@ -50,9 +50,9 @@ def told(experiment: Experiment, examples: int, classes: Sequence[str]) -> Estim
     compression = experiment.compress.seconds(epoch)
     minutes = (OTHER_NODES + experiment.train.epochs * epoch + compression) / 60
     return Estimate(
-        f"about {minutes:.1f} minutes at most: {experiment.train.epochs} epochs of training of {epoch:.2f} s each, "
+        f"roughly {minutes:.1f} minutes: {experiment.train.epochs} epochs of training of {epoch:.2f} s each, "
         f"measured without augmentation, {compression / 60:.1f} minutes of compression, and a minute for all else",
-        f"about {compression / 60:.1f} minutes at most",
+        f"roughly {compression / 60:.1f} minutes",
     )
 
 

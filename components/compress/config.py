@@ -12,9 +12,9 @@ from components.compress.search import SearchConfig
 from data import plugins, task
 from data.config import Strict
 
-# Seconds that a chain takes besides its epochs: to convert, to measure. And how long an epoch of fine-tuning takes,
-# with pruning, clustering or quantization simulated, relative to one of training. Both roughly.
-CHAIN, TUNING = 5.0, 1.5
+# Roughly: seconds to load TensorFlow and the data; those of a chain besides its epochs, to trace, convert and measure;
+# how long an epoch of fine-tuning takes, with fewer bits or zeros simulated, relative to one of training.
+START, CHAIN, TUNING = 20.0, 10.0, 1.5
 CALIBRATION = "calibration_error"
 Candidate = Literal["quality", "balanced", "compact"]
 
@@ -103,6 +103,6 @@ class CompressConfig(Strict):
         return len(self.chains) + self.search.max_trials, epochs + self.search.max_trials * longest * space.epochs
 
     def seconds(self, epoch: float) -> float:
-        """How long all of it takes at most, roughly, one chain after the other; `epoch`: seconds of one of training."""
+        """How long all of it takes, roughly, one chain after the other; `epoch`: seconds of one of training."""
         chains, epochs = self.cost()
-        return chains * CHAIN + epochs * epoch * TUNING
+        return START + chains * CHAIN + epochs * epoch * TUNING

@@ -71,7 +71,7 @@ def _takes(work: dict[str, Any], config: CompressConfig) -> str:
     if not pace:
         return ""
     epoch = pace["seconds_per_epoch"]
-    return f": about {config.seconds(epoch) / 60:.1f} minutes at most, by the {epoch:.2f} s of an epoch of training"
+    return f": roughly {config.seconds(epoch) / 60:.1f} minutes, by the {epoch:.2f} s of an epoch of training"
 
 
 def _as_restored(checkpoints: Path, folders: list[Path]) -> bool:
