@@ -85,7 +85,9 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
     data_gate = DataGate(
         statistics=statistics.outputs["statistics"],
         anomalies=validator.outputs["anomalies"],
-        config=gate_config(experiment.validation, data, judge.slices or (), (str(judge.metric), *judge.also)),
+        config=gate_config(
+            experiment.validation, data, judge.slices or (), (str(judge.metric), *judge.also), experiment.split
+        ),
         history=places.history,
         code=code("components.validate.executor"),
         last=last.outputs["statistics"],

@@ -15,7 +15,7 @@ from components.validate import executor, lookup
 from components.validate.config import ValidateConfig
 from components.validate.statistics import Executor
 from data import modality, task
-from data.config import DataConfig
+from data.config import DataConfig, SplitConfig
 
 # The gate compares the labels of the splits, all of them.
 LABELS = 100_000
@@ -58,13 +58,18 @@ def example_validator(statistics: BaseChannel, schema: BaseChannel) -> tfx.compo
 
 
 def gate_config(
-    validate: ValidateConfig, data: DataConfig, slices: tuple[str, ...], metrics: tuple[str, ...] = ()
+    validate: ValidateConfig,
+    data: DataConfig,
+    slices: tuple[str, ...],
+    metrics: tuple[str, ...] = (),
+    split: SplitConfig | None = None,
 ) -> str:
     """What DataGate takes as `config`, canonical JSON; `metrics` are those that evaluations tell."""
     content = {
         "validate": validate.model_dump(mode="json"),
         "slices": list(slices),
         "input": modality.look_up(data.modality).INPUT,
+        "apart": split.column if split else None,
         "classes": task.look_up(data.task).CLASSES,
         "two_classes": any(task.metric(data.task, name).two_classes for name in metrics),
     }

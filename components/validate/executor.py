@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +40,15 @@ def check(
       GateRefusedError: with a table of the anomalies.
     """
     validate = ValidateConfig.model_validate(config["validate"])
+    # Each input is a new one; and by a column that parts the splits they differ on purpose.
+    free = {config["input"], config["apart"]}
     counted = _statistics(statistics)
     rows = [
         *_split_rows(counted),
         *(_label_rows(counted, config["two_classes"]) if config["classes"] else ()),
         *_slice_rows(counted, config["slices"], config["input"]),
-        *_judged(_anomaly_rows(anomalies, config["input"]), validate),
-        *_judged(_distance_rows(counted, last and _statistics(last), config["input"], validate), validate),
+        *_judged(_anomaly_rows(anomalies, free), validate),
+        *_judged(_distance_rows(counted, last and _statistics(last), free, validate), validate),
     ]
     refused = [row for row in rows if not row.passed]
     if refused:
@@ -138,14 +140,14 @@ def _slice_rows(counted: dict[str, Statistics], slices: list[str], model_input: 
             yield Gate(gate="data", metric="slices", slice=name, passed=False, reason=reason)
 
 
-def _anomaly_rows(anomalies: Artifact, model_input: str) -> Iterator[Gate]:
-    """TFDV's findings, split by split. That an input (a text, say) is a new one is none, however few there are."""
+def _anomaly_rows(anomalies: Artifact, free: Collection[str]) -> Iterator[Gate]:
+    """TFDV's findings, split by split. That a feature of `free` (a text, say) has a new value is none."""
     for split in decode_split_names(anomalies.split_names):
         content = Path(anomalies.uri, f"Split-{split}", "SchemaDiff.pb").read_bytes()
         found = {
             feature: info
             for feature, info in anomalies_pb2.Anomalies.FromString(content).anomaly_info.items()
-            if feature != model_input or {reason.type for reason in info.reason} != {_NEW_VALUES}
+            if feature not in free or {reason.type for reason in info.reason} != {_NEW_VALUES}
         }
         for feature, info in sorted(found.items()):
             text = f"{info.short_description}: {info.description}"
@@ -155,13 +157,13 @@ def _anomaly_rows(anomalies: Artifact, model_input: str) -> Iterator[Gate]:
 
 
 def _distance_rows(
-    counted: dict[str, Statistics], last: dict[str, Statistics] | None, model_input: str, validate: ValidateConfig
+    counted: dict[str, Statistics], last: dict[str, Statistics] | None, free: Collection[str], validate: ValidateConfig
 ) -> Iterator[Gate]:
-    """Skew of each split from train, and drift of each split from the last run's, for every feature but the input."""
+    """Skew of each split from train, and drift of each split from the last run's, for every feature but `free`."""
     compared = [("skew", split, counted["train"], validate.skew) for split in counted if split != "train"]
     compared += [("drift", split, last[split], validate.drift) for split in counted if last and split in last]
     for metric, split, before, bound in compared:
-        features = [name for name in distance.names(before) if name != model_input]
+        features = [name for name in distance.names(before) if name not in free]
         for found in distance.distances(before, counted[split], features):
             passed = bound is None or found.value <= bound
             most = f", most of all of {found.peak}" if found.peak else ""

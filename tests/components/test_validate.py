@@ -95,9 +95,15 @@ def test_a_split_without_examples_is_refused(run_node: Any, prepared: SimpleName
 
 
 def gate(
-    statistics: Any, anomalies: Any, slices: tuple[str, ...] = ("label",), last: Any = None, **validate: Any
+    statistics: Any,
+    anomalies: Any,
+    slices: tuple[str, ...] = ("label",),
+    last: Any = None,
+    split: SplitConfig | None = None,
+    **validate: Any,
 ) -> Any:
-    config = gate_config(ValidateConfig(**validate), image.Config(path="x", height=1, width=1), slices)
+    data = image.Config(path="x", height=1, width=1)
+    config = gate_config(ValidateConfig(**validate), data, slices, split=split)
     more = {"last": last} if last else {}
     return DataGate(statistics=statistics, anomalies=anomalies, config=config, code="code", **more)
 
@@ -160,6 +166,13 @@ def test_a_value_that_train_never_had_is_an_anomaly_or_a_warning(run_node: Any) 
         run_node(gate(*given))
     (row,) = [row for row in rows_of(run_node(gate(*given, on_anomaly="warn"))) if row.warned]
     assert row.slice == "test/camera"
+
+
+def test_the_column_that_parts_the_splits_may_have_what_train_has_not(run_node: Any) -> None:
+    given = examples(run_node, train=SAME, eval=SAME, test=([1, 2], ["back", "top"]))
+    apart = SplitConfig(by="group", column="camera")
+    rows = rows_of(run_node(gate(*given, split=apart, skew=1)))
+    assert "test/camera" not in {row.slice for row in rows} and all(row.passed for row in rows)
 
 
 def test_empty_cells_are_an_anomaly_or_a_warning_behind_which_transform_goes_on(
