@@ -29,7 +29,7 @@ def test_dense_weights_of_few_values_stay_few_with_one_scale(
     )
     stored, network = store.load(Path(artifacts.rebuild(model.uri)))
     files = [str(path) for path in Path(transformed.uri, "Split-train").iterdir()]
-    context = Context(stored, {"train": Examples(files, stored.spec, 16)}, image.Policy(), 0, "test")
+    context = Context(stored, network, {"train": Examples(files, stored.spec, 16)}, image.Policy(), 0, "test")
     for layer in network.layers:
         if isinstance(layer, tf_keras.layers.Dense):
             layer.kernel.assign(np.linspace(-1, 1, 7)[np.digitize(layer.kernel.numpy(), [-0.2, -0.1, 0, 0.1, 0.2])])
