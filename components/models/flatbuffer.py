@@ -78,7 +78,9 @@ def slim(content: bytes, layers: Collection[str]) -> bytes:
         ends = {*map(int, graph.inputs), *map(int, graph.outputs)}
         for place, tensor in enumerate(graph.tensors):
             if place not in ends:
-                tensor.name = _short(tensor.name.decode(errors="replace"), layers).encode()
+                data = model.buffers[tensor.buffer].data
+                constant = data is not None and len(data) > 0
+                tensor.name = _short(tensor.name.decode(errors="replace"), layers, constant).encode()
     kept, places = [model.buffers[0]], {0: 0}  # by the format the first one is empty
 
     def moved(place: int) -> int:
@@ -97,12 +99,16 @@ def slim(content: bytes, layers: Collection[str]) -> bytes:
     return _packed(model)
 
 
-def _short(name: str, layers: Collection[str]) -> str:
-    """The layer's name alone, or nothing; what belongs to the front-end still says so."""
+def _short(name: str, layers: Collection[str], constant: bool) -> str:
+    """The layer's name alone, or nothing; what belongs to the front-end still says so.
+
+    Numbers keep some name: a kernel that an operation behind its layer was folded into has that operation's.
+    """
     if name.startswith(f"{frontend.NAME}/"):
         return f"{frontend.NAME}/"
     parts = [part.removeprefix("quant_") for one in name.split(";") for part in one.split("/")]
-    return next((part for part in parts if part in layers), "")
+    own = name.split(";")[0].split("/")
+    return next((part for part in parts if part in layers), own[-2:][0] if constant else "")
 
 
 def _packed(model: Any) -> bytes:

@@ -124,3 +124,6 @@ def test_a_slim_flatbuffer_answers_alike_and_still_tells_its_layers(kind: str, t
     assert rows[0] == rows[1] and [row["layer"] for row in rows[1]] == ["first", "last"]
     signature = Interpreter(model_path=str(slim)).get_signature_list()
     assert signature == Interpreter(model_path=str(whole)).get_signature_list() != {}
+    slim.write_bytes(flatbuffer.slim(whole.read_bytes(), ["first"]))  # what belongs to no layer keeps a name, too
+    rows = [measure.layers(path, ["first"], [], []) for path in (whole, slim)]
+    assert [row["layer"] for row in rows[1]] == [row["layer"] for row in rows[0]] and rows[1][-1]["layer"]
