@@ -1,4 +1,4 @@
-"""TFMA metrics of our own: figures of a task that TFMA has not, and thresholds on slices."""
+"""TFMA metrics of our own: the figures of a task, and thresholds on slices."""
 
 from __future__ import annotations
 
