@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from data import plugins
 from pipeline import cli, results
 from tests.docs.pages import PAGES, ROOT, commands, name, run_commands
 from tests.pipeline.tables import long, people
@@ -62,6 +63,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory, image_folder: Path) -> Ite
         patch.chdir(folder)
         patch.setattr("sys.argv", ["modelmill"])
         yield folder
+    plugins.forget(folder / "docs" / "examples" / "own" / "plugins")
 
 
 @pytest.mark.parametrize(("page", "words"), CHEAP_WORDS, ids=[" ".join(words) for _, words in CHEAP_WORDS])
