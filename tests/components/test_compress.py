@@ -246,15 +246,7 @@ def test_a_trial_that_fails_or_kills_its_process_leaves_the_others_theirs(
     assert calls[2] == ["prune", "int8"]
 
 
-def test_steps_that_chains_share_are_made_once_and_change_no_result(
-    trained: Any, prepared: SimpleNamespace, tmp_path: Path
-) -> None:
-    (model,) = trained.outputs["model"].get()
-    (examples,) = prepared.transform.outputs["transformed_examples"].get()
-    files = {
-        split: [str(path) for path in Path(examples.uri, f"Split-{split}").iterdir()] for split in ("train", "eval")
-    }
-    work = {"rebuild": artifacts.rebuild(model.uri), "files": files, "augment": {}, "metric": "accuracy", "seed": 0}
+def test_steps_that_chains_share_are_made_once_and_change_no_result(work: dict[str, Any], tmp_path: Path) -> None:
     pruned = method.parse_chain([{"prune": {"epochs": 1}}])
     both = method.parse_chain([{"prune": {"epochs": 1}}, "dynamic_range"])
     made = {}
@@ -267,7 +259,7 @@ def test_steps_that_chains_share_are_made_once_and_change_no_result(
             assert not (folder / artifacts.TRIAL_FILE).exists()  # its latency is measured when nothing else runs
             bench.finish(folder, folder)
         assert len(bench._tuned) == len(chains)
-        inputs = [one for one, _ in Examples(files["eval"], bench._stored.spec, 16).raw().as_numpy_iterator()]
+        inputs = [one for one, _ in Examples(work["files"]["eval"], bench._stored.spec, 16).raw().as_numpy_iterator()]
         made[name] = runtime.Flatbuffer(folder / artifacts.FLATBUFFER).predict_all(inputs)
         seconds = json.loads((folder / artifacts.TRIAL_FILE).read_text())["seconds"]
         assert seconds > 0.5

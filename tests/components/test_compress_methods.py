@@ -12,7 +12,6 @@ import pytest
 import tf_keras
 from PIL import Image
 
-from components import artifacts
 from components.compress import bench as benches
 from components.compress import method, records
 from components.compress.context import Context, steps
@@ -22,20 +21,6 @@ from components.models import anatomy, runtime, store
 from components.models.input import Examples
 from data.clients import image as client
 from data.modalities import image
-
-
-@pytest.fixture(scope="module")
-def files(prepared: SimpleNamespace) -> dict[str, list[str]]:
-    (transformed,) = prepared.transform.outputs["transformed_examples"].get()
-    folders = {split: Path(transformed.uri, f"Split-{split}") for split in ("train", "eval")}
-    return {split: [str(path) for path in folder.iterdir()] for split, folder in folders.items()}
-
-
-@pytest.fixture(scope="module")
-def learned(trained: Any) -> tuple[store.Stored, tf_keras.Model]:
-    (model,) = trained.outputs["model"].get()
-    tf_keras.backend.clear_session()  # the names of layers begin anew, as in a process of its own
-    return store.load(Path(artifacts.rebuild(model.uri)))
 
 
 @pytest.fixture

@@ -27,20 +27,6 @@ from data import task
 from data.modalities import image
 
 
-@pytest.fixture(scope="module")
-def files(prepared: SimpleNamespace) -> dict[str, list[str]]:
-    (transformed,) = prepared.transform.outputs["transformed_examples"].get()
-    folders = {split: Path(transformed.uri, f"Split-{split}") for split in ("train", "eval")}
-    return {split: [str(path) for path in folder.iterdir()] for split, folder in folders.items()}
-
-
-@pytest.fixture(scope="module")
-def learned(trained: Any) -> tuple[store.Stored, tf_keras.Model]:
-    (model,) = trained.outputs["model"].get()
-    tf_keras.backend.clear_session()  # the names of layers begin anew, as in a process of its own
-    return store.load(Path(artifacts.rebuild(model.uri)))
-
-
 def badly(model: tf_keras.Model) -> tf_keras.Model:
     """The same answers in float, but one neuron's values are so large that eight bits have no room for the others."""
     copied = tf_keras.models.clone_model(model)

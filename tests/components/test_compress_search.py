@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -117,15 +116,6 @@ def test_the_storage_of_another_search_is_refused(tmp_path: Path) -> None:
     hunt.open_study(path, "this", 2)
     with pytest.raises(hunt.ForeignStorageError, match="the storage of another search"):
         hunt.open_study(path, "that", 2)
-
-
-@pytest.fixture
-def work(trained: Any, prepared: SimpleNamespace) -> dict[str, Any]:
-    (model,) = trained.outputs["model"].get()
-    (examples,) = prepared.transform.outputs["transformed_examples"].get()
-    folders = {split: Path(examples.uri, f"Split-{split}") for split in ("train", "eval")}
-    files = {split: [str(path) for path in folder.iterdir()] for split, folder in folders.items()}
-    return {"rebuild": artifacts.rebuild(model.uri), "files": files, "augment": {}, "metric": "accuracy", "seed": 0}
 
 
 def test_a_killed_search_goes_on_and_all_results_are_kept(

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,15 +23,6 @@ CHAINS = [
     method.parse_chain(chain)
     for chain in (["float16"], [PRUNE], [PRUNE, "int8"], [{"structured": {"epochs": 1}}, "dynamic_range"], ["int8"])
 ]
-
-
-@pytest.fixture(scope="module")
-def work(trained: Any, prepared: SimpleNamespace) -> dict[str, Any]:
-    (model,) = trained.outputs["model"].get()
-    (examples,) = prepared.transform.outputs["transformed_examples"].get()
-    folders = {split: Path(examples.uri, f"Split-{split}") for split in ("train", "eval")}
-    files = {split: [str(path) for path in folder.iterdir()] for split, folder in folders.items()}
-    return {"rebuild": artifacts.rebuild(model.uri), "files": files, "augment": {}, "metric": "accuracy", "seed": 0}
 
 
 def die(metrics: dict[str, float], label: str) -> None:

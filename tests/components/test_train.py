@@ -25,15 +25,6 @@ from components.train.config import TrainConfig
 from data.modalities import image
 
 
-@pytest.fixture(scope="module")
-def files(prepared: SimpleNamespace) -> dict[str, list[str]]:
-    (examples,) = prepared.transform.outputs["transformed_examples"].get()
-    return {
-        split: [str(path) for path in Path(examples.uri, f"Split-{split}").iterdir()]
-        for split in ("train", "eval", "test")
-    }
-
-
 @pytest.fixture
 def work(
     tmp_path: Path, prepared: SimpleNamespace, image_config: image.Config, files: dict[str, list[str]]
