@@ -20,6 +20,7 @@ from components.models.input import Examples
 from components.models.learning import LearningConfig
 from components.models.loops import supervised
 from data import modality
+from tests.contracts.rows import Rows
 from tests.contracts.test_families import FAMILIES, PROBLEMS, SMALL, Problem
 
 # In CI a few; all of them with ALL_PAIRS=1 (make test-all).
@@ -34,26 +35,8 @@ def problem_of(name: str) -> Problem:
     return PROBLEMS[family.look_up(name).MODALITIES[0]]()
 
 
-class Rows(Examples):
-    """A split in memory: the problem's raw inputs, again and again."""
-
-    def __init__(self, problem: Problem, number: int) -> None:
-        super().__init__([], problem.spec, 8)
-        places = np.arange(number)
-        pairs = (problem.raw[places % len(problem.raw)], (places % 3).astype(np.int64))
-        self._pairs, self.number = tf.data.Dataset.from_tensor_slices(pairs), number
-
-    @property
-    def _parsed(self) -> tf.data.Dataset:
-        return self._pairs
-
-    @property
-    def count(self) -> int:
-        return self.number
-
-
 def examples_of(problem: Problem) -> dict[str, Examples]:
-    return {"train": Rows(problem, 16), "eval": Rows(problem, 8)}
+    return {"train": Rows(problem, 16, 8), "eval": Rows(problem, 8, 8)}
 
 
 STRATEGY = """

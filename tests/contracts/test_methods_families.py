@@ -8,40 +8,22 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 import tf_keras
 
 from components.compress import method
 from components.compress.context import Context, steps
 from components.models import family, runtime, store
-from components.models.input import Examples
 from data import modality, plugins
 from tests.contracts.chains import METHODS, chain
 from tests.contracts.problems import PROBLEMS, SMALL
+from tests.contracts.rows import Rows
 
 EVERY = [(one, other) for one in plugins.names(family.PACKAGE) for other in METHODS]
 # Each method and each family now and then: a step that shares no divisor with the numbers of both.
 PAIRS = EVERY if os.environ.get("ALL_PAIRS") else EVERY[:: math.ceil(len(EVERY) / 6) | 1]
-
-
-class Rows(Examples):
-    """A split in memory."""
-
-    def __init__(self, raw: np.ndarray, labels: np.ndarray, spec: Any) -> None:
-        super().__init__([], spec, 16)
-        self._pairs, self.number = tf.data.Dataset.from_tensor_slices((raw, labels)), len(raw)
-
-    @property
-    def _parsed(self) -> tf.data.Dataset:
-        return self._pairs
-
-    @property
-    def count(self) -> int:
-        return self.number
 
 
 @pytest.mark.slow
@@ -51,8 +33,7 @@ def test_it_ends_with_answers_or_with_a_reason(name: str, what: str, tmp_path: P
     tf_keras.utils.set_random_seed(0)
     kind = family.look_up(name)
     problem = PROBLEMS[kind.MODALITIES[0]]()
-    raw = np.concatenate([problem.raw] * 12)
-    rows = Rows(raw, np.arange(len(raw)) % 3, problem.spec)
+    rows = Rows(problem, 12 * len(problem.raw), 16)
     config = kind.Config.model_validate({"family": name, **SMALL.get(name, {})})
     stored = store.Stored(config, problem.spec, {}, "supervised", 16)
     policy = modality.look_up(problem.spec.modality).Policy()

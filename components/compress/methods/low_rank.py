@@ -23,9 +23,9 @@ FOLLOWS: tuple[str, ...] = ()
 NEEDS: tuple[str, ...] = ()
 UNDOES: dict[str, str] = {"prune": "prune after low_rank", "cluster": "cluster after low_rank"}
 EXPORTS = False
-# The layers whose matrix is taken apart, and what is made of them.
-Matrix = np.ndarray[Any, Any]
+# The layers whose one matrix is taken apart; attention has several.
 TAKEN = ("Dense", "Embedding", "Conv1D", "Conv2D")
+Matrix = np.ndarray[Any, Any]
 
 
 class Config(method.TunedConfig):
