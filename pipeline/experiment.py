@@ -134,10 +134,9 @@ def compose(tree: dict[str, Any], folder: Path, source: str) -> Experiment:
 def _fitting(experiment: Experiment, source: str) -> Experiment:
     """With what the task gives where the experiment says nothing; what makes no sense with the task is refused."""
     asked = experiment.data.task
-    if experiment.train.class_weights != "none" and not task.look_up(asked).CLASSES:
-        raise ExperimentError(source, [f"train.class_weights: data.task {asked} has no classes; leave it out"])
-    if experiment.train.oversample and not task.look_up(asked).CLASSES:
-        raise ExperimentError(source, [f"train.oversample: data.task {asked} has no classes; leave it out"])
+    of_classes = {"class_weights": experiment.train.class_weights != "none", "oversample": experiment.train.oversample}
+    for field in [name for name, used in of_classes.items() if used and not task.look_up(asked).CLASSES]:
+        raise ExperimentError(source, [f"train.{field}: data.task {asked} has no classes; leave it out"])
     integers = any(step.get("io") == "integer" for chain in experiment.compress.chains for step in chain)
     kind, preset = experiment.data.modality, experiment.compress.preset
     if integers and not getattr(modality.look_up(kind), "BYTES", False):
@@ -145,6 +144,7 @@ def _fitting(experiment: Experiment, source: str) -> Experiment:
         advice = f"give chains of your own instead of preset: {preset}" if preset else "leave io out"
         raise ExperimentError(source, [f"{found}; {advice}"])
     try:
+        family.foresee(experiment.model, experiment.data)
         experiment.compress.check(asked)
         return experiment.model_copy(update={"evaluate": experiment.evaluate.resolved(asked)})
     except ValueError as error:

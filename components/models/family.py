@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from pydantic import Field
 
 from components.models.phases import Factors
-from data import plugins, task
+from data import modality, plugins, task
 from data.config import DataConfig, Strict
 from data.modality import Spec
 
@@ -51,6 +51,10 @@ class Family(Protocol):
     def build(self, config: Any, spec: Spec) -> tf_keras.Model:
         """A Functional model: [batch, *spec.shape], normalised, to what the task learns [batch, outputs]."""
 
+    # A family that can't take examples of any shape may offer one function more. It is asked when an experiment is
+    # read, of what is known without data, and again before a model is built; it imports no TensorFlow.
+    #   check(config, spec) -> None: raises ValueError, which names the field, found and wanted.
+
     # A family that begins with what was trained before may offer three functions more. build must do without files:
     # a model is built again, and gets its weights, where they may not be.
     #   settle(config) -> Config: what the files say of the architecture, put into the Config.
@@ -69,9 +73,25 @@ def taking(name: str) -> list[str]:
 
 
 def build(config: FamilyConfig, spec: Spec) -> tf_keras.Model:
-    """Builds the bare model of a family, with the penalties that any family can have."""
+    """Builds the bare model of a family, with the penalties that any family can have. Raises ValueError: see check."""
+    check(config, spec)
     model = look_up(config.family).build(config, spec)
     return _regularized(model, config.l1, config.l2) if config.l1 or config.l2 else model
+
+
+def check(config: FamilyConfig, spec: Spec) -> None:
+    """Raises ValueError if the family can't take such examples with these settings."""
+    found = look_up(config.family)
+    if hasattr(found, "check"):
+        found.check(config, spec)
+
+
+def foresee(config: FamilyConfig, data: DataConfig) -> None:
+    """As `check`, as far as it is known without any data; without TensorFlow."""
+    kind: Any = modality.look_up(data.modality)
+    # What is read from files is not known before they have been fetched: a family that needs it looks by itself.
+    if hasattr(kind, "expected") and not data.outside():
+        check(config, kind.expected(data))
 
 
 def settle(config: FamilyConfig) -> FamilyConfig:

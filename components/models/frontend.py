@@ -39,16 +39,9 @@ class FrontEnd(Strict):
             raise ValueError(f"high ({self.high:g}) must be above low ({self.low:g})")
         return self
 
-    def layer(self, sample_rate: int, samples: int) -> tf_keras.layers.Layer:
-        """The layer, of waveforms float32 [batch, samples] to features float32 [batch, frames, features].
-
-        Raises:
-          ValueError: the waveform is shorter than a frame, or has no frequencies as high as `high`.
-        """
-        from components.models.layers.spectrum import Spectrum
-
-        window, hop = max(1, round(self.window * sample_rate)), max(1, round(self.hop * sample_rate))
-        if samples < window:
+    def check(self, sample_rate: int, samples: int) -> None:
+        """Raises ValueError if waveforms are shorter than a frame, or have no frequencies as high as `high`."""
+        if samples < self._window(sample_rate):
             raise ValueError(
                 f"model.frontend.window: found {self.window:g} seconds, but examples have only "
                 f"{samples / sample_rate:g} (data.seconds)"
@@ -59,17 +52,31 @@ class FrontEnd(Strict):
                 f"model.frontend: bands from {self.low:g} to {high:g} hertz, but at data.sample_rate {sample_rate} "
                 f"there is nothing above {sample_rate / 2:g}"
             )
+
+    def layer(self, sample_rate: int, samples: int) -> tf_keras.layers.Layer:
+        """The layer, of waveforms float32 [batch, samples] to features float32 [batch, frames, features].
+
+        Raises:
+          ValueError: see check.
+        """
+        from components.models.layers.spectrum import Spectrum
+
+        self.check(sample_rate, samples)
         return Spectrum(
             sample_rate=sample_rate,
-            window=window,
-            hop=hop,
+            window=self._window(sample_rate),
+            hop=max(1, round(self.hop * sample_rate)),
             bands=self.bands,
             low=self.low,
-            high=high,
+            high=self.high or sample_rate / 2,
             coefficients=self.coefficients if self.kind == "mfcc" else 0,
             center=self.center,
             name=NAME,
         )
+
+    def _window(self, sample_rate: int) -> int:
+        """Samples of a frame."""
+        return max(1, round(self.window * sample_rate))
 
 
 def split(model: tf_keras.Model) -> tuple[tf_keras.Model | None, tf_keras.Model]:

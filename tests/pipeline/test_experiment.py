@@ -304,3 +304,25 @@ def test_integers_alone_are_refused_where_no_bytes_go_in(tmp_path: Path, compres
     data = {"modality": "tabular", "sample": "cancer", "label": "diagnosis", "numeric": ["mean_radius"]}
     (told,) = problems(tmp_path, {"data": data, "model": {"family": "mlp"}, "compress": compress})
     assert "io: integer takes bytes as they are, but an example of tabular has none" in told and advice in told
+
+
+SERIES = {"modality": "series", "sample": "japanese_vowels", "channels": 12, "length": 29}
+SOUNDS = {"modality": "audio", "sample": "keywords", "sample_rate": 8000, "seconds": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("data", "model", "told"),
+    [
+        (SERIES, {"family": "conv1d", "frontend": {"kind": "mfcc"}}, "model.frontend: it is for waveforms, but data"),
+        (SOUNDS, {"family": "conv1d", "frontend": {"window": 0.9}}, "model.frontend.window: found 0.9 seconds, but ex"),
+        (SOUNDS, {"family": "conv1d", "frontend": {"high": 5000}}, "there is nothing above 4000"),
+        (GOOD["data"], {"family": "cnn", "filters": [4, 4, 4, 4]}, "model.pool: 4 poolings need images of at least 16"),
+        (GOOD["data"], {"family": "resnet", "blocks": [1] * 5, "filters": [4] * 5}, "model.blocks: 5 stages need"),
+        (GOOD["data"], {"family": "vit", "patch": 3}, "model.patch: 3 does not divide 8 x 8 (data.height, data.width)"),
+    ],
+)
+def test_examples_that_a_family_can_not_take_are_refused_before_anything_runs(
+    tmp_path: Path, data: object, model: object, told: str
+) -> None:
+    (found,) = problems(tmp_path, {"data": data, "model": model})
+    assert told in found

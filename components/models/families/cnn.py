@@ -39,24 +39,24 @@ class Config(family.FamilyConfig):
         return self
 
 
-def build(config: Config, spec: Spec) -> tf_keras.Model:
-    """float32 [batch, height, width, channels] to logits [batch, classes].
-
-    Raises:
-      ValueError: the images are too small for so many poolings.
-    """
-    import tf_keras
-    from tf_keras import layers
-
-    pools = config.pool or (True,) * len(config.filters)
+def check(config: Config, spec: Spec) -> None:
+    """Raises ValueError if the images are too small for so many poolings."""
+    pools = _pools(config)
     least = _least_side(config, pools)
     if min(spec.shape[:2]) < least:
         raise ValueError(
             f"model.pool: {sum(pools)} poolings need images of at least {least} pixels a side, "
             f"found {spec.shape[0]} x {spec.shape[1]} (data.height, data.width); give fewer filters or set pool"
         )
+
+
+def build(config: Config, spec: Spec) -> tf_keras.Model:
+    """float32 [batch, height, width, channels] to logits [batch, classes]."""
+    import tf_keras
+    from tf_keras import layers
+
     inputs = features = family.inputs(spec)
-    for filters, pool in zip(config.filters, pools, strict=True):
+    for filters, pool in zip(config.filters, _pools(config), strict=True):
         features = layers.Conv2D(filters, config.kernel, padding=config.padding, use_bias=not config.batch_norm)(
             features
         )
@@ -69,6 +69,11 @@ def build(config: Config, spec: Spec) -> tf_keras.Model:
     for width in config.dense:
         features = layers.Dense(width, activation="relu")(features)
     return tf_keras.Model(inputs, family.head(features, config, spec), name="cnn")
+
+
+def _pools(config: Config) -> tuple[bool, ...]:
+    """Which blocks end with a pooling."""
+    return config.pool or (True,) * len(config.filters)
 
 
 def _least_side(config: Config, pools: tuple[bool, ...]) -> int:

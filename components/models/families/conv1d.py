@@ -54,13 +54,18 @@ class Config(family.FamilyConfig):
         return self
 
 
+def check(config: Config, spec: Spec) -> None:
+    """Raises ValueError if the front-end's settings do not suit the waveforms, or there are none."""
+    if spec.sample_rate:
+        config.frontend.check(spec.sample_rate, spec.shape[0])
+    elif config.frontend != FrontEnd():
+        raise ValueError(f"model.frontend: it is for waveforms, but data.modality is {spec.modality}; leave it out")
+
+
 def build(config: Config, spec: Spec) -> tf_keras.Model:
     """Waveforms float32 [batch, samples], or series [batch, steps, channels], to what the task learns, such as logits.
 
     Steps that were padded count as all others; a channel tells which they are.
-
-    Raises:
-      ValueError: the front-end's settings do not suit the waveforms, or there are none.
     """
     import tf_keras
     from tf_keras import layers
@@ -68,8 +73,6 @@ def build(config: Config, spec: Spec) -> tf_keras.Model:
     inputs = features = family.inputs(spec)
     if spec.sample_rate:
         features = config.frontend.layer(spec.sample_rate, spec.shape[0])(inputs)
-    elif config.frontend != FrontEnd():
-        raise ValueError(f"model.frontend: it is for waveforms, but the examples are {spec.modality}; leave it out")
     # Convolutions over time x 1, the features as channels: the same as Conv1D, of which TF-MOT's quantization-aware
     # training knows nothing (model-optimization#362).
     features = layers.Reshape((features.shape[1], 1, features.shape[2]))(features)

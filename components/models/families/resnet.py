@@ -51,15 +51,8 @@ class Config(family.FamilyConfig):
         return self
 
 
-def build(config: Config, spec: Spec) -> tf_keras.Model:
-    """float32 [batch, height, width, channels] to logits [batch, classes].
-
-    Raises:
-      ValueError: the images are too small for so many stages.
-    """
-    import tf_keras
-    from tf_keras import layers
-
+def check(config: Config, spec: Spec) -> None:
+    """Raises ValueError if the images are too small for so many stages."""
     side, large = min(spec.shape[:2]), _has_large_stem(config, spec)
     least = 2 ** (len(config.blocks) - 1) * (4 if large else 1)
     if side < least:
@@ -67,8 +60,15 @@ def build(config: Config, spec: Spec) -> tf_keras.Model:
             f"model.blocks: {len(config.blocks)} stages{' after a large stem' if large else ''} need images of "
             f"at least {least} pixels a side, found {spec.shape[0]} x {spec.shape[1]} (data.height, data.width)"
         )
+
+
+def build(config: Config, spec: Spec) -> tf_keras.Model:
+    """float32 [batch, height, width, channels] to logits [batch, classes]."""
+    import tf_keras
+    from tf_keras import layers
+
     inputs = features = family.inputs(spec)
-    if large:
+    if _has_large_stem(config, spec):
         features = _convolution(features, config.filters[0], 7, 2)
         features = layers.MaxPooling2D(3, 2, padding="same")(features)
     else:

@@ -45,23 +45,24 @@ class Config(family.FamilyConfig):
         return self
 
 
-def build(config: Config, spec: Spec) -> tf_keras.Model:
-    """float32 [batch, height, width, channels] to logits [batch, classes].
-
-    Raises:
-      ValueError: the image can't be cut into patches.
-    """
-    import tf_keras
-    from tf_keras import layers
-
-    from components.models.layers import tokens
-
+def check(config: Config, spec: Spec) -> None:
+    """Raises ValueError if the image can't be cut into patches."""
     height, width = spec.shape[:2]
     if height % config.patch or width % config.patch:
         raise ValueError(
             f"model.patch: {config.patch} does not divide {height} x {width} (data.height, data.width); "
             "give a patch, or a size of images, that fits"
         )
+
+
+def build(config: Config, spec: Spec) -> tf_keras.Model:
+    """float32 [batch, height, width, channels] to logits [batch, classes]."""
+    import tf_keras
+    from tf_keras import layers
+
+    from components.models.layers import tokens
+
+    height, width = spec.shape[:2]
     inputs = family.inputs(spec)
     features = layers.Conv2D(config.width, config.patch, config.patch, name="patches")(inputs)
     features = layers.Reshape((height * width // config.patch**2, config.width))(features)
