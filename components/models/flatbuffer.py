@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from components.models import frontend
+from components.models import frontend, shorter
 
 IDENTIFIER = b"TFL3"
 # Readers map the file and take constants from where they lie.
 ALIGNMENT = 16
+# Vectors of numbers of at least so many bytes are written once; of shorter ones packing makes less without that.
+SHARED = 40
 # What a runtime may ask of a file's metadata; the converter adds a record of itself.
 METADATA = (b"min_runtime_version",)
 
@@ -64,10 +66,10 @@ def chain(first: bytes, second: bytes, prefix: str) -> bytes:
 
 
 def slim(content: bytes, layers: Collection[str]) -> bytes:
-    """The same flatbuffer without what no device reads; operators and constants stay as they are.
+    """The same flatbuffer without what no device reads; operators and weights stay as they are.
 
-    Of a tensor's name, which can be longer than its numbers, the layer is kept; tensors without numbers share the one
-    empty buffer.
+    Of a tensor's name, which can be longer than its numbers, the layer is kept; tensors with the same numbers share a
+    buffer, those without any the empty one. What goes with integer weights is shortened: see shorter.py.
 
     Args: layers: names of the model's layers, by which parts of the flatbuffer are told.
     """
@@ -81,16 +83,16 @@ def slim(content: bytes, layers: Collection[str]) -> bytes:
                 data = model.buffers[tensor.buffer].data
                 constant = data is not None and len(data) > 0
                 tensor.name = _short(tensor.name.decode(errors="replace"), layers, constant).encode()
-    kept, places = [model.buffers[0]], {0: 0}  # by the format the first one is empty
+    shorter.shorten(model)
+    kept, places = [model.buffers[0]], {b"": 0}  # by the format the first one is empty
 
     def moved(place: int) -> int:
         data = model.buffers[place].data
-        if place not in places and (data is None or not len(data)):
-            places[place] = 0
-        elif place not in places:
-            places[place] = len(kept)
+        content = b"" if data is None else np.ascontiguousarray(data, np.uint8).tobytes()
+        if content not in places:
+            places[content] = len(kept)
             kept.append(model.buffers[place])
-        return places[place]
+        return places[content]
 
     model.metadata = [one for one in model.metadata or [] if one.name in METADATA]
     for holder in [*model.metadata, *(tensor for graph in model.subgraphs for tensor in graph.tensors)]:
@@ -112,7 +114,7 @@ def _short(name: str, layers: Collection[str], constant: bool) -> str:
 
 
 def _packed(model: Any) -> bytes:
-    """The file; flatbuffers' own object API would not keep the constants aligned."""
+    """The file; flatbuffers' own object API would not keep the constants aligned, and write equal vectors each anew."""
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
@@ -127,9 +129,19 @@ def _packed(model: Any) -> bytes:
             schema.BufferAddData(builder, place)
             return schema.BufferEnd(builder)
 
+    written: dict[tuple[str, bytes], int] = {}
+
+    class Builder(flatbuffers.Builder):
+        def CreateNumpyVector(self, x: Any) -> Any:
+            # Most of all the zero points of channels: eight zero bytes for each of them.
+            key = x.dtype.str, x.tobytes()
+            if x.nbytes < SHARED or key not in written:
+                written[key] = super().CreateNumpyVector(x)
+            return written[key]
+
     for buffer in model.buffers:
         if buffer.data is not None and len(buffer.data):
             buffer.__class__ = Buffer
-    builder = flatbuffers.Builder(1024)
+    builder = Builder(1024)
     builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
     return bytes(builder.Output())

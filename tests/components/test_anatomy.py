@@ -12,7 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tf_keras import layers
 
 from components.compress import measure
-from components.models import anatomy, flatbuffer, runtime, serving
+from components.models import anatomy, flatbuffer, runtime, serving, shorter
 from data.modality import Spec
 
 
@@ -36,12 +36,12 @@ def guide() -> tf_keras.Model:
     )
 
 
-def write(model: tf_keras.Model, path: Path, kind: str = "float32") -> Path:
+def write(model: tf_keras.Model, path: Path, kind: str = "float32", noise: float = 0.01) -> Path:
     """The served model as a flatbuffer. Fresh biases are zero, and the converter drops those."""
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
-    model.set_weights([value + rng.normal(0, 0.01, value.shape) for value in model.get_weights()])
+    model.set_weights([value + rng.normal(0, noise, value.shape) for value in model.get_weights()])
     shape = model.input_shape[1:]
     labels = tuple(map(str, range(model.output_shape[-1])))
     statistics = {"mean": (30.0,) * shape[-1], "stddev": (70.0,) * shape[-1]}
@@ -119,7 +119,7 @@ def test_a_slim_flatbuffer_answers_alike_and_still_tells_its_layers(kind: str, t
     assert len(slim.read_bytes()) < len(whole.read_bytes()) - 500
     examples = list(np.random.default_rng(0).integers(0, 256, (3, 28, 28, 1), dtype=np.uint8))
     answers = [runtime.Flatbuffer(path).predict_all(examples) for path in (whole, slim)]
-    np.testing.assert_array_equal(*answers)
+    np.testing.assert_allclose(*answers, rtol=0, atol=0 if kind == "float32" else 0.01)
     rows = [measure.layers(path, ["first", "last"], [], []) for path in (whole, slim)]
     assert rows[0] == rows[1] and [row["layer"] for row in rows[1]] == ["first", "last"]
     signature = Interpreter(model_path=str(slim)).get_signature_list()
@@ -127,3 +127,57 @@ def test_a_slim_flatbuffer_answers_alike_and_still_tells_its_layers(kind: str, t
     slim.write_bytes(flatbuffer.slim(whole.read_bytes(), ["first"]))  # what belongs to no layer keeps a name, too
     rows = [measure.layers(path, ["first"], [], []) for path in (whole, slim)]
     assert [row["layer"] for row in rows[1]] == [row["layer"] for row in rows[0]] and rows[1][-1]["layer"]
+
+
+def test_equal_numbers_are_kept_once(tmp_path: Path) -> None:
+    hidden = (layers.Dense(32, activation="relu", name=name) for name in "ab")
+    model = tf_keras.Sequential([layers.Input((4, 8, 1)), layers.Flatten(), *hidden, layers.Dense(4)])
+    content = write(model, tmp_path / "apart.tflite", "dynamic").read_bytes()
+    apart = flatbuffer.slim(content, "ab")
+    assert len(apart) < len(content) - 8 * 32  # zero points of so many channels are there once
+    model.get_layer("b").set_weights(model.get_layer("a").get_weights())
+    path = write(model, tmp_path / "twins.tflite", "dynamic", noise=0)
+    twins = flatbuffer.slim(path.read_bytes(), "ab")
+    # 1,024 weights of eight bits, and of each channel a scale and a bias.
+    assert len(twins) <= len(apart) - 1024 - 2 * 4 * 32
+    slim = tmp_path / "slim.tflite"
+    slim.write_bytes(twins)
+    examples = list(np.random.default_rng(0).integers(0, 256, (3, 4, 8, 1), dtype=np.uint8))
+    answers = [runtime.Flatbuffer(one).predict_all(examples) for one in (path, slim)]
+    np.testing.assert_allclose(*answers, rtol=0, atol=0.01)
+
+
+def test_only_what_goes_with_integer_weights_is_shortened(tmp_path: Path) -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = write(guide(), tmp_path / "model.tflite", "dynamic").read_bytes()
+    before, after = (
+        schema.ModelT.InitFromPackedBuf(one, 0) for one in (content, flatbuffer.slim(content, ["first", "last"]))
+    )
+    # The convolution's kernel is too small for the converter, so it stays float32, and its bias as it is.
+    *_, (_, kernel, bias) = (operator.inputs for operator in before.subgraphs[0].operators if len(operator.inputs) == 3)
+    for place, (one, other) in enumerate(zip(before.subgraphs[0].tensors, after.subgraphs[0].tensors, strict=True)):
+        old, new = (model.buffers[tensor.buffer].data for model, tensor in ((before, one), (after, other)))
+        if place == bias:
+            short = shorter.rounded(np.asarray(old, np.uint8).view(np.float32))
+            np.testing.assert_array_equal(np.asarray(new, np.uint8).view(np.float32), short)
+        elif old is not None and len(old):
+            assert bytes(new) == bytes(old)
+        if place == kernel:
+            np.testing.assert_array_equal(other.quantization.scale, shorter.rounded(one.quantization.scale))
+
+
+def test_what_goes_with_integer_weights_has_twelve_significant_bits() -> None:
+    rng = np.random.default_rng(0)
+    floats = rng.normal(size=1000).astype(np.float32) * np.float32(10) ** rng.integers(-20, 20, 1000).astype(np.float32)
+    whole = rng.integers(-(2**30), 2**30, 1000).astype(np.int32) >> rng.integers(0, 30, 1000).astype(np.int32)
+    for values in (floats, whole):
+        short = shorter.rounded(values)
+        there = values != 0
+        assert short.dtype == values.dtype and np.abs(short[there] / values[there] - 1).max() <= 2**-12
+        np.testing.assert_array_equal(shorter.rounded(short), short)
+    assert not np.any(shorter.rounded(floats).view(np.uint32) & 0xFFF)
+    exact = np.arange(-4096, 4097, 2, dtype=np.int32)
+    np.testing.assert_array_equal(shorter.rounded(exact), exact)
+    odd = np.array([np.inf, -np.inf, np.nan, 0, np.finfo(np.float32).max], np.float32)
+    np.testing.assert_array_equal(shorter.rounded(odd), odd)
