@@ -35,7 +35,7 @@ KEPT = 12
 class _Tuned:
     """A model behind the first steps of a chain, the seconds that they took, what they skipped and changed.
 
-    `rungs`: see Context; only the last step of a chain gives them.
+    `rungs`: see Context; only the last step of a chain gives them. `quality`: its metrics, if there is a watch.
     """
 
     model: tf_keras.Model
@@ -43,6 +43,7 @@ class _Tuned:
     skipped: list[dict[str, str]] = field(default_factory=list)
     changed: list[dict[str, str]] = field(default_factory=list)
     rungs: dict[str, str] = field(default_factory=dict)
+    quality: dict[str, float] = field(default_factory=dict)
 
 
 class Bench:
@@ -136,6 +137,9 @@ class Bench:
         """The chain's flatbuffer, float32 if no method of it writes one; and what it was begun with or has become."""
         begun = next(end for end in range(len(chain), -1, -1) if _key(chain[:end]) in self._tuned)
         tuned = self._tuned[_key(chain[:begun])]
+        if begun:
+            self._remember(chain[:begun], tuned)  # the latest again
+            self._look(tuned.quality, chain[:begun])
         context = self.context(label, tuned)
         model, start = tuned.model, time.perf_counter()
         for place, (found, config) in enumerate(steps(chain)):
@@ -148,18 +152,25 @@ class Bench:
                 return found.export(model, config, context), _Tuned(
                     model, tuned.seconds, context.skipped, context.changed, context.rungs
                 )
+            quality = self._quality(model, context) if self._watch else {}
             if self._keep or any(other[: place + 1] == chain[: place + 1] for other in self._chains if other != chain):
                 spent = tuned.seconds + time.perf_counter() - start
-                self._remember(chain[: place + 1], _Tuned(model, spent, [*context.skipped], [*context.changed]))
-            if self._watch:
-                self._watch(self._quality(model, context), method.label(chain[: place + 1]))
+                new = _Tuned(model, spent, [*context.skipped], [*context.changed], quality=quality)
+                self._remember(chain[: place + 1], new)
+            self._look(quality, chain[: place + 1])
         _as_in_a_fresh_process(self._seed)
         return bytes(context.converter(model).convert()), _Tuned(model, tuned.seconds, context.skipped, context.changed)
 
     def _remember(self, chain: list[dict[str, Any]], tuned: _Tuned) -> None:
+        self._tuned.pop(_key(chain), None)
         self._tuned[_key(chain)] = tuned
         if self._keep and len(self._tuned) > KEPT:
             del self._tuned[next(key for key in self._tuned if key != _key([]))]
+
+    def _look(self, quality: dict[str, float], chain: list[dict[str, Any]]) -> None:
+        """Tells the watch what is left behind the first steps of a chain, be they new or another's."""
+        if self._watch:
+            self._watch(quality, method.label(chain))
 
     def _quality(self, model: tf_keras.Model, context: Context) -> dict[str, float]:
         """Metrics on the eval split of a model as it is, in float32."""

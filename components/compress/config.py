@@ -98,9 +98,8 @@ class CompressConfig(Strict):
         epochs = sum(int(step.get("epochs", 0)) for step in steps.values())
         if self.search is None:
             return len(self.chains), epochs
-        space = self.search.space
-        longest = sum((4 if name == "distill" else 1) for name, _ in space.options().items() if name not in ("shares",))
-        return len(self.chains) + self.search.max_trials, epochs + self.search.max_trials * longest * space.epochs
+        trials = self.search.max_trials
+        return len(self.chains) + trials, epochs + self.search.space.epochs_at_most(trials)
 
     def seconds(self, epoch: float) -> float:
         """How long all of it takes, roughly, one chain after the other; `epoch`: seconds of one of training."""

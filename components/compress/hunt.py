@@ -1,7 +1,7 @@
 """The search, a program like trial.py: `python -m components.compress.hunt FILE`.
 
-Optuna proposes chains, the team tries them. Its journal and the finished trials lie in the checkpoints, so that a
-killed search goes on where it was.
+Chains are proposed by Optuna and by climb.py in turn, the team tries them. Optuna's journal and the finished trials
+lie in the checkpoints, so that a killed search goes on where it was.
 """
 
 from __future__ import annotations
@@ -16,26 +16,24 @@ from typing import TYPE_CHECKING, Any
 
 from components import child, progress
 from components.artifacts import TRIAL_FILE
-from components.compress import choice, method, records, sensitivity
+from components.compress import choice, climb, journal, method, records, sensitivity
 from components.compress.bench import Bench
 from components.compress.config import CompressConfig
-from components.compress.search import SearchConfig
+from components.compress.search import Point, SearchConfig
 from components.compress.team import Team
 
 if TYPE_CHECKING:
     import optuna
 
-JOURNAL, FOUND, CURRENT = "journal.log", "found.json", "current.json"
+FOUND, CURRENT = "found.json", "current.json"
 # Proposals in a row that were all tried before: the space is exhausted, or as good as.
 REPEATS = 40
+# Of a proposal: the parameter in which it differs from the best one before it.
+MOVED = "moved"
 
 
 class HopelessError(RuntimeError):
     """A trial that is not worth finishing."""
-
-
-class ForeignStorageError(ValueError):
-    """The storage at hand is that of another search."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +79,8 @@ class Hunt:
         }
         self._float = json.loads(Path(job["float"], TRIAL_FILE).read_text())
         of = digest([job["work"], self._search.model_dump(mode="json")])
-        self._study = open_study(
-            self._folder / JOURNAL, of, len(self._search.objectives), together=self._search.at_once > 1
+        self._study = journal.open_study(
+            self._folder / journal.FILE, of, len(self._search.objectives), together=self._search.at_once > 1
         )
 
     def run(self) -> None:
@@ -91,7 +89,7 @@ class Hunt:
 
         for one in self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
             self._study.tell(one.number, state=optuna.trial.TrialState.FAIL)  # of a killed process
-            self._study.enqueue_trial(one.params)
+            self._study.enqueue_trial(one.params, user_attrs=one.user_attrs)
         # What a kill has left unfinished is begun anew; what has killed its process has failed.
         self._found["chains"] = [one for one in self._found["chains"] if self._result(one["folder"]) is not None]
         allowed = self._search.hopeless * max(self._config.max_drop, 0.01)
@@ -122,23 +120,57 @@ class Hunt:
         """
         import optuna
 
-        options, shares = self._search.space.options(), self._found["shares"]
+        options = self._search.space.options()
         waiting = len(self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,)))
         count = min(waiting, self._config.workers) if waiting else self._search.at_once
         found = []
-        for _ in range(min(count, self._search.max_trials - len(self._found["chains"]))):
+        for number in range(min(count, self._search.max_trials - len(self._found["chains"]))):
+            if not (waiting or number):
+                self._climb()
             asked = self._study.ask()
             chosen = {name: asked.suggest_categorical(name, values) for name, values in options.items()}
-            chain = self._search.space.chain(chosen, {float(key): value for key, value in shares.items()})
-            found.append((asked, chain))
+            found.append((asked, self._chain(chosen)))
         return found
+
+    def _climb(self) -> None:
+        """Has a point proposed beside the best one, every other time: Optuna's sampler has the others."""
+        import optuna
+
+        done = self._study.get_trials(deepcopy=False)
+        if len(done) % 2 and self._search.at_once == 1:
+            return
+        tried = [
+            climb.Tried(one.params, self._trial(self._chain(one.params)), one.user_attrs.get(MOVED, ""))
+            for one in done
+            if one.state == optuna.trial.TrialState.COMPLETE
+        ]
+        known = {one["folder"] for one in self._found["chains"]}
+        step = climb.propose(
+            self._search.space,
+            tried,
+            self._float,
+            self._config,
+            lambda point: self._place(self._chain(point)).name not in known,
+        )
+        if step:
+            moved, point = step
+            self._study.enqueue_trial(point, user_attrs={MOVED: moved})
+
+    def _chain(self, point: Point) -> list[dict[str, Any]]:
+        """Of a point, by the sensitivity that was measured."""
+        return self._search.space.chain(point, {float(key): value for key, value in self._found["shares"].items()})
+
+    def _place(self, chain: list[dict[str, Any]]) -> Path:
+        """The folder of a trial."""
+        return records.folder(Path(self._job["trials"]), self._job["work"], chain)
+
+    def _trial(self, chain: list[dict[str, Any]]) -> Any:
+        """What a chain came to; None if it has failed."""
+        return records.read(self._place(chain) / TRIAL_FILE)
 
     def _try(self, team: Team, asked: list[tuple[optuna.Trial, list[dict[str, Any]]]]) -> bool:
         """Tries chains and tells Optuna; whether one of them had not been tried before."""
-        trials: dict[str, tuple[list[dict[str, Any]], Path]] = {}
-        for _, chain in asked:
-            folder = records.folder(Path(self._job["trials"]), self._job["work"], chain)
-            trials[folder.name] = chain, folder
+        trials = {self._place(chain).name: (chain, self._place(chain)) for _, chain in asked}
         known = [one["folder"] for one in self._found["chains"]]
         new = [{"chain": chain, "folder": name} for name, (chain, _) in trials.items() if name not in known]
         self._found["chains"] += new
@@ -147,7 +179,7 @@ class Hunt:
         if todo:
             self._make(team, todo)
         for one, chain in asked:
-            self._tell(one, records.folder(Path(self._job["trials"]), self._job["work"], chain))
+            self._tell(one, self._trial(chain))
         return bool(new)
 
     def _make(self, team: Team, todo: list[tuple[list[dict[str, Any]], Path]]) -> None:
@@ -165,16 +197,11 @@ class Hunt:
             self._bench.finish(folder, Path(self._job["float"]))
         current.unlink()
 
-    def _tell(self, asked: optuna.Trial, folder: Path) -> None:
-        """What a trial came to."""
-        import optuna
-
-        told = records.read(folder / TRIAL_FILE)
-        if told is None:
-            self._study.tell(asked, state=optuna.trial.TrialState.FAIL)
-            return
-        asked.set_constraint("budget", choice.excess(told, self._float, self._config))
-        self._study.tell(asked, [choice.cost(told, name) for name in self._search.objectives])
+    def _tell(self, asked: optuna.Trial, told: Any) -> None:
+        """What a trial came to; None if it has failed, which is told as far beyond the budget, to be kept away from."""
+        excess = self._search.hopeless if told is None else choice.excess(told, self._float, self._config)
+        asked.set_constraint("budget", excess)
+        self._study.tell(asked, [choice.cost(told or self._float, name) for name in self._search.objectives])
 
     def _result(self, name: str) -> Any:
         """Of a trial: trial.json, or failed.json; None if it has not come to its end."""
@@ -192,39 +219,9 @@ class Hunt:
         quantized = sensitivity.quantizing(model, context)
         self._found["sensitivity"] = {"prune": pruned, "quantize": quantized}
         order = sorted(self._search.space.export, key=lambda name: quantized.get(name, {"all": 0.0})["all"])
-        for point in self._search.space.starts(list(order)):
+        for point in self._search.space.starts(order, self._search.objectives[0]):
             self._study.enqueue_trial(point, skip_if_exists=True)
         records.write(self._folder / FOUND, self._found)
-
-
-def open_study(path: Path, of: str, objectives: int, together: bool = False) -> optuna.Study:
-    """The study whose journal is `path`, made if there is none.
-
-    Args:
-      of: digest of what is searched; a journal of anything else is refused.
-      objectives: how many.
-      together: several points are asked for before the first of them is told: they keep away from one another.
-
-    Raises:
-      ForeignStorageError: it is.
-    """
-    import optuna
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    storage = JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
-    there = optuna.get_all_study_names(storage)
-    if there and there != [of]:
-        raise ForeignStorageError(
-            f"{path} is the storage of another search ({', '.join(there)}; this one is {of}): "
-            "move it away, or give this experiment another root"
-        )
-    sampler = optuna.samplers.TPESampler(seed=0, n_startup_trials=6, constant_liar=together)
-    if there:
-        return optuna.load_study(study_name=of, storage=storage, sampler=sampler)
-    return optuna.create_study(study_name=of, storage=storage, sampler=sampler, directions=["minimize"] * objectives)
 
 
 def run(job: dict[str, Any]) -> None:

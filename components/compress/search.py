@@ -2,56 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal, Self
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from components.compress import method
+from components.compress.presets import PRESETS
 from data.config import Strict
 
 Objective = Literal["gzip_bytes", "bytes", "latency_ms", "macs", "arena_bytes", "metric"]
 Export = Literal["float16", "dynamic_range", "int8", "int4", "aware"]
 # Of `aware`: which method it is behind which others.
 AWARE = {(): "qat", ("prune",): "pqat", ("cluster",): "cqat", ("prune", "cluster"): "pcqat"}
-# The steps of a chain in their order, each with the setting that the space varies.
+Point = dict[str, Any]
+
+
+class Step(NamedTuple):
+    """One of a chain: the setting that the space varies, and how many times its epochs and its learning rate it has.
+
+    `less`: whether less of the setting leaves less of the model; `teacher`: which setting the teacher's weight is.
+    """
+
+    setting: str
+    epochs: int
+    rate: float
+    less: bool = False
+    teacher: str | None = "teacher"
+
+
+# The steps of a chain in their order; with the space's defaults they are those of the presets.
 STEPS = {
-    "distill": "width",
-    "structured": "amount",
-    "low_rank": "energy",
-    "prune": "sparsity",
-    "cluster": "clusters",
+    "distill": Step("width", 8, 3.0, less=True, teacher="weight"),
+    "structured": Step("amount", 2, 2.0, teacher=None),
+    "low_rank": Step("energy", 2, 1.0, less=True, teacher=None),
+    "prune": Step("sparsity", 2, 2.0),
+    "cluster": Step("clusters", 1, 0.3, less=True),
 }
+LAST = Step("", 1, 0.3)
+# Whose chains are tried first, by what should be small.
+LIKE: dict[Objective, str] = {"gzip_bytes": "smallest", "bytes": "smallest"}
+OTHERWISE = "server-cpu"
 
 
 class SpaceConfig(Strict):
     """What a chain can consist of: of each step one of the values or none, in this order, then one of the exports."""
 
-    distill: tuple[float, ...] = Field((), description="Widths of the student.")
+    distill: tuple[float, ...] = Field((0.5, 0.25), description="Widths of the student.")
     structured: tuple[float, ...] = Field((0.25, 0.5), description="Shares of the channels that go.")
     low_rank: tuple[float, ...] = Field((), description="Energies that are kept.")
-    prune: tuple[float, ...] = Field((0.5, 0.7, 0.8, 0.9), description="Sparsities.")
+    prune: tuple[float, ...] = Field((0.5, 0.7, 0.8, 0.9, 0.95), description="Sparsities.")
     by_sensitivity: bool = Field(
         True, description="Also shares a sparsity out among the layers by what it does to each, measured beforehand."
     )
-    cluster: tuple[int, ...] = Field((8, 16, 32), description="Numbers of values.")
+    cluster: tuple[int, ...] = Field((32, 16, 8, 4), description="Numbers of values.")
     export: tuple[Export, ...] = Field(
         ("dynamic_range", "int8", "int4", "aware"),
         min_length=1,
         description="aware: qat, pqat, cqat or pcqat, whichever suits.",
     )
-    epochs: int = Field(8, ge=1, description="Of each step that fine-tunes; distill takes four times as many.")
-    learning_rate: float = Field(1e-3, gt=0, description="Of each step; distill takes three times as much.")
+    epochs: int = Field(
+        6,
+        ge=1,
+        description="Of cluster and aware; prune, structured and low_rank take twice as many, distill eight times.",
+    )
+    learning_rate: float = Field(
+        1e-3,
+        gt=0,
+        description="Of low_rank; distill takes three times as much, prune and structured twice, the others 0.3 times.",
+    )
     teacher: float = Field(
-        0.7, ge=0, le=1, description="Of the trained model's answers in the loss of each step that fine-tunes."
+        0.7, ge=0, le=1, description="Of the trained model's answers in the loss of distill, prune, cluster and aware."
     )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        for name, setting in STEPS.items():
+        for name, step in STEPS.items():
             for value in getattr(self, name):
                 try:
-                    method.parse_step({"method": name, setting: value}, 1)
+                    method.parse_step({"method": name, step.setting: value}, 1)
                 except ValueError as error:
                     raise ValueError(f"{name}: {str(error).removeprefix('step 1: ')}") from error
         return self
@@ -63,7 +92,7 @@ class SpaceConfig(Strict):
             found["shares"] = ["equal", "by_sensitivity"]
         return {**found, "export": list(self.export)}
 
-    def chain(self, chosen: dict[str, Any], shares: dict[float, dict[str, float]]) -> list[dict[str, Any]]:
+    def chain(self, chosen: Point, shares: dict[float, dict[str, float]]) -> list[dict[str, Any]]:
         """The chain of a point, parsed.
 
         Args:
@@ -71,41 +100,84 @@ class SpaceConfig(Strict):
           shares: overall sparsity -> layer -> sparsity.
         """
         steps: list[dict[str, Any]] = []
-        for name, setting in STEPS.items():
+        for name, step in STEPS.items():
             value = chosen.get(name, 0)
             if not value:
                 continue
-            longer = 4 if name == "distill" else 1
-            step = {"method": name, setting: value, "epochs": self.epochs * longer}
-            step["learning_rate"] = self.learning_rate * (3 if name == "distill" else 1)
-            step["weight" if name == "distill" else "teacher"] = self.teacher
+            made = {"method": name, step.setting: value, **self._tuned(step)}
+            if name == "structured":
+                made["multiple"] = 4
             if name == "prune":
-                step["initial"] = min(0.3, value)
+                made["initial"] = min(0.3, value)
                 if chosen.get("shares") == "by_sensitivity" and shares.get(value):
-                    step |= {"layers": shares[value], "initial": min(0.3, *shares[value].values())}
-            steps.append(step)
+                    made |= {"layers": shares[value], "initial": min(0.3, *shares[value].values())}
+            steps.append(made)
         export = chosen["export"]
         if export == "aware":
             before = tuple(name for name in ("prune", "cluster") if chosen.get(name))
-            tuned = {"epochs": self.epochs, "learning_rate": self.learning_rate / 3, "teacher": self.teacher}
-            steps.append({"method": AWARE[before], **tuned})
+            steps.append({"method": AWARE[before], **self._tuned(LAST)})
         else:
             steps.append({"method": export})
         return method.parse_chain(steps)
 
-    def starts(self, exports: list[str]) -> Iterator[dict[str, Any]]:
-        """Where to begin: what is usually good, and each export alone in the order in which it is given."""
-        options = self.options()
-        middle = {name: values[(len(values) + 1) // 2] for name, values in options.items() if name in STEPS}
-        only: dict[str, Any] = {name: 0 for name in STEPS if name in options}
-        if "shares" in options:
-            only["shares"] = "equal"
-        last = "aware" if "aware" in self.export else exports[0]
-        for names in (("prune", "cluster"), ("prune",), ("structured", "prune", "cluster"), ("structured",)):
-            if set(names) <= set(middle):
-                yield {**only, **{name: middle[name] for name in names}, "export": last}
+    def starts(self, exports: Sequence[str], objective: Objective = "gzip_bytes") -> Iterator[Point]:
+        """Where to begin: exports alone, which cost next to nothing, then what is nearest to the chains of a preset.
+
+        Args: exports: in the order in which they are tried; objective: what most of all should be small.
+        """
         for export in exports:
-            yield {**only, "export": export}
+            if export != "aware":
+                yield {**self._nothing(), "export": export}
+        for chain in PRESETS[LIKE.get(objective, OTHERWISE)]["chains"]:
+            yield self.nearest(method.parse_chain(chain), exports[0])
+
+    def nearest(self, chain: list[dict[str, Any]], export: str) -> Point:
+        """The point that is most like a chain; with that `export` where the space has not the chain's own."""
+        point = {**self._nothing(), "export": export}
+        for step in chain:
+            name = "aware" if step["method"] in AWARE.values() else step["method"]
+            if name in point:
+                wanted, values = step[STEPS[name].setting], getattr(self, name)
+                point[name] = min(values, key=lambda value: (abs(value - wanted), value))
+            elif name in self.export:
+                point["export"] = name
+        return point
+
+    def beside(self, point: Point, tighter: bool) -> Iterator[tuple[str, Point]]:
+        """The points that differ from one in a single parameter, and in which; late steps first: they cost least.
+
+        Args: tighter: whether a step leaves less of the model there, or more.
+        """
+        options = self.options()
+        for export in options["export"]:
+            if export != point["export"]:
+                yield "export", {**point, "export": export}
+        for name in reversed([name for name in STEPS if name in options]):
+            values = [0, *sorted(getattr(self, name), reverse=STEPS[name].less)]
+            place = values.index(point[name]) + (1 if tighter else -1)
+            if 0 <= place < len(values):
+                yield name, {**point, name: values[place]}
+        if "shares" in options and point["prune"]:
+            yield "shares", {**point, "shares": next(one for one in options["shares"] if one != point["shares"])}
+
+    def epochs_at_most(self, trials: int) -> int:
+        """Of fine-tuning, by so many trials; what several of them begin with is made once."""
+        found, ways = 0, 1
+        for name, step in STEPS.items():
+            choices = len(getattr(self, name)) * (2 if name == "prune" and self.by_sensitivity else 1)
+            found += min(trials, ways * choices) * step.epochs * self.epochs
+            ways *= choices + 1
+        return found + (trials * LAST.epochs * self.epochs if "aware" in self.export else 0)
+
+    def _nothing(self) -> Point:
+        """The point of no step, but for the export."""
+        return {name: 0 if name in STEPS else values[0] for name, values in self.options().items() if name != "export"}
+
+    def _tuned(self, step: Step) -> dict[str, Any]:
+        """How a step is fine-tuned."""
+        rate = round(self.learning_rate * step.rate, 12)
+        taught = {step.teacher: self.teacher} if step.teacher else {}
+        return {"epochs": self.epochs * step.epochs, "learning_rate": rate, **taught}
 
 
 class SearchConfig(Strict):

@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -68,18 +69,33 @@ def measured(root: Path, seed: int, name: str, chains: list[list[Any]] | None = 
     """Runs the experiment and gives its trials, the float model first, with their accuracy on the test split."""
     sets = (f"compress.chains={json.dumps(chains)}", "evaluate.threshold=0.5") if chains else ()
     links = ran(root / f"seed-{seed}", name, "compress", f"run.seed={seed}", *sets)
+    report = reported(links)
+    trials: list[Trial] = [report["float"], *report["trials"]]
+    for trial in trials:
+        assert trial["status"] == "ok", trial["reason"]
+    for trial, accuracy in zip(trials, tested(links, range(len(trials))), strict=True):
+        trial["test"] = accuracy
+    return trials
+
+
+def reported(links: Path) -> dict[str, Any]:
+    """What the Compressor has written down."""
+    found: dict[str, Any] = json.loads((links / "compress" / "report" / "trials.json").read_text())
+    return found
+
+
+def tested(links: Path, numbers: Iterable[int]) -> list[float]:
+    """Accuracy on the test split of some of the trials' flatbuffers; 0 is the float model's."""
     stored, _ = store.load(links / "train" / "model" / "modelmill")
     files = [str(path) for path in (links / "transform" / "transformed_examples" / "Split-test").iterdir()]
     pairs = list(Examples(files, stored.spec, 64).raw().as_numpy_iterator())
     labels = np.array([label for _, label in pairs])
-    report = json.loads((links / "compress" / "report" / "trials.json").read_text())
-    trials = [report["float"], *report["trials"]]
-    for number, trial in enumerate(trials):
-        assert trial["status"] == "ok", trial["reason"]
+    found = []
+    for number in numbers:
         flatbuffer = runtime.Flatbuffer(links / "compress" / "report" / "trials" / str(number) / "model.tflite")
         answers = flatbuffer.predict_all(image for image, _ in pairs)
-        trial["test"] = float(np.mean(answers.argmax(axis=1) == labels))
-    return trials
+        found.append(float(np.mean(answers.argmax(axis=1) == labels)))
+    return found
 
 
 def table(runs: list[list[Trial]]) -> tuple[list[str], list[dict[str, float]]]:

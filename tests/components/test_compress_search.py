@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from components import artifacts, child
-from components.compress import choice, executor, hunt, method, records, sensitivity
+from components.compress import choice, climb, executor, hunt, journal, method, records, sensitivity
 from components.compress.bench import Bench
 from components.compress.config import CompressConfig
 from components.compress.presets import PRESETS
@@ -101,6 +101,56 @@ def test_points_of_the_space_are_chains_that_may_be() -> None:
     assert [step["method"] for step in space.chain({"export": "aware"}, {})] == ["qat"]
 
 
+def test_the_search_begins_with_the_chains_of_a_preset() -> None:
+    space = SpaceConfig()
+    starts = [space.chain(point, {}) for point in space.starts(["dynamic_range", "int4", "int8"])]
+    for chain in PRESETS["smallest"]["chains"]:
+        assert method.parse_chain(chain) in starts
+    # Those that cost nothing come first; what the space has not is left out, or what is nearest taken.
+    assert [len(chain) for chain in starts[:3]] == [1, 1, 1] and starts[0][0]["method"] == "dynamic_range"
+    labels = [method.label(space.chain(point, {})) for point in space.starts(["int8"], "latency_ms")]
+    assert "structured + dynamic_range" in labels
+    small = SpaceConfig(distill=(), structured=(), prune=(0.6,), cluster=(), export=("int8",))
+    points = list(small.starts(["int8"]))
+    assert all(point.keys() == small.options().keys() for point in points)
+    assert {"prune": 0.6, "shares": "equal", "export": "int8"} in points
+
+
+def test_the_epochs_that_a_search_may_take_count_shared_steps_once() -> None:
+    space = SpaceConfig(distill=(0.5,), structured=(), prune=(0.5, 0.7), cluster=(), epochs=1, by_sensitivity=False)
+    # One student, two prunings of it and of the model itself, and of each trial one export that fine-tunes.
+    assert space.epochs_at_most(30) == 8 + 4 * 2 + 30
+    assert space.epochs_at_most(1) == 8 + 2 + 1
+
+
+def test_from_the_best_point_it_goes_on_a_step_further() -> None:
+    space, config = SpaceConfig(distill=(), structured=(0.25,)), CompressConfig(max_drop=0.02)
+    whole = result("float32", 0.99, 1000)
+    first = {"structured": 0, "prune": 0.8, "cluster": 16, "shares": "equal", "export": "int8"}
+
+    def proposed(*tried: climb.Tried) -> tuple[str, dict[str, Any]] | None:
+        points = [one.point for one in tried]
+        return climb.propose(space, tried, whole, config, lambda point: point not in points)
+
+    assert proposed() is None
+    good, bad = climb.Tried(first, result("good", 0.98, 300)), climb.Tried(first, result("bad", 0.9, 300))
+    assert proposed(good) == ("export", {**first, "export": "dynamic_range"})
+    # A step in a parameter that has led to something better is followed by another one.
+    fewer = {**first, "cluster": 8}
+    assert proposed(good, climb.Tried(fewer, result("better", 0.98, 200), "cluster")) == (
+        "cluster",
+        {**first, "cluster": 4},
+    )
+    # One that has led to nothing, or has failed, comes last; from the best point, be it not the latest.
+    failed = climb.Tried({**first, "export": "int4"}, None, "export")
+    assert proposed(good, failed) == ("cluster", fewer)
+    # Beyond the budget it goes back.
+    moved, point = proposed(bad, climb.Tried({**first, "export": "int4"}, None, "export")) or ("", {})
+    assert (moved, point["cluster"]) == ("cluster", 32)
+    every = [one for one in space.beside(first, True)]
+    assert climb.propose(space, [good], whole, config, lambda point: False) is None and len(every) > 5
+
+
 def test_zeros_are_shared_out_to_where_they_do_least() -> None:
     levels = sensitivity.LEVELS
     errors = {"hard": {one: one for one in levels}, "easy": {one: one / 100 for one in levels}}
@@ -111,11 +161,11 @@ def test_zeros_are_shared_out_to_where_they_do_least() -> None:
 
 
 def test_the_storage_of_another_search_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / hunt.JOURNAL
-    assert len(hunt.open_study(path, "this", 2).directions) == 2
-    hunt.open_study(path, "this", 2)
-    with pytest.raises(hunt.ForeignStorageError, match="the storage of another search"):
-        hunt.open_study(path, "that", 2)
+    path = tmp_path / journal.FILE
+    assert len(journal.open_study(path, "this", 2).directions) == 2
+    journal.open_study(path, "this", 2)
+    with pytest.raises(journal.ForeignStorageError, match="the storage of another search"):
+        journal.open_study(path, "that", 2)
 
 
 def test_a_killed_search_goes_on_and_all_results_are_kept(
@@ -180,11 +230,17 @@ def put_back(report: dict[str, Any], source: Path, checkpoints: Path) -> None:
 
 
 def test_a_trial_that_fine_tuning_has_ruined_ends_early(work: dict[str, Any], tmp_path: Path) -> None:
+    looks: list[str] = []
+
     def watch(metrics: dict[str, float], label: str) -> None:
+        looks.append(label)
         raise hunt.HopelessError(f"ended early: after {label} {metrics['accuracy']:.1f}")
 
     bench = Bench(work, [], keep=True, watch=watch)
-    chain = method.parse_chain([{"prune": {"epochs": 1}}, "int8"])
-    bench.attempt(chain, tmp_path / "one")
-    reason = json.loads((tmp_path / "one" / records.FAILED_FILE).read_text())["reason"]
-    assert "ended early: after prune" in reason
+    # The second goes on from what the first has made, and ends there as well.
+    for name, export in (("one", "int8"), ("two", "dynamic_range")):
+        chain = method.parse_chain([{"prune": {"epochs": 1}}, export])
+        bench.attempt(chain, tmp_path / name)
+        reason = json.loads((tmp_path / name / records.FAILED_FILE).read_text())["reason"]
+        assert "ended early: after prune" in reason
+    assert looks == ["prune", "prune"]
