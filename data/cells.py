@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 from data.clients.tabular import TURNS
@@ -12,6 +13,21 @@ if TYPE_CHECKING:
 
 # From 1 March of the year 0 to 2000-01-01, in the calendar of today.
 _DAYS_BEFORE = 730425
+# What Python and TensorFlow read alike: not 1_000 nor digits of other scripts, which are numbers to Python alone.
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_LARGEST = 3.4028235e38
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a finite number, of a size that float32 has."""
+    return bool(_NUMBER.fullmatch(cell)) and abs(float(cell)) <= _LARGEST
+
+
+def cleaned(cells: tf.Tensor) -> tf.Tensor:
+    """string [batch] without blanks around, and one for several: as `rows.line` writes them."""
+    import tensorflow as tf
+
+    return tf.strings.regex_replace(tf.strings.strip(cells), r"\s+", " ")
 
 
 def number(cells: tf.Tensor) -> tf.Tensor:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from data.cells import is_number
 from data.clients import tabular as client
 
 # What people write where there is nothing; a cell without a value has to be empty.
@@ -119,11 +120,7 @@ def numbered(names: Iterable[str]) -> Iterator[tuple[str, int]]:
 
 def _number(cell: str) -> float | None:
     """Padded digits, such as 007, are a name."""
-    try:
-        number = float(cell)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and not PADDED.fullmatch(cell) else None
+    return float(cell) if is_number(cell) and not PADDED.fullmatch(cell) else None
 
 
 def _days(cell: str) -> float | None:

@@ -53,11 +53,12 @@ def _objects(lines: Any, name: str, columns: list[str]) -> Iterator[tuple[int, d
         except ValueError as error:
             raise BadExampleError(f"{name}, line {number}: no JSON ({error})") from error
         for column in columns:
-            if not isinstance(found, dict) or not isinstance(found.get(column), (str, int, float)):
+            known = isinstance(found, dict) and column in found
+            if not known or not isinstance(found[column], (str, int, float, type(None))):
                 raise BadExampleError(
-                    f"{name}, line {number}: it should be an object with {column!r}, text or a number"
+                    f"{name}, line {number}: it should be an object with {column!r}, text, a number or null"
                 )
-        yield number, {column: str(found[column]).strip() for column in columns}
+        yield number, {column: "" if found[column] is None else str(found[column]).strip() for column in columns}
 
 
 def _lines(lines: Any, name: str, columns: list[str]) -> Iterator[tuple[int, dict[str, str]]]:

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 # For the manifest: what a client in another language has to do.
 PREPROCESSING = (
     "Of the first `length` steps, of each channel the value, a double, rounded to float32, minus `mean`, divided by "
-    "`stddev`, both float32; 0 if the value is missing. One channel more, the last, is 1. Behind shorter series is 0."
+    "`stddev`, both float32; 0 if the value is missing. One channel more, the last, is 1. Behind shorter series is 0. "
+    "A line end at the end is none of another step."
 )
 
 
@@ -57,15 +58,19 @@ class Model:
     def predict(self, path: str | Path) -> tuple[str, NDArray[np.float32]]:
         """The label of one file and the answer float32 [labels], such as probabilities. Raises NotASeriesError."""
         try:
-            text = Path(path).read_text(encoding="utf-8").removesuffix("\n")
-            steps = [line.split(",") for line in text.split("\n")]
-            series = preprocess(steps, self.preprocessing["length"], self.preprocessing["channels"])
+            text = Path(path).read_text(encoding="utf-8")
+            series = preprocess(steps(text), self.preprocessing["length"], self.preprocessing["channels"])
         except (OSError, ValueError) as error:
             raise NotASeriesError(f"{path}: no series that can be read ({error})") from error
         self._interpreter.set_tensor(self._input["index"], series[np.newaxis])
         self._interpreter.invoke()
         values = np.asarray(self._interpreter.get_tensor(self._output["index"])[0], np.float32)
         return self.labels[int(values.argmax())], values
+
+
+def steps(text: str) -> list[list[str]]:
+    """The values of each line, as text; a line end at the end is none of another step."""
+    return [line.split(",") for line in text.removesuffix("\n").split("\n")]
 
 
 def preprocess(steps: list[list[str]], length: int, channels: list[dict[str, Any]]) -> NDArray[np.float32]:

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 # For the manifest: what a client in another language has to do.
 PREPROCESSING = (
-    "For each entry of `inputs` one float32, in their order. number: the cell's value, a double, rounded to float32, "
+    "Take the blanks around each cell away, and of several within it leave one. For each entry of `inputs` one "
+    "float32, in their order. number: the cell's value, a double, rounded to float32, "
     "minus `mean`, divided by `stddev`, both float32; 0 if the cell is empty. missing: 1 if the cell is empty, else 0. "
     "category: the cell's place in `categories`, from 0; their number if it is not there. days: as number, of the days "
     "from 2000-01-01 to the cell's date (YYYY-MM-DD, what follows is ignored). year sin, year cos, week sin, week cos: "
@@ -74,7 +75,7 @@ class Model:
 
 def preprocess(row: dict[str, str], inputs: list[dict[str, Any]]) -> NDArray[np.float32]:
     """Cells by column to what the flatbuffer takes, float32 [inputs]."""
-    return np.array([_number(row[one["column"]].strip(), one) for one in inputs], np.float32)
+    return np.array([_number(" ".join(row[one["column"]].split()), one) for one in inputs], np.float32)
 
 
 def _number(cell: str, one: dict[str, Any]) -> np.float32:
@@ -105,6 +106,8 @@ def days(cell: str, column: str) -> float:
     if not cell:
         return math.nan
     try:
+        if cell[4:5] + cell[7:8] != "--":  # Python 3.11 knows more ways to write a date
+            raise ValueError
         return float(datetime.date.fromisoformat(cell[:10]).toordinal() - FIRST_DAY)
     except ValueError as error:
         raise NotARowError(f"column {column}: {cell!r} is no date; write YYYY-MM-DD") from error

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from data import modality, series, task
+from data import cells, modality, series, task
 from data.config import DataConfig, SplitConfig
 from data.modality import BadExampleError, Column, Features, Spec
 
@@ -121,7 +121,7 @@ def _features(found: series.Series, start: int, end: int, place: str, config: Co
         raise BadExampleError(f"{place}: it has no steps")
     for number, step in enumerate(steps, start=start + 1):
         for value in step:
-            if not (_is_number(value) if value else config.missing):
+            if not (cells.is_number(value) if value else config.missing):
                 what = f"{value!r}, no finite number" if value else "no value; say data.missing: true if that may be"
                 raise BadExampleError(f"{place}: step {number} has {what}")
     text = "\n".join(",".join(step) for step in steps)
@@ -133,26 +133,23 @@ def _features(found: series.Series, start: int, end: int, place: str, config: Co
         raise BadExampleError(f"{place}: its label is empty")
     digest = hashlib.sha256(text.encode()).hexdigest()
     known = {modality.PATH: place, modality.CONTENT: digest, modality.LABEL: label}
-    return {**known, INPUT: text, "steps": len(steps)}
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
+    # A line end at the end is none of another step: so a last step without any value gets one of its own.
+    return {**known, INPUT: text + "\n" * text.endswith("\n"), "steps": len(steps)}
 
 
 def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Tensor]:
     """series string -> series float32 [batch, length, channels + 1], mean and stddev float32 [batch, channels]."""
     import tensorflow as tf
 
-    from data import cells
-
-    lines = tf.strings.split(tf.reshape(inputs[INPUT], [-1]), "\n")[:, : config.length]
+    text = tf.strings.regex_replace(tf.reshape(inputs[INPUT], [-1]), "\r\n?", "\n")
+    lines = tf.strings.split(tf.strings.regex_replace(text, r"\n\z", ""), "\n")[:, : config.length]
     # A step of several channels whose values all lack is commas alone; of one channel it is an empty line.
     values = tf.strings.split(lines.flat_values, ",")
-    table = values.to_tensor("", shape=[None, config.channels])
+    right = tf.debugging.assert_equal(
+        values.row_lengths(), tf.constant(config.channels, tf.int64), "each line needs a value, or nothing, a channel"
+    )
+    with tf.control_dependencies([right] if right is not None else []):
+        table = tf.strings.strip(values.to_tensor("", shape=[None, config.channels]))
     numbers = tf.cast(tf.reshape(cells.number(tf.reshape(table, [-1])), tf.shape(table)), tf.float32)
     steps = lines.with_flat_values(numbers)
     padded = steps.to_tensor(math.nan, shape=[None, config.length, config.channels])
@@ -221,8 +218,7 @@ def decode(content: bytes, config: Config) -> tf.Tensor:
     from data.clients import series as client
 
     channels = [{"mean": 0.0, "stddev": 1.0}] * config.channels
-    steps = [line.split(",") for line in content.decode().split("\n")]
-    return tf.constant(client.preprocess(steps, config.length, channels))
+    return tf.constant(client.preprocess(client.steps(content.decode()), config.length, channels))
 
 
 def show(input: tf.Tensor, config: Config) -> tuple[str, bytes]:

@@ -11,13 +11,12 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from data import modality, rows, table, task
+from data import cells, modality, rows, table, task
 from data.clients import tabular as client
 from data.config import DataConfig, SplitConfig
 from data.modality import BadExampleError, Column, Features, Spec
@@ -113,45 +112,41 @@ def stream(path: str, name: str, config: Config, split: SplitConfig) -> Iterator
     wanted = [config.label, *config.inputs, *config.also]
     decides = split.column if split.by in ("column", "group", "time") else None
     more = [decides] if decides and decides not in wanted else []
-    for number, cells in rows.read(path, name, [*wanted, *more]):
+    for number, row in rows.read(path, name, [*wanted, *more]):
         place = f"{name}, row {number}"
-        line = rows.line([cells[column] for column in config.inputs])
+        line = rows.line([row[column] for column in config.inputs])
         found: dict[str, Any] = {
             modality.PATH: f"{name}:{number}",
             modality.CONTENT: hashlib.sha256(line.encode()).hexdigest(),
             INPUT: line,
         }
         for column, kind in columns(config).items():
-            if cells[column] == "":
+            if row[column] == "":
                 if column not in config.missing:
                     raise BadExampleError(
                         f"{place}: the cell of {column!r} is empty; fill it, or name it in data.missing"
                     )
                 continue
-            found[column] = _value(cells[column], kind, column, place, config)
+            found[column] = _value(row[column], kind, column, place, config)
         try:
-            found[modality.LABEL] = task.look_up(config.task).raw(cells[config.label])
+            found[modality.LABEL] = task.look_up(config.task).raw(row[config.label])
         except ValueError as error:
             raise BadExampleError(f"{place}: {error}") from error
         if found[modality.LABEL] == "":
             raise BadExampleError(f"{place}: the label ({config.label!r}) is empty")
         if decides:
-            found[modality.DECIDES] = cells[decides]
+            found[modality.DECIDES] = row[decides]
         yield found
 
 
 def _value(cell: str, kind: str, column: str, place: str, config: Config) -> float | str:
     """A cell as a feature."""
     if kind == "float":
-        try:
-            number = float(cell)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
+        if not cells.is_number(cell):
             raise BadExampleError(
                 f"{place}: {column!r} holds {cell!r}, no finite number; leave the cell empty if unknown"
             )
-        return number
+        return float(cell)
     if column in config.dates:
         try:
             client.days(cell, column)
@@ -165,31 +160,31 @@ def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Ten
     import tensorflow as tf
     import tensorflow_transform as tft
 
-    from data import cells as numbers_of
-
-    lines = tf.reshape(inputs[INPUT], [-1])
-    cells = dict(zip(config.inputs, tf.io.decode_csv(lines, [[""]] * len(config.inputs)), strict=True))
-    known = {column: numbers_of.number(cells[column]) for column in config.numeric}
-    known |= {column: numbers_of.days(cells[column]) for column in config.dates}
+    # What is served may be the line of a file, with its end.
+    lines = tf.strings.regex_replace(tf.reshape(inputs[INPUT], [-1]), r"[\r\n]+\z", "")
+    found = [cells.cleaned(one) for one in tf.io.decode_csv(lines, [[""]] * len(config.inputs))]
+    row = dict(zip(config.inputs, found, strict=True))
+    known = {column: cells.number(row[column]) for column in config.numeric}
+    known |= {column: cells.days(row[column]) for column in config.dates}
     told: dict[str, tf.Tensor] = {}
     scaled: Iterator[tf.Tensor] = iter(())
     if known:
         numbers = tf.cast(tf.stack(list(known.values()), axis=1), tf.float32)
-        values, told = numbers_of.normalised(numbers)
+        values, told = cells.normalised(numbers)
         scaled = iter(tf.unstack(values, axis=1))
     made: list[tf.Tensor] = []
     for column, kind in _layout(config):
-        empty = cells[column] == ""
+        empty = row[column] == ""
         if kind in ("number", "days"):
             made.append(next(scaled))
         elif kind == "category":
             vocabulary = {"vocab_filename": f"column_{config.inputs.index(column)}", "num_oov_buckets": 1}
-            place = tft.compute_and_apply_vocabulary(cells[column], top_k=config.max_categories, **vocabulary)
+            place = tft.compute_and_apply_vocabulary(row[column], top_k=config.max_categories, **vocabulary)
             made.append(tf.cast(place, tf.float32))
         elif kind == "missing":
             made.append(tf.cast(empty, tf.float32))
         else:
-            made.append(tf.where(empty, 0.0, numbers_of.wave(known[column], kind)))
+            made.append(tf.where(empty, 0.0, cells.wave(known[column], kind)))
     return {"row": tf.stack(made, axis=1), **told}
 
 
@@ -267,8 +262,8 @@ def decode(content: bytes, config: Config) -> tf.Tensor:
     """A line of CSV to float32 [inputs]: numbers and days as they are, categories by their place among the columns."""
     import tensorflow as tf
 
-    (cells,) = csv.reader([content.decode()])
-    row = dict(zip(config.inputs, cells, strict=True))
+    (found,) = csv.reader([content.decode()])
+    row = dict(zip(config.inputs, found, strict=True))
     inputs = [Column(column=column, kind=kind).model_dump() for column, kind in _layout(config)]
     return tf.constant(client.preprocess(row, inputs))
 
@@ -281,8 +276,8 @@ def show(input: tf.Tensor, config: Config) -> tuple[str, bytes]:
 
 def show_raw(example: Features, config: Config) -> tuple[str, bytes]:
     """The cells."""
-    cells = {column: example.get(column) for column in config.inputs}
-    told = {column: cell.decode() if isinstance(cell, bytes) else cell for column, cell in cells.items()}
+    row = {column: example.get(column) for column in config.inputs}
+    told = {column: cell.decode() if isinstance(cell, bytes) else cell for column, cell in row.items()}
     return "application/json", json.dumps(told).encode()
 
 

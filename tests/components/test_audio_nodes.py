@@ -16,6 +16,7 @@ from components.models import store
 from data import modality
 from data.clients import audio as client
 from data.modalities import audio
+from tests.components.pushed import assert_same, predict, push, served
 
 PITCHES = {"low": 300.0, "middle": 700.0, "high": 1500.0}
 
@@ -107,3 +108,16 @@ def test_it_learns_and_the_served_model_takes_raw_files(chain: SimpleNamespace) 
             answer = served(audio=tf.constant([features["audio"].bytes_list.value[0]]))
             right.append(answer["label"].numpy()[0] == features["label"].bytes_list.value[0])
     assert np.mean(right) > 0.8
+
+
+def test_the_pushed_client_answers_to_any_file_as_the_served_model_to_its_wav(
+    chain: SimpleNamespace, folder: Path, tmp_path: Path
+) -> None:
+    """The real client and the real flatbuffer, with the spectrum in it, on FLAC, OGG and WAV files of any rate."""
+    (raw,), (model,) = chain.ingest.outputs["examples"].get(), chain.train.outputs["model"].get()
+    pushed = push(model.uri, chain.config, tmp_path)
+    found = [tf.train.Example.FromString(record).features.feature for record in records(raw, "test")]
+    files = [folder / features["path"].bytes_list.value[0].decode() for features in found]
+    assert {file.suffix for file in files} == {".wav", ".flac", ".ogg"}
+    answers = served(pushed, chain.config, [features["audio"].bytes_list.value[0] for features in found])
+    assert_same(predict(pushed, *files), answers, pushed, chain.config)

@@ -26,6 +26,7 @@ from data.clients import series as series_client
 from data.clients import tabular as table_client
 from data.config import SplitConfig
 from data.modalities import series, tabular
+from tests.components.pushed import assert_same, predict, push, served
 
 TOWNS = ("Ulm", "Bonn", "Köln, am Rhein")
 
@@ -105,6 +106,13 @@ def chain(request: pytest.FixtureRequest, node_runner: Any, tmp_path_factory: py
     return done
 
 
+@pytest.fixture(scope="module")
+def pushed(chain: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of its model."""
+    (model,) = chain.train.outputs["model"].get()
+    return push(model.uri, chain.config, tmp_path_factory.mktemp("pushed"))
+
+
 def records(node: Any, key: str, split: str) -> list[bytes]:
     (artifact,) = node.outputs[key].get()
     files = [str(path) for path in Path(artifact.uri, f"Split-{split}").iterdir()]
@@ -169,3 +177,33 @@ def test_it_learns_and_the_served_model_takes_raw_content(chain: Any) -> None:
         examples=tf.constant(records(chain.ingest, "examples", "test"))
     )
     assert task.metric(chain.spec.task).function(answers[asked.ANSWER].numpy(), told["label"].numpy()) > 0.7
+
+
+def test_the_pushed_client_answers_as_the_served_model(chain: Any, pushed: Path, tmp_path: Path) -> None:
+    """The real client and the real flatbuffer, each in its process, on raw files."""
+    kind, raw = modality.look_up(chain.config.modality), contents(chain, "test")
+    files = [tmp_path / f"{number}-{kind.filename(content)}" for number, content in enumerate(raw)]
+    for file, content in zip(files, raw, strict=True):
+        file.write_bytes(content)
+    told = predict(pushed, *files)
+    assert [one["file"] for one in told] == [str(file) for file in files]
+    assert_same(told, served(pushed, chain.config, raw), pushed, chain.config)
+
+
+# As people's files are: with line ends of any kind, blanks around cells, and more than the model was trained on.
+AS_WRITTEN = {
+    "tabular": [
+        b"80,,Ulm,2003-04-05\n",
+        b' 61.5 , 4 ,"K\xc3\xb6ln,  am Rhein",2024-12-31 08:15\r\n',
+        b"1e2,.5,Trier,\r\n",
+    ],
+    "series": [b"1,2\n3,4\n5,6\n", b"1,2\r\n3,\r\n5,6\r\n", b" 1 ,2\n,\n", b"1,2\n3,4", b"0,5\n" * 12],
+}
+
+
+def test_files_as_people_write_them_mean_the_same_to_both(chain: Any, pushed: Path, tmp_path: Path) -> None:
+    raw = AS_WRITTEN[chain.config.modality]
+    files = [tmp_path / f"{number}.csv" for number in range(len(raw))]
+    for file, content in zip(files, raw, strict=True):
+        file.write_bytes(content)
+    assert_same(predict(pushed, *files), served(pushed, chain.config, raw), pushed, chain.config)

@@ -70,6 +70,7 @@ def test_windows_do_not_reach_from_one_time_into_another(tmp_path: Path) -> None
         ("@data\n1,2:3:x\n", {"channels": 2}, "its channels are of different lengths"),
         ("@data\n1,?:x\n", {}, "step 2 has no value; say data.missing: true"),
         ("@data\n1,inf:x\n", {}, "step 2 has 'inf', no finite number"),
+        ("@data\n1,1_0:x\n", {}, "step 2 has '1_0', no finite number"),
         ("1,2:x\n", {}, "it has no line @data"),
     ],
 )

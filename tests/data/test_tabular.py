@@ -68,8 +68,12 @@ def test_numeric_labels_are_numbers(tmp_path: Path) -> None:
         ("41,Ulm,2020-02-29,a", "line 2: 4 cells, but the header has 5"),
         ("old,Ulm,2020-02-29,a,yes", "a.csv, row 2: 'age' holds 'old', no finite number"),
         ("inf,Ulm,2020-02-29,a,yes", "'age' holds 'inf', no finite number"),
+        ("1_000,Ulm,2020-02-29,a,yes", "'age' holds '1_000', no finite number"),
+        ("1e39,Ulm,2020-02-29,a,yes", "'age' holds '1e39', no finite number"),
         ("41,,2020-02-29,a,yes", "the cell of 'town' is empty; fill it, or name it in data.missing"),
         ("41,Ulm,29.2.2020,a,yes", "column since: '29.2.2020' is no date; write YYYY-MM-DD"),
+        ("41,Ulm,20200229,a,yes", "column since: '20200229' is no date; write YYYY-MM-DD"),
+        ("41,Ulm,2020-W01-1,a,yes", "column since: '2020-W01-1' is no date"),
         ("41,Ulm,2020-02-29,a,", "the label .* is empty"),
     ],
 )

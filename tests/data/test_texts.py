@@ -90,7 +90,7 @@ def test_pairs_are_joined_by_a_tab(tmp_path: Path) -> None:
     ("content", "told"),
     [
         (b'{"text": "fine", "label": "x"}\n{"text": 3', "data.jsonl, line 2: no JSON"),
-        (b'{"label": "x"}', "it should be an object with 'text', text or a number"),
+        (b'{"label": "x"}', "it should be an object with 'text', text, a number or null"),
         (b'{"text": " ", "label": "x"}', "data.jsonl:1: there is no text in it"),
         (b'{"text": "fine", "label": ""}', r"data.jsonl:1: the label \('label'\) is empty"),
         (b'{"text": "12345678901", "label": "x"}', "11 characters; data.max_characters allows 10"),
