@@ -10,7 +10,7 @@ from tfx import v1 as tfx
 from tfx.types import artifact_utils, standard_artifacts
 
 from components import artifacts
-from components.compress import executor
+from components.compress import executor, workers
 from components.compress.config import CompressConfig
 from components.compress.context import CALIBRATION
 
@@ -32,9 +32,9 @@ def Compressor(
     """Compresses `float_model` by every chain of the experiment and gives the smallest within the budget.
 
     Args: examples: transformed, its train split perhaps augmented; plain_examples: then, the same before that;
-    config: the `compress` section, augment: the policy, both as JSON; metric: what trials are judged by, one of the
-    model's task; checkpoints: a folder in which finished trials outlive a killed run; code: digest of the source that
-    runs.
+    config: the `compress` section but for its workers, augment: the policy, both as JSON; metric: what trials are
+    judged by, one of the model's task; checkpoints: a folder in which finished trials outlive a killed run; code:
+    digest of the source that runs.
     """
     work = {
         "rebuild": artifacts.rebuild(float_model.uri),
@@ -48,9 +48,8 @@ def Compressor(
         "seed": seed,
         "code": code,
     }
-    executor.compress(
-        work, CompressConfig.model_validate_json(config), Path(checkpoints), Path(model.uri), Path(report.uri)
-    )
+    settings = CompressConfig.model_validate_json(config).model_copy(update={"workers": workers.count()})
+    executor.compress(work, settings, Path(checkpoints), Path(model.uri), Path(report.uri))
 
 
 def _files(examples: standard_artifacts.Examples, split: str) -> list[str]:

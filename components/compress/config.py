@@ -77,6 +77,10 @@ class CompressConfig(Strict):
                 raise ValueError(f"{method.label(chain)} with the same settings is there twice; leave one out")
         return chains
 
+    def canonical(self) -> str:
+        """As any section's, but always with one worker: see workers.py."""
+        return Strict.canonical(self.model_copy(update={"workers": 1}))
+
     def check(self, asked: str) -> None:
         """Refuses a bound of what the task `asked` has not. Raises ValueError."""
         found = task.look_up(asked)

@@ -19,6 +19,7 @@ import yaml
 from rich.console import Console
 
 from components import progress
+from components.compress import workers
 from data import sample
 from pipeline import begin
 from pipeline.experiment import Experiment, ExperimentError
@@ -91,7 +92,7 @@ def run(request: Request) -> Finished:
         folder.copy.write_text(settings, encoding="utf-8")
         command = request.command or ["modelmill", "run", str(folder.copy), "--root", str(folders.root)]
         origin.write(folder.origin, command)
-        with _surroundings(folder), logs.redirected(folder.log) as out:
+        with _surroundings(folder, experiment), logs.redirected(folder.log) as out:
             console = _console(request.screen or out, request.tell in ("nothing", "end"))
             ending.begin(console, experiment.name, folder.id, folder.log)
             with (
@@ -211,13 +212,16 @@ def _run_nodes(
 
 
 @contextlib.contextmanager
-def _surroundings(folder: RunFolder) -> Iterator[None]:
-    """Of the nodes: where they tell their progress, no command line of ours, and an end by signal."""
-    before, arguments = os.environ.get(progress.ENV), sys.argv
+def _surroundings(folder: RunFolder, experiment: Experiment) -> Iterator[None]:
+    """Of the nodes: where they tell their progress, how many processes they may have, no command line of ours, and an
+    end by signal.
+    """
+    told = {progress.ENV: str(folder.progress), workers.ENV: str(experiment.compress.workers)}
+    before, arguments = {name: os.environ.get(name) for name in told}, sys.argv
     # Only the main thread may handle signals; a notebook's cell, or a test, may be another.
     mine = threading.current_thread() is threading.main_thread()
     handler = signal.signal(signal.SIGTERM, _interrupt) if mine else None
-    os.environ[progress.ENV] = str(folder.progress)
+    os.environ.update(told)
     sys.argv = arguments[:1]  # Beam's executors parse it with absl, which knows none of our options
     try:
         yield
@@ -225,10 +229,10 @@ def _surroundings(folder: RunFolder) -> Iterator[None]:
         sys.argv = arguments
         if mine:
             signal.signal(signal.SIGTERM, handler)
-        if before is None:
-            del os.environ[progress.ENV]
-        else:
-            os.environ[progress.ENV] = before
+        for name, value in before.items():
+            del os.environ[name]
+            if value is not None:
+                os.environ[name] = value
 
 
 def _interrupt(*_: Any) -> None:

@@ -7,13 +7,15 @@ import json
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import tf_keras
+from tfx.types import standard_artifacts
 
 from components import artifacts, child
-from components.compress import executor, hunt, method, records
+from components.compress import component, executor, hunt, method, records, workers
 from components.compress.bench import Bench
 from components.compress.config import CompressConfig
 from components.compress.team import Team
@@ -95,19 +97,33 @@ def test_what_was_made_before_a_kill_is_only_measured(
     assert report["trials"][0]["latency_ms"] > 0
 
 
+def test_the_compressor_has_as_many_as_its_surroundings_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[CompressConfig] = []
+    monkeypatch.setattr(executor, "compress", lambda work, config, *places: given.append(config))
+    examples = standard_artifacts.Examples()
+    examples.uri, examples.split_names = str(tmp_path), json.dumps(["train", "eval"])
+    config, folder = CompressConfig(workers=3), SimpleNamespace(uri=str(tmp_path))
+    for _ in range(2):
+        component.Compressor.EXECUTOR_SPEC.executor_class._FUNCTION(
+            folder, examples, folder, folder, config.canonical(), "{}", "accuracy", 0, str(tmp_path), ""
+        )
+        monkeypatch.setenv(workers.ENV, "3")
+    assert given == [CompressConfig(), config]
+
+
 @pytest.mark.slow
 def test_a_search_of_two_workers_finds_what_one_finds(work: dict[str, Any], tmp_path: Path) -> None:
     space = {"structured": [0.5], "prune": [0.5], "cluster": [], "export": ["dynamic_range", "int8"], "epochs": 1}
     found = []
-    for workers in (1, 2):
-        root = tmp_path / str(workers)
+    for count in (1, 2):
+        root = tmp_path / str(count)
         whole = records.folder(root, work, [])
         first = bench(work)
         first.attempt([], whole)
         first.finish(whole, whole)
         tf_keras.backend.clear_session()
         search = {"max_trials": 8, "at_once": 2, "space": space}
-        config = CompressConfig.model_validate({"max_drop": 0.5, "workers": workers, "search": search})
+        config = CompressConfig.model_validate({"max_drop": 0.5, "workers": count, "search": search})
         job = {"work": work, "config": config.model_dump(mode="json"), "folder": str(root / "search")}
         hunt.run({**job, "trials": str(root), "float": str(whole), "done": 1, "total": 9})
         chains = records.read(root / "search" / hunt.FOUND)["chains"]

@@ -29,6 +29,7 @@ SETTINGS = [
     "secrets: [{name: keys, env: {token: TOKEN}}, {name: files, path: /mnt/secret}]}}",
     "run.cluster={destination: /mnt/models/digits, checkpoints: /mnt/models/checkpoints}",
     "run.seed=7",
+    "compress.workers=3",
     "augment.mode=materialized",  # every node there is
 ]
 
@@ -55,6 +56,14 @@ def task(package: Any, node: str) -> Any:
 
 def container(package: Any, node: str) -> Any:
     return package.spec["deploymentSpec"]["executors"][f"exec-{node}"]["container"]
+
+
+def test_workers_are_told_by_what_is_no_part_of_a_cache_key(compiled: SimpleNamespace) -> None:
+    for package in (compiled.kubeflow, compiled.vertex):
+        found = container(package, "compress")
+        assert found["env"] == [{"name": "MODELMILL_WORKERS", "value": "3"}]
+        config = task(package, "compress")["inputs"]["parameters"]["config"]["runtimeValue"]["constant"]
+        assert json.loads(config)["workers"] == 1
 
 
 def test_kfp_itself_reads_it(compiled: SimpleNamespace) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tfx.orchestration import metadata
 
 from components import progress
+from components.compress import workers
 from pipeline.experiment import Experiment, load
 from pipeline.folders import Folders, RunFolder
 from pipeline.runners import lock
@@ -78,6 +81,19 @@ def test_a_run_leaves_all_that_is_promised(runs: Runs) -> None:
     again = load(str(runs.folders.latest / "experiment.yaml"))
     assert again == runs.request.experiment
     assert sys.argv == arguments and progress.ENV not in os.environ
+
+
+def test_nodes_are_told_of_workers_beside_their_settings(runs: Runs) -> None:
+    experiment, three = load("digits-cnn"), load("digits-cnn", ["compress.workers=3"])
+    assert three.compress.workers == 3 and three.compress.canonical() == experiment.compress.canonical()
+    counts: list[int] = []
+
+    def build(given: Experiment, folders: Folders) -> Any:
+        counts.append(workers.count())
+        raise RuntimeError("that was all")
+
+    assert run(Request(three, runs.folders.root, build=build, screen=io.StringIO())).code == FAILED
+    assert counts == [3] and workers.ENV not in os.environ and workers.count() == 1
 
 
 def test_the_screen_is_for_people_and_the_log_for_the_rest(runs: Runs) -> None:

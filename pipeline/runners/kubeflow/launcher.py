@@ -186,7 +186,8 @@ class LocalLauncher:
         if self._mode is Target.VERTEX and check:
             self.execute(name, [*check["command"], *check["args"]], executor_input, environment(pod), log)
             _merge(self._outputs(executor_input), json.loads(file.read_text()))
-        self.execute(name, [*found["command"], *found["args"]], executor_input, environment(pod), log)
+        variables = {**environment(pod), **{one["name"]: one["value"] for one in found.get("env", [])}}
+        self.execute(name, [*found["command"], *found["args"]], executor_input, variables, log)
 
     def _collect(self, executor_input: dict[str, Any], pod: Path) -> dict[str, dict[str, Any]]:
         """Merges in what the task says of its outputs, takes their files away, and gives them ids."""

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from components.compress import workers
 from pipeline.experiment import Experiment
 from pipeline.kubeflow_config import of_node
 from pipeline.runners.kubeflow.cluster import is_fetched
@@ -42,6 +43,7 @@ def mend(spec: dict[str, Any], experiment: Experiment, target: Target, root: str
     caching(spec, experiment, target)
     fetched_data(spec)
     arguments(spec, experiment)
+    processes(spec, experiment)
 
 
 def tasks(spec: dict[str, Any]) -> dict[str, Any]:
@@ -172,3 +174,9 @@ def arguments(spec: dict[str, Any], experiment: Experiment) -> None:
         limit = of_node(experiment.run.time_limits, node)
         if limit is not None:
             found["args"] += ["--time_limit", str(limit)]
+
+
+def processes(spec: dict[str, Any], experiment: Experiment) -> None:
+    """Of the Compressor, by its environment, which is not part of a cache key."""
+    if "compress" in tasks(spec):
+        container(spec, "compress")["env"] = [{"name": workers.ENV, "value": str(experiment.compress.workers)}]
