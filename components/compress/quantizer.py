@@ -16,10 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from components.compress import tables
 from components.models import anatomy, frontend, runtime
 from data.config import Strict
 
 Kind = Literal["int8", "int8_weights", "int4_weights", "float32"]
+# Whose kernels run with weights of four bits; others that have weights (depthwise convolutions) get eight.
+FOUR_BITS = ("CONV_2D", "EMBEDDING_LOOKUP", "FULLY_CONNECTED")
 
 
 class FallbackConfig(Strict):
@@ -61,6 +64,8 @@ class Quantizer:
 
     def __init__(self, content: bytes, examples: Sequence[NDArray[np.generic]]) -> None:
         self._content, self._examples = content, examples
+        # Where activations are integers, so are rows that are gathered; else tables need an operator of their own.
+        self._looked_up = tables.looked_up(content)
         self._ranges: Any = None
         self._exact = self._answers(content)
         with TemporaryDirectory() as folder:
@@ -75,7 +80,7 @@ class Quantizer:
         from litert_quantizer import qtyping, quantizer
 
         every = qtyping.TFLOperationName.ALL_SUPPORTED
-        made = quantizer.Quantizer(bytearray(self._content))
+        made = quantizer.Quantizer(bytearray(self._content if kind == "int8" else self._looked_up))
         _apply(made, ".*", kind)
         for name in spared:
             _apply(made, f"^{re.escape(name)}(;|$)", instead)
@@ -162,4 +167,6 @@ def _apply(made: Any, regex: str, kind: Kind) -> None:
     elif kind == "int8":
         made.add_static_config(regex, every, activation_num_bits=8, weight_num_bits=8)
     else:
-        made.add_dynamic_config(regex, every, num_bits=8 if kind == "int8_weights" else 4)
+        made.add_dynamic_config(regex, every, num_bits=8)
+        for operator in FOUR_BITS if kind == "int4_weights" else ():
+            made.add_dynamic_config(regex, qtyping.TFLOperationName(operator), num_bits=4)

@@ -1,4 +1,7 @@
-"""Post-training int4 quantization of the weights, float32 activations, by litert-quantizer: an eighth of the bytes."""
+"""Post-training int4 quantization of the weights, float32 activations, by litert-quantizer: an eighth of the bytes.
+
+Depthwise convolutions get int8: there is no kernel of theirs for four bits.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,6 @@ class Config(method.MethodConfig):
 
 
 def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
-    """Rounds the weights of each output channel to sixteen values."""
+    """Rounds the weights of each output channel, and of each row of a table of embeddings, to sixteen values."""
     examples = context.varied(config.calibration, config.method)
     return spare.export(model, context, config.method, config.fallback, examples, "int4_weights", "int8_weights")
