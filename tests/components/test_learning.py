@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ import tensorflow as tf
 import tf_keras
 from pydantic import ValidationError
 
-from components import artifacts
+from components import artifacts, progress
 from components.models import family, optimizer, scalars, store, strategy, weights
 from components.models.families import cnn
 from components.models.input import Examples
@@ -194,6 +195,27 @@ def test_a_kill_changes_nothing(
     inputs, _ = next(iter(examples["eval"].plain()))
     assert bare.layers[1].compute_dtype == "float32"
     np.testing.assert_allclose(bare(inputs), again(inputs), atol=0.15)
+
+
+def test_a_long_epoch_tells_how_far_it_has_come(
+    examples: dict[str, Examples], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "progress.jsonl"
+    monkeypatch.setenv(progress.ENV, str(told))
+    learn(examples, tmp_path / "short", LearningConfig(epochs=1))
+    assert {json.loads(line)["name"] for line in told.read_text().splitlines()} == {"train"}
+    monkeypatch.setattr(supervised, "TOLD_SECONDS", 0)
+    told.unlink()
+    learn(examples, tmp_path / "long", LearningConfig(epochs=2))
+    bars = [json.loads(line) for line in told.read_text().splitlines()]
+    steps = examples["train"].steps
+    for epoch in ("train, epoch 1", "train, epoch 2"):
+        found = [bar for bar in bars if bar["name"] == epoch]
+        assert [(bar["done"], bar["total"]) for bar in found] == [(step, steps) for step in range(1, steps + 1)]
+        assert found[0]["info"].startswith("loss ")
+    # The outermost bar comes first, and its epochs are whole ones.
+    assert [(bar["name"], bar["done"]) for bar in bars if bar["name"] == "train"] == [("train", n) for n in range(3)]
+    assert bars[0]["name"] == "train"
 
 
 def test_tensorboard_gets_every_figure_of_every_epoch(trained: Any, tmp_path: Path) -> None:

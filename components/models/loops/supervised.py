@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 STATE = "state.json"
 # Epochs of a small model are shorter than it takes to write it down: a kill costs what was done in so long at most.
 CHECKPOINT_SECONDS = 2.0
+# An epoch that takes longer tells so often how far it has come.
+TOLD_SECONDS = 10.0
 
 
 def train(
@@ -120,8 +122,9 @@ def train(
             unread = False
         epochs = range(len(history), phase.epochs.stop)
         if epochs and not exhausted():
+            progress.bar("train", epochs.start, learning.epochs)
             batches = _passes(train, policy, seed, epochs, steps, class_weights, whole)
-            _fit(model, batches, epochs, steps, ended, [], examples["eval"].plain())
+            _fit(model, batches, epochs, steps, ended, [_told("train", steps)], examples["eval"].plain())
     if len(history) < learning.epochs:
         progress.note(f"training stopped after epoch {len(history)}: no better since epoch {state['best'] + 1}")
     if learning.early_stopping:
@@ -156,7 +159,8 @@ def fine_tune(
     rate = tf_keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
     _compile(model, tf_keras.optimizers.Adam(rate), asked)
     batches = _passes(examples, policy, seed, range(epochs), steps, class_weights)
-    _fit(model, batches, range(epochs), steps, ended, callbacks)
+    progress.bar(name, 0, epochs)
+    _fit(model, batches, range(epochs), steps, ended, [*callbacks, _told(name, steps)])
 
 
 def _passes(
@@ -212,6 +216,23 @@ def _fit(
         callbacks=[*callbacks, tf_keras.callbacks.LambdaCallback(on_epoch_end=end)],
         verbose=0,
     )
+
+
+def _told(name: str, steps: int) -> tf_keras.callbacks.Callback:
+    """A bar of an epoch's steps, if it is a long one."""
+    import tf_keras
+
+    now: dict[str, Any] = {}
+
+    def begins(epoch: int, _: dict[str, Any]) -> None:
+        now.update(name=f"{name}, epoch {epoch + 1}", last=time.monotonic(), shown=False)
+
+    def step(number: int, logs: dict[str, Any]) -> None:
+        if time.monotonic() - now["last"] >= TOLD_SECONDS or (now["shown"] and number + 1 == steps):
+            now.update(last=time.monotonic(), shown=True)
+            progress.bar(now["name"], number + 1, steps, f"loss {logs['loss']:.3f}")
+
+    return tf_keras.callbacks.LambdaCallback(on_epoch_begin=begins, on_batch_end=step)
 
 
 def _compile(model: tf_keras.Model, optimizer: tf_keras.optimizers.Optimizer, asked: Task, xla: bool = False) -> None:
