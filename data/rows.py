@@ -1,4 +1,4 @@
-"""Rows of tables, one after the other: CSV, gzipped or not, and Parquet. No file is read whole."""
+"""Rows of tables, one after the other: CSV, gzipped or not, Parquet, and TFRecords. No file is read whole."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from data import files
+from data import files, records
 from data.modality import BadExampleError
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
@@ -17,7 +17,7 @@ BATCH = 4096
 
 
 def read(path: str, name: str, columns: list[str] | None) -> Iterator[tuple[int, dict[str, str]]]:
-    """The cells of each row, as text, with the row's number: of a CSV the line, of Parquet from 1 on.
+    """The cells of each row, as text, with the row's number: of a CSV the line, of Parquet and TFRecords from 1 on.
 
     Args:
       path: of the file.
@@ -27,6 +27,9 @@ def read(path: str, name: str, columns: list[str] | None) -> Iterator[tuple[int,
     Raises:
       BadExampleError: the file is no table, or lacks a column, or a row has too few or too many cells.
     """
+    if records.NAME.fullmatch(name):
+        yield from records.rows(path, name, columns)
+        return
     try:
         with files.stream(path) as file:
             if name.endswith(".parquet"):
@@ -35,9 +38,14 @@ def read(path: str, name: str, columns: list[str] | None) -> Iterator[tuple[int,
                 plain = gzip.GzipFile(fileobj=file) if name.endswith(".gz") else file
                 yield from _csv(plain, name, columns, "\t" if ".tsv" in name else ",")
             else:
-                raise BadExampleError(f"{name}: no table; allowed are {', '.join(SUFFIXES)}")
+                raise BadExampleError(f"{name}: no table; allowed are {', '.join((*SUFFIXES, '.tfrecord'))}")
     except (OSError, EOFError) as error:
         raise BadExampleError(f"{name}: can't be read ({getattr(error, 'strerror', None) or error})") from error
+
+
+def is_table(name: str) -> bool:
+    """Whether it is called like one that `read` can read."""
+    return name.endswith(SUFFIXES) or bool(records.NAME.fullmatch(name))
 
 
 def line(cells: list[str]) -> str:

@@ -13,7 +13,7 @@ from data import files, rows
 from data.modality import BadExampleError
 
 JSONL, LINES = (".jsonl", ".jsonl.gz"), (".txt", ".txt.gz")
-SUFFIXES = (*rows.SUFFIXES, *JSONL, *LINES)
+SUFFIXES = (*rows.SUFFIXES, ".tfrecord", *JSONL, *LINES)
 
 
 def read(path: str, name: str, columns: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -28,7 +28,7 @@ def read(path: str, name: str, columns: list[str]) -> Iterator[tuple[int, dict[s
     Raises:
       BadExampleError: the file is none of these, or a record lacks a column.
     """
-    if name.endswith(rows.SUFFIXES):
+    if rows.is_table(name):
         yield from rows.read(path, name, columns)
     elif name.endswith(SUFFIXES):
         try:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from data import modality
-from data.config import DataConfig, Strict
+from data import modality, records
+from data.config import Strict
 from data.modality import BadExampleError, Features, Spec
+from data.records import RecordsConfig
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -30,7 +31,7 @@ CLIENT = "data.clients.audio"
 HEADER, FULL = 44, 32768.0
 
 
-class Config(DataConfig):
+class Config(RecordsConfig):
     """Sounds are mixed to one channel, resampled to `sample_rate`, and cropped or padded to `seconds`."""
 
     modality: Literal["audio"] = "audio"
@@ -70,6 +71,10 @@ class SpecAugment(Strict):
     masks: int = Field(2, ge=1, le=10, description="Of each kind.")
     frequency: float = Field(0.15, ge=0, le=1, description="Share of the mel scale.")
     time: float = Field(0.1, ge=0, le=1, description="Share of the clip.")
+
+
+# Where `files` names TFRecords, each of many examples.
+stream, columns = records.stream, records.columns
 
 
 class Policy(modality.Policy):

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from data import modality
-from data.config import DataConfig, Strict
+from data import modality, records
+from data.config import Strict
 from data.modality import BadExampleError, Features, Spec
+from data.records import RecordsConfig
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -31,7 +32,7 @@ MAX_PIXELS, PILLOW_REFUSES = 100_000_000, 178_956_970
 FORMATS = ("PNG", "JPEG")
 
 
-class Config(DataConfig):
+class Config(RecordsConfig):
     """Images are decoded to `channels` and resized to height x width (triangle filter, as Pillow's bilinear)."""
 
     modality: Literal["image"] = "image"
@@ -56,6 +57,10 @@ class AugMix(Strict):
     chains: int = Field(3, ge=1, le=8)
     depth: int = Field(3, ge=1, le=8, description="Changes in a chain, at most.")
     magnitude: float = Field(0.3, ge=0, le=1, description="Share of the largest change; a paper's 3 of 10 is 0.3.")
+
+
+# Where `files` names TFRecords, each of many examples.
+stream, columns = records.stream, records.columns
 
 
 class Policy(modality.Policy):

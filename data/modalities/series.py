@@ -85,7 +85,8 @@ def examples(path: str, contents: bytes, config: Config) -> Iterator[Features]:
 def stream(path: str, name: str, config: Config, split: SplitConfig) -> Iterator[Features]:
     """A series, or a window of one, an example. Windows that would lie in two splits are left out.
 
-    Without any other rule the windows of one series are all in one split. Raises BadExampleError.
+    Without any other rule the windows of one series are all in one split, also of one that several files have parts of.
+    Raises BadExampleError.
     """
     decides = split.column if split.by in ("column", "group", "time") else None
     for found in series.read(path, name, config, decides):
@@ -97,7 +98,7 @@ def stream(path: str, name: str, config: Config, split: SplitConfig) -> Iterator
             yield {
                 **_features(found, start, end, place, config),
                 **({modality.DECIDES: ends[-1]} if ends else {}),
-                **({modality.DECIDES: found.place} if config.stride and not ends else {}),
+                **({modality.DECIDES: found.name or found.place} if config.stride and not ends else {}),
             }
 
 

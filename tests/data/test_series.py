@@ -54,6 +54,13 @@ def test_windows_of_a_series_are_all_in_one_split(tmp_path: Path) -> None:
     assert len({one["path"] for one in found}) == 10
 
 
+def test_windows_of_a_series_of_which_two_files_have_parts_are_all_in_one_split(tmp_path: Path) -> None:
+    long(tmp_path)
+    (tmp_path / "b.csv").write_text((tmp_path / "a.csv").read_text())
+    found = [one for name in ("a.csv", "b.csv") for one in read(tmp_path, name, values=["v"], stride=2)]
+    assert len(found) == 20 and len({one[modality.DECIDES] for one in found}) == 2
+
+
 def test_windows_do_not_reach_from_one_time_into_another(tmp_path: Path) -> None:
     long(tmp_path)
     split = SplitConfig(by="time", column="time", eval_from="6", test_from="8")
