@@ -17,6 +17,7 @@ from pipeline.folders import Folders
 from pipeline.tree import override
 
 SCHEMA_FILE = "schema.pbtxt"
+SIDE = 64
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -94,7 +95,9 @@ def _of_folder(folder: Path, kind: str, overrides: list[str]) -> Experiment:
     if kind in plugins.names(modality.PACKAGE):
         families = family.taking(kind) or families
         fields = modality.look_up(kind).Config.model_fields
-        data |= {name: 1 for name, field in fields.items() if field.is_required() and name not in data}
+        missing = [name for name, field in fields.items() if field.is_required() and name not in data]
+        # Of a size that every family takes; a series of which nothing is said has one channel.
+        data |= {name: 1 if name == "channels" else SIDE for name in missing}
     tree = {"name": "data-schema", "data": data, "model": {"family": families[0]}}
     override(tree, overrides, str(folder))
     return experiment.compose(tree, folder, str(folder))
