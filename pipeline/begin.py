@@ -10,10 +10,10 @@ from pipeline.experiment import Experiment
 from pipeline.problems import ExperimentError
 
 
-def prepare(experiment: Experiment, phase: Callable[[str], AbstractContextManager[None]]) -> None:
+def prepare(experiment: Experiment, phase: Callable[[str], AbstractContextManager[Callable[[str], None]]]) -> None:
     """Fetches checkpoints, lexicons and the like that are not here yet, and looks at those that a model begins with.
 
-    Args: phase: makes the context in which something is fetched, and tells it.
+    Args: phase: makes the context in which something is fetched, and tells it; what it gives is told how far it is.
 
     Raises:
       ExperimentError: something can't be fetched, or is not what it should be.
@@ -28,8 +28,8 @@ def prepare(experiment: Experiment, phase: Callable[[str], AbstractContextManage
         wanted = outside.awaited(name)
         try:
             if wanted:
-                with phase(f"fetching {wanted}"):
-                    outside.locate(name)
+                with phase(f"fetching {wanted}") as tell:
+                    outside.locate(name, lambda count: tell(f"{count / 1e6:,.1f} MB"))
         except FileNotFoundError as error:
             problems.setdefault(str(error), field)
     if not problems:

@@ -52,7 +52,7 @@ def check(experiment: Experiment, root: Path, measure: bool = False) -> list[Lin
     folder = Path(experiment.data.path or folders.samples / str(experiment.data.sample))
     if experiment.data.sample and not folder.exists():
         sample.materialize(experiment.data.sample, folders.samples)
-    begin.prepare(experiment, lambda _: nullcontext())
+    begin.prepare(experiment, lambda _: nullcontext(lambda _: None))
     found = inspect.look(folder, experiment.data, experiment.split)
     return [*_data(found, folder, experiment), *_costs(found, experiment, folders, measure)]
 

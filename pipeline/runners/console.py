@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -22,6 +22,8 @@ from rich.text import Text
 from pipeline.report.outcome import Outcome
 
 INTERVAL = 0.25
+# Seconds between two lines that tell how far something is.
+PATIENCE = 10.0
 _MARKS = {
     "waiting": ("·", "dim"),
     "done": ("✓", "green"),
@@ -34,8 +36,8 @@ _MARKS = {
 class Display(Protocol):
     """Shows nodes, bars and notes. Called from the main thread, and by a Follower's thread."""
 
-    def phase(self, text: str) -> contextlib.AbstractContextManager[None]:
-        """Work that is no node's, for the time of the context."""
+    def phase(self, text: str) -> contextlib.AbstractContextManager[Callable[[str], None]]:
+        """Work that is no node's, for the time of the context, which gives a function that tells how far it is."""
 
     def node(self, outcome: Outcome) -> None:
         """A node is to come, has started or has ended."""
@@ -63,10 +65,17 @@ class PlainDisplay:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @contextlib.contextmanager
-    def phase(self, text: str) -> Iterator[None]:
-        start = time.monotonic()
+    def phase(self, text: str) -> Iterator[Callable[[str], None]]:
+        start = told = time.monotonic()
+
+        def tell(how_far: str) -> None:
+            nonlocal told
+            if time.monotonic() - told > PATIENCE:
+                told = time.monotonic()
+                self._line(f"  {how_far}")
+
         self._line(f"{text} ...")
-        yield
+        yield tell
         self._line(f"{text}: {seconds(time.monotonic() - start)}")
 
     def node(self, outcome: Outcome) -> None:
@@ -98,7 +107,7 @@ class LiveDisplay:
         self._outcomes: dict[str, Outcome] = {}
         self._bars: dict[str, tuple[int, int, str]] = {}
         self._phase: Spinner | None = None
-        self._began = 0.0
+        self._began, self._far = 0.0, ""
         self._lock = threading.Lock()
         self._spinner = Spinner("dots")
 
@@ -115,12 +124,16 @@ class LiveDisplay:
             yield
 
     @contextlib.contextmanager
-    def phase(self, text: str) -> Iterator[None]:
+    def phase(self, text: str) -> Iterator[Callable[[str], None]]:
+        def tell(how_far: str) -> None:
+            with self._lock:
+                self._far = how_far
+
         with self._lock:
-            self._began = time.monotonic()
+            self._began, self._far = time.monotonic(), ""
             self._phase = Spinner("dots", text=text)
         try:
-            yield
+            yield tell
         finally:
             with self._lock:
                 self._phase = None
@@ -148,7 +161,11 @@ class LiveDisplay:
             elapsed = seconds(time.monotonic() - self._began)
             parts: list[ConsoleRenderable] = []
             if self._phase:
-                self._phase.update(text=Text.assemble(self._phase_text(), (f"  {elapsed}", "dim")))
+                self._phase.update(
+                    text=Text.assemble(
+                        self._phase_text(), (f"  {self._far}" if self._far else "", "dim"), (f"  {elapsed}", "dim")
+                    )
+                )
                 parts.append(self._phase)
             lines = Table.grid(padding=(0, 1))
             for outcome in self._outcomes.values():

@@ -6,9 +6,11 @@ import io
 import json
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from pipeline.report.outcome import Outcome
+from pipeline.runners import console as console_module
 from pipeline.runners.console import Follower, LiveDisplay, PlainDisplay, display, seconds
 
 
@@ -39,10 +41,24 @@ def test_the_picture() -> None:
     with shown.phase("loading"):
         console.print(shown._picture())
     assert "loading  0." in file.getvalue()
+    with shown.phase("fetching") as tell:
+        tell("34.0 MB")
+        console.print(shown._picture())
+    assert "fetching  34.0 MB  0." in file.getvalue()
     shown.node(Outcome("c", "failed", 1))
     file.truncate(0)
     console.print(shown._picture())
     assert "✗ c failed after 1.0 s" in file.getvalue() and "trials" not in file.getvalue()
+
+
+def test_lines_tell_how_far_a_phase_is_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.StringIO()
+    shown = PlainDisplay(Console(file=file, force_terminal=False, width=40))
+    with shown.phase("fetching") as tell:
+        tell("1.0 MB")
+        monkeypatch.setattr(console_module, "PATIENCE", -1)
+        tell("34.0 MB")
+    assert file.getvalue().startswith("fetching ...\n  34.0 MB\nfetching: 0.")
 
 
 def test_events_are_followed_while_they_are_written(tmp_path: Path) -> None:
