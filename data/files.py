@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
-from typing import BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple
+
+# Bytes of a file in a bucket that are asked for at a time.
+AT_ONCE = 2**20
 
 
 class Entry(NamedTuple):
@@ -110,8 +114,41 @@ def inside(root: str, path: str) -> bool:
 
 def stream(path: str) -> BinaryIO:
     """A file to be read from its beginning to its end, or here and there. Raises OSError."""
-    if not is_remote(path):
-        return open(path, "rb")
-    import tensorflow as tf
+    return open(path, "rb") if not is_remote(path) else io.BufferedReader(_Remote(path), AT_ONCE)
 
-    return cast(BinaryIO, tf.io.gfile.GFile(path, "rb"))
+
+class _Remote(io.RawIOBase):
+    """A file that only TensorFlow can read, as Python's readers, and Parquet's, want one."""
+
+    def __init__(self, path: str) -> None:
+        import tensorflow as tf
+
+        self._file, self._error = tf.io.gfile.GFile(path, "rb"), tf.errors.OpError
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            found = self._file.read(len(buffer))
+        except self._error as error:
+            raise OSError(error.message) from error
+        buffer[: len(found)] = found
+        return len(found)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            self._file.seek(offset, whence)
+        except self._error as error:
+            raise OSError(error.message) from error
+        return int(self._file.tell())
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
