@@ -30,6 +30,7 @@ def entries(folder: str) -> list[Entry]:
     else:
         import tensorflow as tf
 
+        folder = folder.rstrip("/")  # of an object's name each slash is a part
         names = [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
         every = [Entry(name, tf.io.gfile.isdir(f"{folder}/{name}")) for name in names if name]
     return sorted(entry for entry in every if not entry.name.startswith("."))

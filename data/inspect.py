@@ -1,14 +1,15 @@
-"""Looks at a folder of data before anything is run: counts, sizes, and what is odd. Free of TensorFlow."""
+"""Looks at data before anything is run: counts, sizes, and what is odd. Free of TensorFlow, but for buckets."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data import listing, modality, raw, task
+from data import files, listing, modality, raw, task
 from data.config import BadSplitError, DataConfig, SplitConfig
 from data.doubts import Doubts
 from data.listing import Row, shown
@@ -65,7 +66,7 @@ class _Seen(NamedTuple):
     split: str | None
 
 
-def look(folder: Path, config: DataConfig, split: SplitConfig) -> Found:
+def look(folder: Path | str, config: DataConfig, split: SplitConfig) -> Found:
     """Reads every example that the run would read, one after the other.
 
     Args:
@@ -102,7 +103,7 @@ def look(folder: Path, config: DataConfig, split: SplitConfig) -> Found:
             continue
         except BadSplitError as error:
             raise BadDataError(str(error)) from error
-        found.bytes += (folder / row.path).stat().st_size
+        found.bytes += files.state(os.path.join(folder, row.path))[0]
     for alike in looks.values():
         found.alike += _apart(alike, [one.label for one in alike])
         found.near += _apart(alike, [one.split or "" for one in alike])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,15 +50,15 @@ def check(experiment: Experiment, root: Path, measure: bool = False) -> list[Lin
       ExperimentError: what it begins with, such as a checkpoint, can't be fetched or is not what it should be.
     """
     folders = Folders(root, experiment.name)
-    folder = Path(experiment.data.path or folders.samples / str(experiment.data.sample))
-    if experiment.data.sample and not folder.exists():
+    folder = experiment.data.path or str(folders.samples / str(experiment.data.sample))
+    if experiment.data.sample and not os.path.exists(folder):
         sample.materialize(experiment.data.sample, folders.samples)
     begin.prepare(experiment, lambda _: nullcontext(lambda _: None))
     found = inspect.look(folder, experiment.data, experiment.split)
     return [*_data(found, folder, experiment), *_costs(found, experiment, folders, measure)]
 
 
-def _data(found: Found, folder: Path, experiment: Experiment) -> list[Line]:
+def _data(found: Found, folder: str, experiment: Experiment) -> list[Line]:
     share = len(found.unreadable) / max(1, found.examples + len(found.unreadable))
     bad = "wrong" if share > experiment.data.max_bad_fraction else "mind"
     twice = "wrong" if experiment.data.conflicts == "refuse" else "mind"

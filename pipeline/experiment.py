@@ -231,7 +231,7 @@ def _with_absolute_paths(experiment: Experiment, folder: Path, source: str) -> E
     data = {}
     for field in ("path", "schema_file"):
         value = getattr(experiment.data, field)
-        if value is not None:
+        if value is not None and not files.is_remote(value):
             path = (folder / Path(value).expanduser()).resolve()
             if not path.exists():
                 raise ExperimentError(source, [f"data.{field}: found {value!r}; there is nothing at {path}"])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
-from data import listing, modality
+from data import files, listing, modality
 from data.table import BadDataError
 from pipeline.experiment import Experiment
 
@@ -15,7 +16,7 @@ BASE = 1_300_000_000
 _IN_PROCESS = ("FnApiRunner", "DirectRunner", "BundleBasedDirectRunner")
 
 
-def note(experiment: Experiment, folder: Path) -> str | None:
+def note(experiment: Experiment, folder: Path | str) -> str | None:
     """One line for a person, or None where another runner does the work.
 
     Args:
@@ -30,10 +31,11 @@ def note(experiment: Experiment, folder: Path) -> str | None:
         rows = listing.list_files(str(folder), pattern, experiment.data, experiment.split).rows
     except (BadDataError, OSError):
         return None  # ingest is the one to say what is wrong with the data
-    files = [path for path in (folder / row.path for row in rows) if path.is_file()]
-    size = sum(path.stat().st_size for path in files)
-    need, there = BASE + len(files) * PER_EXAMPLE + size * PER_BYTE, available()
-    text = f"memory: about {_gb(need)} at most, for {len(files):,} files of {_gb(size)} in all"
+    sizes = [files.state(os.path.join(folder, row.path))[0] for row in rows]
+    sizes = [one for one in sizes if one >= 0]
+    size = sum(sizes)
+    need, there = BASE + len(sizes) * PER_EXAMPLE + size * PER_BYTE, available()
+    text = f"memory: about {_gb(need)} at most, for {len(sizes):,} files of {_gb(size)} in all"
     if there is None or need <= there:
         return text
     return (

@@ -90,14 +90,12 @@ def write(target: Path, experiment: Experiment, root: Path, count: int) -> None:
     target.write_text(page, encoding="utf-8")
 
 
-def _folder(experiment: Experiment, root: Path) -> Path:
+def _folder(experiment: Experiment, root: Path) -> str:
     data = experiment.data
-    return (
-        Path(data.path) if data.path else sample.materialize(str(data.sample), Folders(root, experiment.name).samples)
-    )
+    return data.path or str(sample.materialize(str(data.sample), Folders(root, experiment.name).samples))
 
 
-def _examples(experiment: Experiment, folder: Path, count: int) -> list[dict[str, Any]]:
+def _examples(experiment: Experiment, folder: str, count: int) -> list[dict[str, Any]]:
     """Raw examples, of all classes in turn as far as folders tell them; files that hold none are passed over."""
     classes: dict[str, list[listing.Row]] = {}
     for row in listing.list_files(

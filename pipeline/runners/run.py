@@ -188,7 +188,7 @@ def _run_nodes(
         with shown.phase(f"writing the sample {name}"):
             sample.materialize(name, folders.samples)
     begin.prepare(request.experiment, shown.phase)
-    needs = memory.note(request.experiment, Path(request.experiment.data.path or folders.samples / str(name)))
+    needs = memory.note(request.experiment, request.experiment.data.path or str(folders.samples / str(name)))
     if needs:
         shown.note(needs)
     with shown.phase("loading TensorFlow and TFX"), loading.lean():

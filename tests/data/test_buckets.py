@@ -5,17 +5,25 @@ from __future__ import annotations
 import gzip
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pyarrow
 import pytest
 import tensorflow as tf
+from PIL import Image
 from pyarrow import parquet
 
+from components.ingest.component import example_gen
+from components.testing import NodeRunner
 from data import files, listing, modality, raw
 from data.config import DataConfig, SplitConfig
 from data.modalities import series, tabular, text
 from data.modality import BadExampleError
+from pipeline.check import check
+from pipeline.experiment import load
+from pipeline.report import memory
+from tests.conftest import CLASSES, stripes
 
 ROOT = "ram://bucket/data"
 CSV = "age,town,label\n1,Köln,x\n2,Ulm,y\n".encode()
@@ -73,3 +81,23 @@ def test_a_stream_is_read_here_and_there_and_errors_are_those_of_files() -> None
     put("a.csv", b"\xff\xfe")
     with pytest.raises(BadExampleError, match=r"a\.csv: it is not UTF-8"):
         read(tabular.Config(path=ROOT, files="a.csv", numeric=("age",)))
+
+
+def test_an_experiment_takes_its_data_from_a_bucket(run_node: NodeRunner, tmp_path: Path) -> None:
+    for label in CLASSES:
+        tf.io.gfile.makedirs(f"{ROOT}/{label}")
+        for number in range(8):
+            picture = io.BytesIO()
+            Image.fromarray(stripes(label, number)).save(picture, "PNG")
+            put(f"{label}/{number}.png", picture.getvalue())
+    (tmp_path / "mine.yaml").write_text(
+        f"data: {{modality: image, path: '{ROOT}', height: 12, width: 12, channels: 1}}\nmodel: {{family: cnn}}\n"
+    )
+    found = load(str(tmp_path / "mine.yaml"))
+    assert found.data.path == ROOT
+    told = {line.name: line.text for line in check(found, tmp_path / "runs")}
+    assert told["examples"].startswith(f"24 in {ROOT}, ") and told["classes"] == "columns 8, flat 8, rows 8"
+    assert "for 24 files" in str(memory.note(found, ROOT))
+    (examples,) = run_node(example_gen(ROOT, found.data, found.split, "code"))["examples"]
+    files_made = [str(path) for path in Path(examples.uri).glob("Split-*/*")]
+    assert len(list(tf.data.TFRecordDataset(files_made, "GZIP"))) == 24
