@@ -60,7 +60,11 @@ class Config(DataConfig):
 
     @model_validator(mode="after")
     def _columns(self) -> Self:
-        if bool(self.second) != bool(self.files and self.pairs):
+        of_lines = self.files.endswith(texts.LINES)
+        if of_lines and (self.second or self.also):
+            told = "second, the two stand on one line with a tab between" if self.second else "also"
+            raise ValueError(f"files: {self.files}: a file of one text a line has no columns; leave out {told}")
+        if not of_lines and bool(self.second) != bool(self.files and self.pairs):
             raise ValueError("with files, pairs and second belong together: second is the column of the second text")
         if self.also and not self.files:
             raise ValueError("also belongs to files; where a file is a text, further columns are those of data.csv")

@@ -68,6 +68,17 @@ def test_of_plain_lines_the_files_name_is_the_class(tmp_path: Path) -> None:
         read(config(tmp_path, files="*.txt"), SplitConfig(by="group", column="person"))
 
 
+def test_of_plain_lines_a_pair_has_a_tab_between_and_columns_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "good.txt").write_text("one\ttwo\n", encoding="utf-8")
+    assert [one["text"] for one in read(config(tmp_path, files="*.txt", pairs=True))] == ["one\ttwo"]
+    (tmp_path / "good.txt").write_text("one\ttwo\nthree\n", encoding="utf-8")
+    with pytest.raises(BadExampleError, match=r"good\.txt:2: data\.pairs: there is no tab"):
+        read(config(tmp_path, files="*.txt", pairs=True))
+    for more in ({"also": ["person"]}, {"pairs": True, "second": "other"}):
+        with pytest.raises(ValidationError, match="a file of one text a line has no columns; leave out"):
+            config(tmp_path, files="*.txt", **more)
+
+
 def test_a_file_in_a_class_folder_is_a_text(tmp_path: Path) -> None:
     (tmp_path / "good").mkdir()
     (tmp_path / "good" / "1.txt").write_text("two\nlines\n", encoding="utf-8")
