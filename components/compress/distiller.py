@@ -65,7 +65,8 @@ def beside(student: tf_keras.Model, teacher: tf_keras.Model, terms: Terms) -> tf
             with tf.GradientTape() as tape:
                 answers = _many(self.taught(inputs, training=True))
                 loss = (1 - terms.weight) * self.compute_loss(inputs, labels, answers[0], weights)
-                loss += terms.weight * _outputs(answers[0], lessons[0], terms)
+                # What layers add, such as l2, is part of that: the teacher takes the place of the labels alone.
+                loss += terms.weight * (sum(self.losses) + _outputs(answers[0], lessons[0], terms))
                 for projection, own, wanted in zip(projections, answers[1:], lessons[1:], strict=False):
                     loss += terms.feature_weight * tf.reduce_mean(tf.square(projection(own) - wanted))
                 first = 1 + len(terms.features)

@@ -2,7 +2,7 @@
 
 make bench ARGS='-k test_trials'   # chains of mnist-cnn
 make bench ARGS='-k test_resnet'   # chains of mnist-resnet
-make bench ARGS='-k test_student'  # a student of mnist-cnn, taught and on its own
+make bench ARGS='-k test_student'  # a student of mnist-resnet, taught and on its own
 make bench ARGS='-k test_methods'  # single methods on digits-cnn
 TRIALS_ROOT=runs make bench ARGS='-k test_trials'  # takes what has been run there
 """
@@ -37,12 +37,12 @@ METHODS: list[list[Any]] = [
     ["int4"],
     [{"int8": {"io": "integer"}}],
 ]
-# `weight: 0` is the student on its own.
-STUDENT = {"student": {"family": "cnn", "filters": [8, 16], "padding": "valid", "dense": []}, "epochs": 24}
+# Few labels, a network that is made for images, and a student that is not; `weight: 0` is the student on its own.
+FEW = ("split={train: 2, eval: 9, test: 9}", "train.epochs=60")
+STUDENT = {"student": {"family": "mlp", "widths": [64]}, "epochs": 120}
 STUDENTS: list[list[Any]] = [
-    [{"finetune": {"epochs": 24, "learning_rate": 0.002}}],
     [{"distill": {**STUDENT, "weight": 0.0}}],
-    [{"distill": STUDENT}],
+    [{"distill": {**STUDENT, "weight": 0.9}}],
 ]
 RESNET: list[list[Any]] = [
     [{"finetune": {"epochs": 12, "learning_rate": 0.002}}],
@@ -65,9 +65,12 @@ def ran(root: Path, name: str, to: str, *sets: str) -> Path:
     return root / name / "latest" / "links"
 
 
-def measured(root: Path, seed: int, name: str, chains: list[list[Any]] | None = None) -> list[Trial]:
+def measured(
+    root: Path, seed: int, name: str, chains: list[list[Any]] | None = None, sets: tuple[str, ...] = ()
+) -> list[Trial]:
     """Runs the experiment and gives its trials, the float model first, with their accuracy on the test split."""
-    sets = (f"compress.chains={json.dumps(chains)}", "evaluate.threshold=0.5") if chains else ()
+    if chains:
+        sets = (*sets, f"compress.chains={json.dumps(chains)}", "evaluate.threshold=0.5")
     links = ran(root / f"seed-{seed}", name, "compress", f"run.seed={seed}", *sets)
     report = reported(links)
     trials: list[Trial] = [report["float"], *report["trials"]]
@@ -99,8 +102,11 @@ def tested(links: Path, numbers: Iterable[int]) -> list[float]:
 
 
 def table(runs: list[list[Trial]]) -> tuple[list[str], list[dict[str, float]]]:
-    """Lines of Markdown, and of each row the means. What is lost is told against `finetune`, of the same seed each."""
-    control = next(number for number, trial in enumerate(runs[0]) if trial["label"] == "finetune")
+    """Lines of Markdown, and of each row the means.
+
+    What is lost is told against `finetune`, of the same seed each; where there is none, against the float model.
+    """
+    control = next((number for number, trial in enumerate(runs[0]) if trial["label"] == "finetune"), 0)
     lines = [
         "| chain (further epochs) | accuracy | points lost | bytes, gzipped | smaller | latency |",
         "|---" * 6 + "|",
@@ -135,7 +141,9 @@ def _settings(step: Trial) -> str:
             f"{layer} {share:.0%}" for layer, share in (step["layers"] or {"to": step["sparsity"]}).items()
         )
     if step["method"] == "distill":
-        return f"{(step['student'] or step).get('filters', step['width'])}, weight {step['weight']}"
+        student = step["student"] or step
+        size = next(student[key] for key in ("filters", "widths", "width") if key in student)
+        return f"to {size}, weight {step['weight']}"
     return ", ".join(f"{key} {step[key]}" for key in ("amount", "energy", "clusters", "io") if key in step)
 
 
@@ -146,12 +154,12 @@ def told(lines: list[str], capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.timeout(7200)
 def test_trials(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Bytes: 14 times smaller within half a point of as many steps, 25 times with a student within one."""
+    """Bytes: 14 times smaller within half a point of as many steps, 25 times with a student."""
     lines, rows = table([measured(root, seed, "mnist-cnn") for seed in SEEDS])
     told(lines, capsys)
     assert rows[0]["accuracy"] >= 0.965
-    for smaller, lost in ((14, 0.5), (25, 1)):
-        assert any(row["smaller"] >= smaller and row["lost"] <= lost for row in rows)
+    for smaller in (14, 25):
+        assert any(row["smaller"] >= smaller and row["lost"] <= 0.5 for row in rows)
 
 
 @pytest.mark.timeout(7200)
@@ -165,8 +173,10 @@ def test_resnet(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.timeout(7200)
 def test_student(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The student that was taught beats the same student on its own."""
-    lines, rows = table([measured(root, seed, "mnist-cnn", STUDENTS) for seed in SEEDS])
-    told(lines, capsys)
+    runs = [measured(root / "few", seed, "mnist-resnet", STUDENTS, FEW) for seed in SEEDS]
+    lines, rows = table(runs)
+    gains = [100 * (run[-1]["test"] - run[-2]["test"]) for run in runs]
+    told([*lines, f"taught less alone, points: {spread(gains, 2)}, lowest {min(gains):.2f}"], capsys)
     assert rows[-1]["accuracy"] > rows[-2]["accuracy"]
 
 

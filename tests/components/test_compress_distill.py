@@ -53,6 +53,20 @@ def test_with_weight_0_only_the_labels_count() -> None:
     assert (student(np.zeros((1, 6, 6, 1), np.float32)).numpy().argmax(axis=1) == 0).all()
 
 
+def test_weights_are_kept_small_whoever_teaches() -> None:
+    """What a layer adds to the loss counts in full, with the teacher's answers in place of the labels too."""
+
+    def size(l2: float) -> float:
+        tf_keras.utils.set_random_seed(0)
+        inputs = tf_keras.Input((6, 6, 1))
+        logits = layers.Dense(3, kernel_regularizer=tf_keras.regularizers.L2(l2))(layers.Flatten()(inputs))
+        student = tf_keras.Model(inputs, logits)
+        fit(student, network(4, "teacher"), Terms(weight=1.0), np.zeros(128, np.int64), epochs=20)
+        return float(np.abs(student.layers[-1].kernel).sum())
+
+    assert size(1.0) < 0.5 * size(0.0)
+
+
 def test_features_and_attention_bring_the_layers_nearer() -> None:
     tf_keras.utils.set_random_seed(0)
     teacher, student = network(8, "teacher"), network(4, "student")
