@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.models import frontend
+from components.models import flatbuffer, frontend
 
 # Of operators with weights: the places of their weights, the kernel first.
 WEIGHTS = {
@@ -87,7 +87,7 @@ def read(path: Path | str) -> Anatomy:
     """Takes a flatbuffer apart."""
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromPackedBuf(Path(path).read_bytes(), 0)
+    model = flatbuffer.read(Path(path).read_bytes())
     found, counted = Anatomy(), set[int]()
     rounds = _rounds(model, schema)
     if None in rounds.values():

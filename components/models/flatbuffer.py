@@ -18,6 +18,21 @@ SHARED = 40
 METADATA = (b"min_runtime_version",)
 
 
+def read(content: bytes) -> Any:
+    """A flatbuffer as the object API has it, with all constants in their buffers.
+
+    litert-quantizer puts large ones behind the end of the flatbuffer proper, where the schema's own reader leaves them.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    for buffer in model.buffers:
+        if buffer.offset > 1:  # 0 and 1 stand for none
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    return model
+
+
 def chain(first: bytes, second: bytes, prefix: str) -> bytes:
     """A flatbuffer that hands the only output of `first` to the only input of `second`.
 
@@ -29,9 +44,7 @@ def chain(first: bytes, second: bytes, prefix: str) -> bytes:
     Raises:
       ValueError: they do not fit.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
-    model, other = (schema.ModelT.InitFromPackedBuf(content, 0) for content in (first, second))
+    model, other = read(first), read(second)
     if len(model.subgraphs) != 1 or len(other.subgraphs) != 1:
         raise ValueError("a flatbuffer with control flow can't be put together with another one")
     graph, added = model.subgraphs[0], other.subgraphs[0]
@@ -73,9 +86,7 @@ def slim(content: bytes, layers: Collection[str]) -> bytes:
 
     Args: layers: names of the model's layers, by which parts of the flatbuffer are told.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    model = read(content)
     for graph in model.subgraphs:
         ends = {*map(int, graph.inputs), *map(int, graph.outputs)}
         for place, tensor in enumerate(graph.tensors):

@@ -76,14 +76,15 @@ def arena_bytes(path: Path | str) -> int:
     The lengths of what its planner has laid out, overlapping parts counted once; without delegates, as on a device
     that has none. The buffers of the weights are not among it.
     """
-    from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    from components.models import flatbuffer
 
     content = Path(path).read_bytes()
     plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     interpreter = Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=plain)
     interpreter.allocate_tensors()
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    model = flatbuffer.read(content)
     graph, spans = model.subgraphs[0], []
     for index in (detail["index"] for detail in interpreter.get_tensor_details()):
         data = model.buffers[graph.tensors[index].buffer].data if index < len(graph.tensors) else None

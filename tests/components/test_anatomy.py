@@ -8,10 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tf_keras
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from tf_keras import layers
 
 from components.compress import measure
+from components.compress.quantizer import Quantizer
 from components.models import anatomy, flatbuffer, runtime, serving, shorter
 from data.modality import Spec
 
@@ -127,6 +129,23 @@ def test_a_slim_flatbuffer_answers_alike_and_still_tells_its_layers(kind: str, t
     slim.write_bytes(flatbuffer.slim(whole.read_bytes(), ["first"]))  # what belongs to no layer keeps a name, too
     rows = [measure.layers(path, ["first"], [], []) for path in (whole, slim)]
     assert [row["layer"] for row in rows[1]] == [row["layer"] for row in rows[0]] and rows[1][-1]["layer"]
+
+
+def test_large_constants_that_lie_behind_the_flatbuffer_are_kept(tmp_path: Path) -> None:
+    hidden = layers.Dense(400, activation="relu", name="hidden")
+    model = tf_keras.Sequential([layers.Input((28, 28, 1)), layers.Flatten(), hidden, layers.Dense(4, name="last")])
+    examples = list(np.random.default_rng(0).integers(0, 256, (3, 28, 28, 1), dtype=np.uint8))
+    # From 256 KiB of them on litert-quantizer writes constants behind the end of the flatbuffer proper.
+    content = Quantizer(write(model, tmp_path / "float.tflite").read_bytes(), examples).quantize("int8_weights")
+    assert any(buffer.offset > 1 for buffer in schema.ModelT.InitFromPackedBuf(content, 0).buffers)
+    paths = [tmp_path / "whole.tflite", tmp_path / "slim.tflite"]
+    paths[0].write_bytes(content)
+    paths[1].write_bytes(flatbuffer.slim(content, ["hidden", "last"]))
+    whole, slim = (runtime.Flatbuffer(path).predict_all(examples) for path in paths)
+    np.testing.assert_allclose(whole, slim, rtol=0, atol=0.01)
+    rows = [measure.layers(path, ["hidden", "last"], [], []) for path in paths]
+    assert rows[0] == rows[1] and [row["bits"] for row in rows[0]] == [8, 8]
+    assert len(paths[1].read_bytes()) < len(content)
 
 
 def test_equal_numbers_are_kept_once(tmp_path: Path) -> None:
