@@ -197,6 +197,36 @@ def test_a_kill_changes_nothing(
     np.testing.assert_allclose(bare(inputs), again(inputs), atol=0.15)
 
 
+def test_a_kill_within_a_long_epoch_costs_what_came_after_its_last_checkpoint(
+    examples: dict[str, Examples], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervised, "TOLD_SECONDS", 0)
+    monkeypatch.setattr(supervised, "KEPT_SECONDS", 0)
+    learning = LearningConfig.model_validate(FULL)
+    whole, expected = learn(examples, tmp_path / "whole", learning)
+    told: list[str] = []
+
+    def killed(name: str, done: int, total: int, info: str = "") -> None:
+        if (name, done) == ("train, epoch 3", 3):  # the second step was written down
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(progress, "bar", killed)
+        with pytest.raises(Killed):
+            learn(examples, tmp_path / "killed", learning)
+    monkeypatch.setattr(progress, "note", told.append)
+    again, history = learn(examples, tmp_path / "killed", learning)
+    steps = examples["train"].steps
+    assert told == [f"training goes on after epoch 2 and 2 of {steps} steps"]
+    assert again.optimizer.iterations == 4 * steps
+    for one, other in zip(whole.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert [row["learning_rate"] for row in history] == [row["learning_rate"] for row in expected]
+    for name in ("loss", "accuracy", "val_loss"):  # the last batch of an epoch is smaller than the others
+        np.testing.assert_allclose([row[name] for row in history], [row[name] for row in expected], rtol=0.05)
+    assert not list((tmp_path / "killed").glob("*step*"))
+
+
 def test_a_long_epoch_tells_how_far_it_has_come(
     examples: dict[str, Examples], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

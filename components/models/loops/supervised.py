@@ -1,18 +1,16 @@
-"""Learning from examples, by the loss of their task, epoch by epoch; a killed run goes on from the last of them."""
+"""Learning from examples, by the loss of their task, epoch by epoch; a killed run goes on where it was."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components import progress
-from components.models import phases, store
+from components.models import phases, resume, store
 from components.models.input import Examples
 from components.models.learning import LearningConfig
 from data import task
@@ -23,11 +21,12 @@ if TYPE_CHECKING:
     import tensorflow as tf
     import tf_keras
 
-STATE = "state.json"
 # Epochs of a small model are shorter than it takes to write it down: a kill costs what was done in so long at most.
 CHECKPOINT_SECONDS = 2.0
-# An epoch that takes longer tells so often how far it has come.
+# An epoch that takes longer tells so often how far it has come, and
 TOLD_SECONDS = 10.0
+# writes down so often what it has learned.
+KEPT_SECONDS = 300.0
 
 
 def train(
@@ -74,16 +73,21 @@ def train(
     with strategy.scope(), _precision(learning.precision):
         model = build()
     planned = phases.plan(model, factors, learning.epochs)
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    state = _state(checkpoints)
-    history: list[dict[str, float]] = state["history"]
+    keeper = resume.Keeper(checkpoints)
+    state, history = keeper.state, keeper.state.history
     for epoch, row in enumerate(history):
         watch(epoch, row)
     rate = optimizer.Rate(learning, steps)
-    state_written = [-math.inf]
     checkpoint: tf.train.Checkpoint
 
+    def within(epoch: int, step: int, figures: dict[str, float]) -> None:
+        done = state.step + step
+        so_far = resume.State(history, state.best, step=done, seen=state.through(figures, done))
+        keeper.keep(checkpoint, so_far, f"epoch-{epoch}-step-{done}")
+
     def ended(epoch: int, row: dict[str, float]) -> None:
+        row = state.through(row, steps)
+        state.step, state.seen = 0, {}
         row["learning_rate"] = float(rate((epoch + 1) * steps - 1))
         if not math.isfinite(row["loss"]):
             raise FloatingPointError(
@@ -92,43 +96,45 @@ def train(
             )
         history.append(row)
         if asked.better(row) >= max(map(asked.better, history)):
-            state["best"] = epoch
-            store.save_weights(checkpoints / f"best-{epoch}.npz", model)
+            state.best = epoch
+            store.save_weights(keeper.path(f"best-{epoch}.npz"), model)
         model.stop_training = exhausted()
         last = model.stop_training or epoch + 1 == learning.epochs
-        if last or time.monotonic() - state_written[0] >= CHECKPOINT_SECONDS:
-            state["checkpoint"] = os.path.basename(checkpoint.write(str(checkpoints / f"epoch-{epoch}")))
-            _write_state(checkpoints, state)
-            state_written[0] = time.monotonic()
+        if last or keeper.is_due(CHECKPOINT_SECONDS):
+            keeper.keep(checkpoint, state, f"epoch-{epoch}")
         measured = f"{asked.MEASURE} {row[asked.MEASURE]:.3f}  eval {row[f'val_{asked.MEASURE}']:.3f}"
         progress.bar("train", epoch + 1, learning.epochs, f"loss {row['loss']:.3f}  {measured}")
         watch(epoch, row)
 
     def exhausted() -> bool:
         """Whether early stopping ends it. Before the last phase, what gets no better may yet be thawed."""
-        since = max(state["best"], planned[-1].epochs.start - 1)
+        since = max(state.best, planned[-1].epochs.start - 1)
         return _exhausted(history, since, learning)
 
-    unread = bool(history)
-    for phase in phases.left(planned, len(history)):
+    unread = state.checkpoint is not None
+    for phase in phases.left(planned, len(history) + bool(state.step)):
         with strategy.scope(), _precision(learning.precision):
             made = optimizer.make(learning, steps, phase.epochs.start * steps, phases.enter(model, phase))
             _compile(model, made, asked, learning.xla)
             model.optimizer.build(model.trainable_variables)
         checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
         if unread:
-            checkpoint.read(str(checkpoints / state["checkpoint"])).assert_consumed()
-            progress.note(f"training goes on after epoch {len(history)}")
+            keeper.restore(checkpoint)
+            begun = f" and {state.step} of {steps} steps" if state.step else ""
+            progress.note(f"training goes on after epoch {len(history)}{begun}")
             unread = False
-        epochs = range(len(history), phase.epochs.stop)
-        if epochs and not exhausted():
-            progress.bar("train", epochs.start, learning.epochs)
-            batches = _passes(train, policy, seed, epochs, steps, class_weights, whole)
-            _fit(model, batches, epochs, steps, ended, [_told("train", steps)], examples["eval"].plain())
+        # What is left of an epoch is not as long as the others, so Keras gets it by itself.
+        for stop in (len(history) + 1, phase.epochs.stop) if state.step else (phase.epochs.stop,):
+            epochs = range(len(history), stop)
+            if epochs and not exhausted():
+                progress.bar("train", epochs.start, learning.epochs)
+                batches = _passes(train, policy, seed, epochs, steps, class_weights, whole, state.step)
+                told = _told("train", steps, state.step, within)
+                _fit(model, batches, epochs, steps - state.step, ended, [told], examples["eval"].plain())
     if len(history) < learning.epochs:
-        progress.note(f"training stopped after epoch {len(history)}: no better since epoch {state['best'] + 1}")
+        progress.note(f"training stopped after epoch {len(history)}: no better since epoch {state.best + 1}")
     if learning.early_stopping:
-        store.load_weights(checkpoints / f"best-{state['best']}.npz", model)
+        store.load_weights(keeper.path(f"best-{state.best}.npz"), model)
     return model, history
 
 
@@ -171,8 +177,12 @@ def _passes(
     steps: int,
     class_weights: list[float] | None,
     whole: bool = False,
+    begun: int = 0,
 ) -> tf.data.Dataset:
-    """The passes of several epochs as one dataset: its functions are traced once, not once an epoch."""
+    """The passes of several epochs as one dataset: its functions are traced once, not once an epoch.
+
+    Args: begun: steps of the first of them that are over.
+    """
     import tensorflow as tf
 
     examples.open(policy)  # made here, not while the next function is traced: all passes share what it keeps in memory
@@ -183,9 +193,9 @@ def _passes(
         tf.compat.v1.get_default_graph().seed = None
         return _weighted(examples.training(policy, seed, epoch, whole=whole), class_weights)
 
-    passes = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one)
+    passes = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one).skip(begun)
     # Of a dataset whose length it does not know, Keras makes a last step without examples if there are replicas.
-    return passes.apply(tf.data.experimental.assert_cardinality(steps * len(epochs)))
+    return passes.apply(tf.data.experimental.assert_cardinality(steps * len(epochs) - begun))
 
 
 def _fit(
@@ -204,7 +214,7 @@ def _fit(
 
     def end(epoch: int, logs: dict[str, Any]) -> None:
         now = time.perf_counter()
-        ended(epoch, {**{name: float(value) for name, value in logs.items()}, "seconds": now - started[0]})
+        ended(epoch, {**_floats(logs), "seconds": now - started[0]})
         started[0] = time.perf_counter()
 
     model.fit(
@@ -218,21 +228,35 @@ def _fit(
     )
 
 
-def _told(name: str, steps: int) -> tf_keras.callbacks.Callback:
-    """A bar of an epoch's steps, if it is a long one."""
+def _told(
+    name: str,
+    steps: int,
+    begun: int = 0,
+    keep: Callable[[int, int, dict[str, float]], None] = lambda epoch, step, figures: None,
+) -> tf_keras.callbacks.Callback:
+    """A bar of an epoch's steps, of which `begun` were over, and checkpoints within it, if it is a long one."""
     import tf_keras
 
     now: dict[str, Any] = {}
 
     def begins(epoch: int, _: dict[str, Any]) -> None:
-        now.update(name=f"{name}, epoch {epoch + 1}", last=time.monotonic(), shown=False)
+        start = time.monotonic()
+        now.update(epoch=epoch, start=start, told=start, kept=start, shown=False)
 
     def step(number: int, logs: dict[str, Any]) -> None:
-        if time.monotonic() - now["last"] >= TOLD_SECONDS or (now["shown"] and number + 1 == steps):
-            now.update(last=time.monotonic(), shown=True)
-            progress.bar(now["name"], number + 1, steps, f"loss {logs['loss']:.3f}")
+        done, time_now = begun + number + 1, time.monotonic()
+        if time_now - now["told"] >= TOLD_SECONDS or (now["shown"] and done == steps):
+            now.update(told=time_now, shown=True)
+            progress.bar(f"{name}, epoch {now['epoch'] + 1}", done, steps, f"loss {logs['loss']:.3f}")
+        if time_now - now["kept"] >= KEPT_SECONDS and done < steps:
+            keep(now["epoch"], number + 1, {**_floats(logs), "seconds": time_now - now["start"]})
+            now.update(kept=time.monotonic())
 
     return tf_keras.callbacks.LambdaCallback(on_epoch_begin=begins, on_batch_end=step)
+
+
+def _floats(logs: dict[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in logs.items()}
 
 
 def _compile(model: tf_keras.Model, optimizer: tf_keras.optimizers.Optimizer, asked: Task, xla: bool = False) -> None:
@@ -277,22 +301,3 @@ def _weighted(batches: tf.data.Dataset, class_weights: list[float] | None) -> tf
 def _exhausted(history: list[dict[str, float]], since: int, learning: LearningConfig) -> bool:
     stopping = learning.early_stopping
     return stopping is not None and len(history) - 1 - since >= stopping.patience
-
-
-def _state(folder: Path) -> dict[str, Any]:
-    """What is known of the last whole epoch, if there is one."""
-    if not (folder / STATE).exists():
-        return {"history": [], "best": -1, "checkpoint": None}
-    state: dict[str, Any] = json.loads((folder / STATE).read_text())
-    return state
-
-
-def _write_state(folder: Path, state: dict[str, Any]) -> None:
-    """Makes the new epoch the one to go on from, at once, then drops what is no longer needed."""
-    staging = folder / f"{STATE}.new"
-    staging.write_text(json.dumps(state))
-    os.replace(staging, folder / STATE)
-    keep = (f"{state['checkpoint']}.", f"best-{state['best']}.", STATE)
-    for file in folder.iterdir():
-        if not file.name.startswith(keep):
-            file.unlink()
