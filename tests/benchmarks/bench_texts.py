@@ -1,8 +1,8 @@
-"""The table of docs/benchmarks.md: news by their source, beside a tuned TF-IDF logistic regression.
+"""The tables of docs/benchmarks.md: texts by their source, beside a tuned TF-IDF logistic regression.
 
 make bench ARGS='-k texts'
+make bench ARGS='-k tweets'                             # of one set of texts
 TEXTS_ROOT=runs TEXTS_SEEDS=0,1,2 make bench ARGS='-k texts'  # takes what has been run there, in a folder for each seed
-TEXTS=news-transformer make bench ARGS='-k texts'             # of one experiment only; TEXTS= compares nothing
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
-SCRATCH, FINE_TUNED = "news-transformer", "news-bert"
-EXPERIMENTS = [name for name in os.environ.get("TEXTS", f"{SCRATCH},{FINE_TUNED}").split(",") if name]
+# Of each set of texts: what learns it from scratch, and what is fine-tuned if anything is.
+EXPERIMENTS = {"tweets": ["tweets-transformer"], "news": ["news-transformer", "news-bert"]}
 SEEDS = [int(seed) for seed in os.environ.get("TEXTS_SEEDS", "0").split(",")]
 # Words; words and punctuation, and pairs of them; runs of characters within words.
 GRAMS = [
@@ -31,7 +31,7 @@ GRAMS = [
     {"analyzer": "char_wb", "ngram_range": (2, 4)},
     {"analyzer": "char_wb", "ngram_range": (2, 5)},
 ]
-PENALTIES = (1, 3, 10, 30, 100)
+PENALTIES = (1, 3, 10, 30)
 SPLITS = ("train", "eval", "test")
 
 
@@ -77,22 +77,26 @@ def tfidf(links: Path) -> tuple[float, str]:
 
 
 @pytest.mark.timeout(0)
-def test_texts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_texts(name: str, tmp_path: Path) -> None:
+    """Many texts are learned from scratch as well as by TF-IDF; of few, only what was trained before learns more."""
     root = Path(os.environ.get("TEXTS_ROOT", tmp_path)).resolve()
-    links = run(SCRATCH, root, SEEDS[0], "--to", "ingest")
+    scratch, *fine_tuned = EXPERIMENTS[name]
+    links = run(scratch, root, SEEDS[0], "--to", "ingest")
     baseline, chosen = tfidf(links)
     print(f"\nTF-IDF, logistic regression ({chosen}): {baseline:.4f}")
     means = {}
-    for name in EXPERIMENTS:
+    for experiment in EXPERIMENTS[name]:
         found = [
-            json.loads((run(name, root, seed) / "evaluate-compressed" / "evaluation" / "metrics.json").read_text())
+            json.loads((run(experiment, root, seed) / "evaluate-compressed/evaluation/metrics.json").read_text())
             for seed in SEEDS
         ]
         for which in ("float", "compressed"):
             values = [one[which]["accuracy"] for one in found]
-            means[name, which] = float(np.mean(values))
+            means[experiment, which] = float(np.mean(values))
             told = ", ".join(f"{value:.4f}" for value in values)
-            print(f"{name}, {which}: mean {np.mean(values):.4f} of seeds {SEEDS}: {told}")
-    if FINE_TUNED in EXPERIMENTS:
-        assert means[FINE_TUNED, "float"] > baseline
-        assert means[FINE_TUNED, "float"] > means.get((SCRATCH, "float"), 0.0)
+            print(f"{experiment}, {which}: mean {np.mean(values):.4f} of seeds {SEEDS}: {told}")
+    if fine_tuned:
+        assert means[fine_tuned[0], "float"] > max(baseline, means[scratch, "float"])
+    else:
+        assert means[scratch, "float"] >= baseline - 0.02
