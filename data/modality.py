@@ -71,6 +71,13 @@ class Policy(Strict):
         """
         return {}
 
+    def look(self) -> None:
+        """Looks at these files before anything runs, without TensorFlow.
+
+        Raises:
+          ValueError, FileNotFoundError: one is not what it should be.
+        """
+
     def changes(self) -> bool:
         """Whether it changes any example by itself."""
         ranges = self.model_dump(exclude={"strength", "mode", "copies", *self.MIXING})

@@ -35,6 +35,7 @@ def prepare(experiment: Experiment, phase: Callable[[str], AbstractContextManage
     if not problems:
         looks: list[tuple[str, Callable[[], None]]] = [
             ("data", experiment.data.look),
+            ("augment", experiment.augment.look),
             ("model", lambda: experiment.model.look(experiment.data)),
         ]
         for section, look in looks:

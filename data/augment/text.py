@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from data import outside
+from data import lexicon, outside
 from data.augment import draws
 from data.pieces import Lookup
 
@@ -168,14 +168,10 @@ def _noise(words: Words, keys: tf.Tensor, share: float, policy: Policy) -> Words
 class _Lexicon:
     """Words and their synonyms."""
 
-    def __init__(self, text: str) -> None:
-        lines = [line.replace("\t", ",").split(",") for line in text.splitlines() if line.strip()]
-        rows = [[part.strip() for part in line] for line in lines]
-        known = {row[0].lower(): [part for part in row[1:] if part] for row in rows}
-        known = {word: others for word, others in known.items() if others}
+    def __init__(self, known: dict[str, list[str]]) -> None:
         self._lookup = Lookup({word: number for number, word in enumerate(known)})
         self._starts = np.cumsum([0, *map(len, known.values()), 0]).astype(np.int64)
-        self._others = [other for others in known.values() for other in others] or [""]
+        self._others = [other for others in known.values() for other in others]
 
     def replace(self, words: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
         """Of each word that is known one of its synonyms, by a number in [0, 1); the others stay."""
@@ -187,4 +183,4 @@ class _Lexicon:
 
 @lru_cache(maxsize=4)
 def _lexicon(path: str) -> _Lexicon:
-    return _Lexicon(outside.locate(path).read_text(encoding="utf-8"))
+    return _Lexicon(lexicon.read(outside.locate(path)))

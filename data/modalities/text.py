@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from data import modality, outside, task, texts, tokenizer
+from data import lexicon, modality, outside, task, texts, tokenizer
 from data.config import DataConfig, SplitConfig
 from data.modality import BadExampleError, Features, Spec
 from data.tokenizer import TokenizerConfig
@@ -120,6 +120,14 @@ class Policy(modality.Policy):
     def outside(self) -> dict[str, str]:
         """See the base."""
         return {"lexicon": self.lexicon} if self.lexicon else {}
+
+    def look(self) -> None:
+        """See the base."""
+        if self.lexicon:
+            try:
+                lexicon.read(outside.locate(self.lexicon))
+            except (ValueError, FileNotFoundError) as error:
+                raise ValueError(f"augment.lexicon: {error}") from error
 
 
 def columns(config: Config) -> dict[str, str]:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from data.augment import text as augment
+from data.lexicon import read
 from data.modalities import text
 from data.modalities.text import CHANGES, Policy
 
@@ -116,3 +117,23 @@ def test_languages_without_spaces_are_changed_character_by_character() -> None:
 def test_what_was_made_unknown_can_be_seen() -> None:
     told = text.show(tf.constant(f"the {augment.MASKED} fox"), text.Config(sample="messages"))
     assert told == ("text/plain", b"the [UNK] fox")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"film,movie\n\n,good\n", r"words.txt, line 3: found ',good'; wanted on each line: a word and its synonyms"),
+        (b"film;movie\n", r"words.txt: there are no synonyms in it; wanted on each line: a word .*, with commas"),
+        (b"\n \n", r"words.txt: there are no synonyms in it; wanted on each line"),
+        (b"film,caf\xe9\n", r"words.txt: it is not UTF-8 \(byte 8\); save it as UTF-8"),
+    ],
+)
+def test_a_broken_lexicon_is_refused_before_anything_runs(content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_bytes(content)
+    given = Policy(synonyms=0.3, lexicon=str(path))
+    with pytest.raises(ValueError, match=rf"^augment\.lexicon: .*{message}"):
+        given.look()
+    path.write_bytes(b"\xef\xbb\xbfFilm\tmovie, picture\nfilm,flick\n")
+    given.look()
+    assert read(path) == {"film": ["movie", "picture", "flick"]}
