@@ -15,7 +15,7 @@ import tf_keras
 from pydantic import ValidationError
 
 from components import artifacts, progress
-from components.models import family, optimizer, scalars, store, strategy, weights
+from components.models import family, long_epochs, optimizer, scalars, store, strategy, weights
 from components.models.families import cnn
 from components.models.input import Examples
 from components.models.learning import LearningConfig
@@ -200,8 +200,8 @@ def test_a_kill_changes_nothing(
 def test_a_kill_within_a_long_epoch_costs_what_came_after_its_last_checkpoint(
     examples: dict[str, Examples], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervised, "TOLD_SECONDS", 0)
-    monkeypatch.setattr(supervised, "KEPT_SECONDS", 0)
+    monkeypatch.setattr(long_epochs, "TOLD_SECONDS", 0)
+    monkeypatch.setattr(long_epochs, "KEPT_SECONDS", 0)
     learning = LearningConfig.model_validate(FULL)
     whole, expected = learn(examples, tmp_path / "whole", learning)
     told: list[str] = []
@@ -234,7 +234,7 @@ def test_a_long_epoch_tells_how_far_it_has_come(
     monkeypatch.setenv(progress.ENV, str(told))
     learn(examples, tmp_path / "short", LearningConfig(epochs=1))
     assert {json.loads(line)["name"] for line in told.read_text().splitlines()} == {"train"}
-    monkeypatch.setattr(supervised, "TOLD_SECONDS", 0)
+    monkeypatch.setattr(long_epochs, "TOLD_SECONDS", 0)
     told.unlink()
     learn(examples, tmp_path / "long", LearningConfig(epochs=2))
     bars = [json.loads(line) for line in told.read_text().splitlines()]

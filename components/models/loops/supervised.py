@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components import progress
-from components.models import phases, resume, store
+from components.models import long_epochs, phases, resume, store
 from components.models.input import Examples
 from components.models.learning import LearningConfig
 from data import task
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
 # Epochs of a small model are shorter than it takes to write it down: a kill costs what was done in so long at most.
 CHECKPOINT_SECONDS = 2.0
-# An epoch that takes longer tells so often how far it has come, and
-TOLD_SECONDS = 10.0
-# writes down so often what it has learned.
-KEPT_SECONDS = 300.0
 
 
 def train(
@@ -129,7 +125,7 @@ def train(
             if epochs and not exhausted():
                 progress.bar("train", epochs.start, learning.epochs)
                 batches = _passes(train, policy, seed, epochs, steps, class_weights, whole, state.step)
-                told = _told("train", steps, state.step, within)
+                told = long_epochs.told("train", steps, state.step, within)
                 _fit(model, batches, epochs, steps - state.step, ended, [told], examples["eval"].plain())
     if len(history) < learning.epochs:
         progress.note(f"training stopped after epoch {len(history)}: no better since epoch {state.best + 1}")
@@ -166,7 +162,7 @@ def fine_tune(
     _compile(model, tf_keras.optimizers.Adam(rate), asked)
     batches = _passes(examples, policy, seed, range(epochs), steps, class_weights)
     progress.bar(name, 0, epochs)
-    _fit(model, batches, range(epochs), steps, ended, [*callbacks, _told(name, steps)])
+    _fit(model, batches, range(epochs), steps, ended, [*callbacks, long_epochs.told(name, steps)])
 
 
 def _passes(
@@ -214,7 +210,7 @@ def _fit(
 
     def end(epoch: int, logs: dict[str, Any]) -> None:
         now = time.perf_counter()
-        ended(epoch, {**_floats(logs), "seconds": now - started[0]})
+        ended(epoch, {**long_epochs.floats(logs), "seconds": now - started[0]})
         started[0] = time.perf_counter()
 
     model.fit(
@@ -226,37 +222,6 @@ def _fit(
         callbacks=[*callbacks, tf_keras.callbacks.LambdaCallback(on_epoch_end=end)],
         verbose=0,
     )
-
-
-def _told(
-    name: str,
-    steps: int,
-    begun: int = 0,
-    keep: Callable[[int, int, dict[str, float]], None] = lambda epoch, step, figures: None,
-) -> tf_keras.callbacks.Callback:
-    """A bar of an epoch's steps, of which `begun` were over, and checkpoints within it, if it is a long one."""
-    import tf_keras
-
-    now: dict[str, Any] = {}
-
-    def begins(epoch: int, _: dict[str, Any]) -> None:
-        start = time.monotonic()
-        now.update(epoch=epoch, start=start, told=start, kept=start, shown=False)
-
-    def step(number: int, logs: dict[str, Any]) -> None:
-        done, time_now = begun + number + 1, time.monotonic()
-        if time_now - now["told"] >= TOLD_SECONDS or (now["shown"] and done == steps):
-            now.update(told=time_now, shown=True)
-            progress.bar(f"{name}, epoch {now['epoch'] + 1}", done, steps, f"loss {logs['loss']:.3f}")
-        if time_now - now["kept"] >= KEPT_SECONDS and done < steps:
-            keep(now["epoch"], number + 1, {**_floats(logs), "seconds": time_now - now["start"]})
-            now.update(kept=time.monotonic())
-
-    return tf_keras.callbacks.LambdaCallback(on_epoch_begin=begins, on_batch_end=step)
-
-
-def _floats(logs: dict[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in logs.items()}
 
 
 def _compile(model: tf_keras.Model, optimizer: tf_keras.optimizers.Optimizer, asked: Task, xla: bool = False) -> None:
