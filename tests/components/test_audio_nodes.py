@@ -16,6 +16,7 @@ from components.models import store
 from data import modality
 from data.clients import audio as client
 from data.modalities import audio
+from tests.components.nodes import trained
 from tests.components.pushed import assert_same, predict, push, served
 
 PITCHES = {"low": 300.0, "middle": 700.0, "high": 1500.0}
@@ -40,40 +41,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def chain(folder: Path, node_runner: Any, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Ingest to the Trainer."""
-    from tfx.components import SchemaGen
-
-    from components.ingest.component import example_gen
     from components.models.families import conv1d
     from components.models.learning import OptimizerConfig
-    from components.train.component import trainer
     from components.train.config import TrainConfig
-    from components.transform.component import transform
-    from components.validate.component import statistics_gen
-    from data.config import SplitConfig
 
-    done = SimpleNamespace(config=audio.Config(path=str(folder), sample_rate=4000, seconds=0.4))
-    done.ingest = example_gen(str(folder), done.config, SplitConfig(), "code")
-    node_runner(done.ingest)
-    statistics = statistics_gen(done.ingest.outputs["examples"], done.config)
-    node_runner(statistics)
-    schema = SchemaGen(statistics.outputs["statistics"], exclude_splits=["eval", "test"])
-    node_runner(schema)
-    done.transform = transform(done.ingest.outputs["examples"], schema.outputs["schema"], done.config, "code")
-    node_runner(done.transform)
-    done.train = trainer(
-        done.transform.outputs["transformed_examples"],
-        done.transform.outputs["transform_graph"],
-        schema.outputs["schema"],
-        data=done.config,
-        augment=audio.Policy(gain=3),
-        model=conv1d.Config(filters=(8, 8), kernel=3),
-        train=TrainConfig(epochs=12, batch=8, optimizer=OptimizerConfig(learning_rate=0.02)),
-        seed=0,
-        checkpoints=str(tmp_path_factory.mktemp("checkpoints")),
-        code="code",
+    return trained(
+        node_runner,
+        folder,
+        audio.Config(path=str(folder), sample_rate=4000, seconds=0.4),
+        audio.Policy(gain=3),
+        conv1d.Config(filters=(8, 8), kernel=3),
+        TrainConfig(epochs=12, batch=8, optimizer=OptimizerConfig(learning_rate=0.02)),
+        tmp_path_factory.mktemp("checkpoints"),
     )
-    node_runner(done.train)
-    return done
 
 
 def records(artifact: Any, split: str) -> list[bytes]:

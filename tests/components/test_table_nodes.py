@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from tfx.components import SchemaGen
 
 from components import artifacts
-from components.ingest.component import example_gen
 from components.models import store
 from components.models.families import mlp, rnn
 from components.models.learning import OptimizerConfig
-from components.train.component import trainer
 from components.train.config import TrainConfig
-from components.transform.component import transform
-from components.validate.component import statistics_gen
 from data import modality, task
 from data.clients import series as series_client
 from data.clients import tabular as table_client
-from data.config import SplitConfig
 from data.modalities import series, tabular
+from tests.components.nodes import trained
 from tests.components.pushed import assert_same, predict, push, served
 
 TOWNS = ("Ulm", "Bonn", "Köln, am Rhein")
@@ -78,28 +72,9 @@ CASES: dict[str, tuple[Callable[[Path], Any], Any, Any]] = {
 def chain(request: pytest.FixtureRequest, node_runner: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     make, family, policy = CASES[request.param]
     folder = tmp_path_factory.mktemp(request.param)
-    done = SimpleNamespace(config=make(folder))
-    done.ingest = example_gen(str(folder), done.config, SplitConfig(), "code")
-    node_runner(done.ingest)
-    statistics = statistics_gen(done.ingest.outputs["examples"], done.config)
-    node_runner(statistics)
-    schema = SchemaGen(statistics.outputs["statistics"], exclude_splits=["eval", "test"])
-    node_runner(schema)
-    done.transform = transform(done.ingest.outputs["examples"], schema.outputs["schema"], done.config, "code")
-    node_runner(done.transform)
-    done.train = trainer(
-        done.transform.outputs["transformed_examples"],
-        done.transform.outputs["transform_graph"],
-        schema.outputs["schema"],
-        data=done.config,
-        augment=policy,
-        model=family,
-        train=TrainConfig(epochs=40, batch=16, optimizer=OptimizerConfig(learning_rate=0.01)),
-        seed=0,
-        checkpoints=str(tmp_path_factory.mktemp("checkpoints")),
-        code="code",
-    )
-    node_runner(done.train)
+    learning = TrainConfig(epochs=40, batch=16, optimizer=OptimizerConfig(learning_rate=0.01))
+    checkpoints = tmp_path_factory.mktemp("checkpoints")
+    done = trained(node_runner, folder, make(folder), policy, family, learning, checkpoints)
     (model,) = done.train.outputs["model"].get()
     done.spec = store.load(Path(artifacts.rebuild(model.uri)))[0].spec
     done.served = tf.saved_model.load(artifacts.serving(model.uri))

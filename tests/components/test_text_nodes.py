@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from data import modality
 from data.modalities import text
+from tests.components.nodes import trained
 from tests.components.pushed import assert_same, predict, push, served
 
 SAID = {"praise": ("good", "great", "lovely"), "blame": ("bad", "awful", "poor")}
@@ -21,16 +22,9 @@ THINGS = ("film", "book", "meal", "room", "café", "trip", "书", "house")
 @pytest.fixture(scope="module")
 def chain(node_runner: Any, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Ingest to the Trainer, on two files of 60 lines, with synonyms of a lexicon."""
-    from tfx.components import SchemaGen
-
-    from components.ingest.component import example_gen
     from components.models.families import transformer_encoder
     from components.models.learning import OptimizerConfig
-    from components.train.component import trainer
     from components.train.config import TrainConfig
-    from components.transform.component import transform
-    from components.validate.component import statistics_gen
-    from data.config import SplitConfig
 
     folder, random = tmp_path_factory.mktemp("lines"), np.random.default_rng(0)
     for label, words in SAID.items():
@@ -41,31 +35,15 @@ def chain(node_runner: Any, tmp_path_factory: pytest.TempPathFactory) -> SimpleN
         (folder / f"{label}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     lexicon = tmp_path_factory.mktemp("lexicon") / "words.txt"
     lexicon.write_text("film,movie,picture\nbook\tnovel\ngood,fine\nbad,mean\n", encoding="utf-8")
-    done = SimpleNamespace(
-        config=text.Config(path=str(folder), files="*.txt", length=16, tokenizer={"vocabulary": 120})
+    return trained(
+        node_runner,
+        folder,
+        text.Config(path=str(folder), files="*.txt", length=16, tokenizer={"vocabulary": 120}),
+        text.Policy(synonyms=0.3, lexicon=str(lexicon)),
+        transformer_encoder.Config(width=16, depth=1, heads=2, hidden=16),
+        TrainConfig(epochs=5, batch=8, optimizer=OptimizerConfig(learning_rate=0.01)),
+        tmp_path_factory.mktemp("checkpoints"),
     )
-    done.ingest = example_gen(str(folder), done.config, SplitConfig(), "code")
-    node_runner(done.ingest)
-    statistics = statistics_gen(done.ingest.outputs["examples"], done.config)
-    node_runner(statistics)
-    schema = SchemaGen(statistics.outputs["statistics"], exclude_splits=["eval", "test"])
-    node_runner(schema)
-    done.transform = transform(done.ingest.outputs["examples"], schema.outputs["schema"], done.config, "code")
-    node_runner(done.transform)
-    done.train = trainer(
-        done.transform.outputs["transformed_examples"],
-        done.transform.outputs["transform_graph"],
-        schema.outputs["schema"],
-        data=done.config,
-        augment=text.Policy(synonyms=0.3, lexicon=str(lexicon)),
-        model=transformer_encoder.Config(width=16, depth=1, heads=2, hidden=16),
-        train=TrainConfig(epochs=5, batch=8, optimizer=OptimizerConfig(learning_rate=0.01)),
-        seed=0,
-        checkpoints=str(tmp_path_factory.mktemp("checkpoints")),
-        code="code",
-    )
-    node_runner(done.train)
-    return done
 
 
 @pytest.fixture(scope="module")
