@@ -8,6 +8,8 @@ from pipeline.report import charts, words
 from pipeline.report.recorded import Recorded
 
 VALIDATION = "val_"
+# How far above train the loss of eval is, as a share of itself: close, or too far; less than a trifle is nothing.
+CLOSE, OVERFITTED, TRIFLE = 0.15, 0.5, 0.05
 RATE, SECONDS = "learning_rate", "seconds"
 
 
@@ -57,11 +59,13 @@ def _curve(history: list[dict[str, float]], name: str, best: int | None) -> char
     says = f"{name.capitalize()} {at}: {words.several(figures)}."
     if name == "loss" and VALIDATION + name in last:
         gap = last[VALIDATION + name] - last[name]
-        says += (
-            " Eval is above train by more than half of it: a sign of overfitting."
-            if gap > 0.5 * last[VALIDATION + name] and gap > 0.05
-            else " The two stay close: no sign of overfitting."
-        )
+        share = gap / last[VALIDATION + name] if gap > TRIFLE else 0.0
+        if share > OVERFITTED:
+            says += " Eval is above train by more than half of it: a sign of overfitting."
+        elif share > CLOSE:
+            says += f" Eval is above train by {share:.0%} of it."
+        else:
+            says += " The two stay close: no sign of overfitting."
     chart = charts.curves(rows, name, best, log=name == "loss" and min(row["value"] for row in rows) > 0)
     return charts.figure(f"curve-{name}", name.capitalize(), says, chart)
 
