@@ -135,6 +135,11 @@ class SplitConfig(Strict):
             raise ValueError(f"by: {self.by} takes no 'pattern'; did you mean by: group?")
         return self
 
+    @property
+    def decides(self) -> str | None:
+        """The column of a table that says in which split a row is, if one does."""
+        return self.column if self.by in ("column", "group", "time") else None
+
     def decided(self, cell: str, place: str) -> tuple[str | None, str | None]:
         """The split, or else the group, of a cell of the column. Raises BadSplitError, which names the place."""
         if not cell:

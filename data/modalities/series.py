@@ -88,7 +88,7 @@ def stream(path: str, name: str, config: Config, split: SplitConfig) -> Iterator
     Without any other rule the windows of one series are all in one split, also of one that several files have parts of.
     Raises BadExampleError.
     """
-    decides = split.column if split.by in ("column", "group", "time") else None
+    decides = split.decides
     for found in series.read(path, name, config, decides):
         for start, end in _windows(len(found.steps), config):
             place = found.place + (f", steps {start + 1} to {end}" if config.stride else "")

@@ -110,7 +110,7 @@ def examples(path: str, contents: bytes, config: Config) -> Iterator[Features]:
 def stream(path: str, name: str, config: Config, split: SplitConfig) -> Iterator[Features]:
     """A row an example. Raises BadExampleError with file, row and column of the first that can't be used."""
     wanted = [config.label, *config.inputs, *config.also]
-    decides = split.column if split.by in ("column", "group", "time") else None
+    decides = split.decides
     more = [decides] if decides and decides not in wanted else []
     for number, row in rows.read(path, name, [*wanted, *more]):
         place = f"{name}, row {number}"

@@ -137,7 +137,7 @@ def columns(config: Config) -> dict[str, str]:
 
 def stream(path: str, name: str, config: Config, split: SplitConfig) -> Iterator[Features]:
     """A row, an object or a line an example. Raises BadExampleError with file and line of the first that is none."""
-    decides = split.column if split.by in ("column", "group", "time") else None
+    decides = split.decides
     wanted = dict.fromkeys([config.text, config.label, *([config.second] if config.second else []), *config.also])
     for number, cells in texts.read(path, name, list(wanted | ({decides: None} if decides else {}))):
         place = f"{name}:{number}"
