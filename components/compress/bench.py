@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components.artifacts import FLATBUFFER, TRIAL_FILE
-from components.compress import measure, method, records
+from components.compress import conversion, measure, method, records
 from components.compress.context import Context, steps
 from components.models import flatbuffer, runtime, store
 from components.models.input import Examples
@@ -96,10 +96,16 @@ class Bench:
             _failed(folder, error)
 
     def run(self, chain: list[dict[str, Any]], folder: Path) -> None:
-        """Applies a chain and writes its flatbuffer and made.json, the latter last."""
+        """Applies a chain and writes its flatbuffer and made.json, the latter last.
+
+        Raises:
+          ConversionError: the TFLite converter can't convert the model.
+          And whatever a method raises.
+        """
         start = time.perf_counter()
         label = method.label(chain)
-        content, tuned = self._apply(chain, label)
+        with conversion.explained(self._stored.family.family, label):
+            content, tuned = self._apply(chain, label)
         path = folder / FLATBUFFER
         path.write_bytes(flatbuffer.slim(content, _names(tuned.model)))
         trial = {

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from components import child, progress
 from components.artifacts import TRIAL_FILE
-from components.compress import choice, climb, journal, method, records, sensitivity
+from components.compress import choice, climb, conversion, journal, method, records, sensitivity
 from components.compress.bench import Bench
 from components.compress.config import CompressConfig
 from components.compress.search import Point, SearchConfig
@@ -216,7 +216,8 @@ class Hunt:
         self._found["shares"] = {
             str(sparsity): sensitivity.shares(pruned, sizes, sparsity) for sparsity in self._search.space.prune
         }
-        quantized = sensitivity.quantizing(model, context)
+        with conversion.explained(context.stored.family.family, context.name):
+            quantized = sensitivity.quantizing(model, context)
         self._found["sensitivity"] = {"prune": pruned, "quantize": quantized}
         order = sorted(self._search.space.export, key=lambda name: quantized.get(name, {"all": 0.0})["all"])
         for point in self._search.space.starts(order, self._search.objectives[0]):

@@ -87,8 +87,9 @@ class Quantizer:
         # Spectra and the like span more than eight bits hold.
         made.update_quantization_recipe(f"^{frontend.NAME}/", every, algorithm_key="no_quantize")
         if kind == "int8":
-            # The answers are float32, as in every other flatbuffer.
-            made.update_quantization_recipe(".*", qtyping.TFLOperationName.OUTPUT, algorithm_key="no_quantize")
+            # What it takes and gives stays as in every other flatbuffer: rows and series, and the answers, are float32.
+            for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
+                made.update_quantization_recipe(".*", end, algorithm_key="no_quantize")
         if len(spared) == len(self.operators) and instead == "float32":
             made.update_quantization_recipe(".*", every, algorithm_key="no_quantize")
             return self._content

@@ -33,10 +33,13 @@ class Embedded(tf_keras.layers.Layer):
         """See the class. What was quantized on its way is rounded back to a category."""
         numbers = [place for place, count in enumerate(self._counts) if not count]
         parts = [inputs[:, place : place + 1] for place in numbers]
+        # The whole row at once, before anything is sliced from it: what follows is integers, which int8 leaves alone.
+        indices = tf.cast(tf.round(tf.cast(inputs, tf.float32)), tf.int32)
+        # Not tf.clip_by_value, the minimum first: between 0 and 6 the TFLite converter makes it one Relu6, which has no
+        # kernel for integers. In this order it fuses nothing.
+        indices = tf.minimum(tf.maximum(indices, 0), [max(count - 1, 0) for count in self._counts])
         places = [place for place, count in enumerate(self._counts) if count]
-        for place, table in zip(places, self._tables, strict=True):
-            index = tf.cast(tf.round(tf.cast(inputs[:, place], tf.float32)), tf.int32)
-            parts.append(tf.gather(table, tf.clip_by_value(index, 0, self._counts[place] - 1)))
+        parts += [tf.gather(table, indices[:, place]) for place, table in zip(places, self._tables, strict=True)]
         return tf.concat([tf.cast(part, self.compute_dtype) for part in parts], axis=1)
 
     def get_config(self) -> dict[str, Any]:
