@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from data.clients.tabular import TURNS
+from data.clients.tabular import GROUPED, TURNS
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -16,6 +17,8 @@ _DAYS_BEFORE = 730425
 # What Python and TensorFlow read alike: not 1_000 nor digits of other scripts, which are numbers to Python alone.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _LARGEST = 3.4028235e38
+# Cells of numbers and dates that stand for a missing value, in any case; further ones: data.missing_values.
+MISSING = ("nan", "na", "n/a", "#n/a", "nil", "null", "none", "?", ".", "-")
 
 
 def is_number(cell: str) -> bool:
@@ -28,6 +31,23 @@ def cleaned(cells: tf.Tensor) -> tf.Tensor:
     import tensorflow as tf
 
     return tf.strings.regex_replace(tf.strings.strip(cells), r"\s+", " ")
+
+
+def plain(cells: tf.Tensor, missing: Sequence[str], thousands: str) -> tf.Tensor:
+    """string [batch] as `client.plain` gives it: "" for a missing value, numbers without `thousands`."""
+    import tensorflow as tf
+
+    marks = tf.constant(list(missing))
+    marked = tf.reduce_any(tf.strings.lower(cells, "utf-8")[:, tf.newaxis] == marks, axis=1)
+    if thousands:
+        parted = tf.strings.regex_full_match(cells, GROUPED.replace("SEPARATOR", re.escape(thousands)))
+        cells = tf.where(parted, tf.strings.regex_replace(cells, re.escape(thousands), ""), cells)
+    return tf.where(marked, "", cells)
+
+
+def marks(values: Sequence[str]) -> tuple[str, ...]:
+    """MISSING and `values` as `plain` compares them."""
+    return tuple(dict.fromkeys((*MISSING, *(" ".join(value.split()).lower() for value in values))))
 
 
 def number(cells: tf.Tensor) -> tf.Tensor:

@@ -8,18 +8,43 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from data.cells import is_number
+from data.cells import MISSING, is_number
 from data.clients import tabular as client
 
-# What people write where there is nothing; a cell without a value has to be empty.
-MARKERS = ("?", "-", "na", "n/a", "nan", "null", "none")
 # So many different values are counted; a column of more has a different one in nearly every row, for all we know.
 MOST = 100_000
+# A column is one of numbers, or of dates, if this share of its cells are, and the others are of few different values.
+NEARLY, MOST_ODD = 0.9, 20
+# So many cells of a sort are remembered with their places.
+NAMED = 5
 # Strings of more characters than that, nearly all different, are prose.
 PROSE = 60
 # A name of a column which, with a different integer in each row, numbers the rows.
 NUMBERING = re.compile(r"(.*[_ .-])?(id|index|nr|no|number|row|key)|unnamed.*|", re.IGNORECASE)
 PADDED = re.compile(r"[+-]?0[0-9]+")
+
+
+@dataclass
+class Sort:
+    """Cells of one sort.
+
+    Attributes:
+      count: of them.
+      first: place and cell of the first NAMED.
+      values: the different ones, up to one more than MOST_ODD.
+    """
+
+    count: int = 0
+    first: list[tuple[str, str]] = field(default_factory=list)
+    values: set[str] = field(default_factory=set)
+
+    def add(self, place: str, cell: str) -> None:
+        """One more cell."""
+        self.count += 1
+        if len(self.first) < NAMED:
+            self.first.append((place, cell))
+        if len(self.values) <= MOST_ODD:
+            self.values.add(cell)
 
 
 @dataclass
@@ -31,7 +56,11 @@ class Column:
       rows: how many there are.
       missing: how many of its cells are empty.
       values: how often each cell occurs, of the first MOST different ones.
-      numbers, dates: how many of the cells are one.
+      marks: cells that usually stand for a missing value, such as NaN.
+      numbers: cells that are one, also with thousands parted by commas.
+      grouped: those with commas.
+      dates: cells that are one.
+      others: cells that are none of these.
       whole: how many of the numbers are integers.
       low, high: of the numbers; of dates, days since 2000.
       characters: of all cells together.
@@ -41,15 +70,17 @@ class Column:
     rows: int = 0
     missing: int = 0
     values: Counter[str] = field(default_factory=Counter)
-    numbers: int = 0
+    marks: Sort = field(default_factory=Sort)
+    numbers: Sort = field(default_factory=Sort)
+    grouped: Sort = field(default_factory=Sort)
+    dates: Sort = field(default_factory=Sort)
+    others: Sort = field(default_factory=Sort)
     whole: int = 0
-    dates: int = 0
-    low: float = math.inf
-    high: float = -math.inf
     characters: int = 0
+    _bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
 
-    def add(self, cell: str) -> None:
-        """One more cell."""
+    def add(self, cell: str, place: str = "") -> None:
+        """One more cell; `place` is what messages call its row."""
         self.rows += 1
         if not cell:
             self.missing += 1
@@ -57,15 +88,20 @@ class Column:
         if cell in self.values or len(self.values) < MOST:
             self.values[cell] += 1
         self.characters += len(cell)
-        number = _number(cell)
-        if number is not None:
-            self.numbers += 1
+        plain = client.plain(cell, MISSING, ",")
+        if not plain:
+            self.marks.add(place, cell)
+        elif (number := _number(plain)) is not None:
+            self.numbers.add(place, cell)
             self.whole += number.is_integer()
+            self._bound("number", number)
+            if plain != cell:
+                self.grouped.add(place, cell)
+        elif (days := _days(cell)) is not None:
+            self.dates.add(place, cell)
+            self._bound("date", days)
         else:
-            number = _days(cell)
-            self.dates += number is not None
-        if number is not None:
-            self.low, self.high = min(self.low, number), max(self.high, number)
+            self.others.add(place, cell)
 
     @property
     def filled(self) -> int:
@@ -78,37 +114,65 @@ class Column:
         return len(self.values)
 
     @property
+    def low(self) -> float:
+        """The smallest of the numbers, or of the dates in days since 2000."""
+        return self._bounds.get(self.kind, (math.inf, -math.inf))[0]
+
+    @property
+    def high(self) -> float:
+        """The largest of them."""
+        return self._bounds.get(self.kind, (math.inf, -math.inf))[1]
+
+    @property
     def kind(self) -> str:
         """number, date, category; or, of no use to a model: empty, constant, name (of a row) or prose."""
         if not self.filled:
             return "empty"
         if self.distinct == 1 and not self.missing:
             return "constant"
-        if self.numbers == self.filled:
-            numbering = self.whole == self.distinct == self.rows and self.high - self.low + 1 == self.rows
+        if self._nearly(self.numbers):
+            low, high = self._bounds["number"]
+            numbering = self.whole == self.distinct == self.rows and high - low + 1 == self.rows
             return "name" if numbering and self.rows > 2 and NUMBERING.fullmatch(self.name) else "number"
-        if self.dates == self.filled:
+        if self._nearly(self.dates):
             return "date"
         if self.distinct > 0.5 * self.filled and self.filled > 20:
             return "prose" if self.characters / self.filled > PROSE else "name"
         return "category"
 
     @property
-    def marked(self) -> dict[str, int]:
-        """Cells of a column of numbers or dates that stand for nothing, such as '?', and how often."""
-        found = {value: count for value, count in self.values.items() if value.lower() in MARKERS}
-        rest = self.filled - sum(found.values())
-        return found if found and rest and rest in (self.numbers, self.dates) else {}
+    def known(self) -> int:
+        """Cells that are neither empty nor a mark."""
+        return self.filled - self.marks.count
+
+    @property
+    def odd(self) -> Sort:
+        """The cells of a column of numbers, or of dates, that are neither one nor a mark."""
+        return self.others if self.kind in ("number", "date") else Sort()
+
+    @property
+    def gaps(self) -> int:
+        """Cells without a value for the model: in columns of numbers and dates also the marks and what is odd."""
+        return self.missing + (self.marks.count + self.odd.count if self.kind in ("number", "date") else 0)
+
+    def _nearly(self, wanted: Sort) -> bool:
+        """Whether nearly all cells that are not marks are of a sort, and the rest of few values that are no others'."""
+        few = wanted.count + self.others.count == self.known and len(self.others.values) <= MOST_ODD
+        return few and wanted.count > 0 and wanted.count >= NEARLY * self.known
+
+    def _bound(self, kind: str, value: float) -> None:
+        low, high = self._bounds.get(kind, (value, value))
+        self._bounds[kind] = min(low, value), max(high, value)
 
 
-def look(rows: Iterable[Mapping[str, str]]) -> dict[str, Column]:
-    """What is in each column of some rows, in the order of the header."""
+def look(rows: Iterable[tuple[str, Mapping[str, str]]]) -> dict[str, Column]:
+    """What is in each column of some rows, each with what messages call it; in the order of the header."""
     found: dict[str, Column] = {}
-    for cells in rows:
+    for place, cells in rows:
         for name, cell in cells.items():
             if name not in found:
                 found[name] = Column(name)
-            found[name].add(cell)
+            found[name].add(cell, place)
     return found
 
 

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from data import files, rows
+from data.clients import tabular as client
 from data.modality import BadExampleError
 
 if TYPE_CHECKING:
     from data.modalities.series import Config
-
-UNKNOWN = ("", "?", "nan", "NaN", "NA")
 
 
 class Series(NamedTuple):
@@ -54,7 +53,7 @@ def _ts(path: str, name: str, config: Config) -> Iterator[Series]:
                     begun = begun or text.lower() == "@data"
                     continue
                 *parts, label = text.split(":")
-                channels = [[_known(value) for value in part.split(",")] for part in parts]
+                channels = [[_known(value, config) for value in part.split(",")] for part in parts]
                 place = f"{name}, line {number}"
                 if len(channels) != config.channels:
                     found = f"{len(channels)} channels, but data.channels is {config.channels}"
@@ -85,7 +84,7 @@ def _long(path: str, name: str, config: Config, decides: str | None) -> Iterator
                 raise BadExampleError(f"{name}, row {number}: series {key!r} begins again; {advice}")
             seen.add(key)
             now = Series(f"{name}, series {key}", key, [], [], [])
-        now.steps.append([_known(cells[value]) for value in config.values])
+        now.steps.append([_known(cells[value], config) for value in config.values])
         now.labels.append(cells[config.label])
         if decides:
             now.decides.append(cells[decides])
@@ -100,13 +99,13 @@ def _wide(path: str, name: str, config: Config, decides: str | None) -> Iterator
         for column in (config.label, *([decides] if decides else [])):
             if column not in cells:
                 raise BadExampleError(f"{name}: the column {column!r} is missing; there are {', '.join(cells)}")
-        found = [_known(cell) for column, cell in cells.items() if fnmatch.fnmatchcase(column, pattern)]
+        found = [_known(cell, config) for column, cell in cells.items() if fnmatch.fnmatchcase(column, pattern)]
         while found and not found[-1]:
             found.pop()
         steps = [[value] for value in found]
         yield Series(f"{name}, row {number}", "", steps, [cells[config.label]], [cells[decides]] if decides else [])
 
 
-def _known(value: str) -> str:
-    value = value.strip()
-    return "" if value in UNKNOWN else value
+def _known(value: str, config: Config) -> str:
+    """A value, empty if it stands for a missing one."""
+    return client.plain(" ".join(value.split()), config.marks, "")

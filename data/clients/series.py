@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,12 @@ from numpy.typing import NDArray
 # For the manifest: what a client in another language has to do.
 PREPROCESSING = (
     "Of the first `length` steps, of each channel the value, a double, rounded to float32, minus `mean`, divided by "
-    "`stddev`, both float32; 0 if the value is missing. One channel more, the last, is 1. Behind shorter series is 0. "
+    "`stddev`, both float32; 0 if the value is missing: empty or, in small letters, in `missing_values`. "
+    "One channel more, the last, is 1. Behind shorter series is 0. "
     "A line end at the end is none of another step."
 )
+# Of the manifest's `preprocessing` what `preprocess` takes.
+PARAMETERS = ("length", "channels", "missing_values")
 
 
 class NotASeriesError(ValueError):
@@ -59,7 +63,8 @@ class Model:
         """The label of one file and the answer float32 [labels], such as probabilities. Raises NotASeriesError."""
         try:
             text = Path(path).read_text(encoding="utf-8")
-            series = preprocess(steps(text), self.preprocessing["length"], self.preprocessing["channels"])
+            settings = {key: value for key, value in self.preprocessing.items() if key in PARAMETERS}
+            series = preprocess(steps(text), **settings)
         except (OSError, ValueError) as error:
             raise NotASeriesError(f"{path}: no series that can be read ({error})") from error
         self._interpreter.set_tensor(self._input["index"], series[np.newaxis])
@@ -73,14 +78,18 @@ def steps(text: str) -> list[list[str]]:
     return [line.split(",") for line in text.removesuffix("\n").split("\n")]
 
 
-def preprocess(steps: list[list[str]], length: int, channels: list[dict[str, Any]]) -> NDArray[np.float32]:
+def preprocess(
+    steps: list[list[str]], length: int, channels: list[dict[str, Any]], missing_values: Collection[str] = ()
+) -> NDArray[np.float32]:
     """Values of each step, as text, to float32 [length, channels + 1]. Raises ValueError."""
     means, stddevs = (np.array([one[key] for one in channels], np.float32) for key in ("mean", "stddev"))
     made = np.zeros((length, len(channels) + 1), np.float32)
     for place, step in enumerate(steps[:length]):
         if len(step) != len(channels):
             raise ValueError(f"line {place + 1}: {len(step)} values, expected {len(channels)}")
-        values = np.array([float(value.strip() or "nan") for value in step]).astype(np.float32)
+        cells = [" ".join(value.split()) for value in step]
+        known = [float("nan" if cell.lower() in missing_values else cell or "nan") for cell in cells]
+        values = np.array(known).astype(np.float32)
         scaled = (values - means) / stddevs
         made[place, :-1] = np.where(np.isnan(values), np.float32(0), scaled)
         made[place, -1] = 1

@@ -16,8 +16,9 @@ import csv
 import datetime
 import json
 import math
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,21 @@ from numpy.typing import NDArray
 
 # For the manifest: what a client in another language has to do.
 PREPROCESSING = (
-    "Take the blanks around each cell away, and of several within it leave one. For each entry of `inputs` one "
-    "float32, in their order. number: the cell's value, a double, rounded to float32, "
-    "minus `mean`, divided by `stddev`, both float32; 0 if the cell is empty. missing: 1 if the cell is empty, else 0. "
-    "category: the cell's place in `categories`, from 0; their number if it is not there. days: as number, of the days "
+    "Take the blanks around each cell away, and of several within it leave one. A cell that, in small letters, is in "
+    "`missing_values` is empty, but for a category; a number loses its `thousands` where these part its digits by "
+    "three. For each entry of `inputs` one float32, in their order. number: the cell's value, a double, rounded to "
+    "float32, minus `mean`, divided by `stddev`, both float32; 0 if the cell is empty. "
+    "missing: 1 if the cell is empty, else 0. category: the cell's place in `categories`, from 0; "
+    "their number if it is not there. days: as number, of the days "
     "from 2000-01-01 to the cell's date (YYYY-MM-DD, what follows is ignored). year sin, year cos, week sin, week cos: "
     "of 2 pi days / 365.25 and 2 pi days / 7."
 )
 FIRST_DAY = datetime.date(2000, 1, 1).toordinal()
 TURNS = {"year": 365.25, "week": 7.0}
+# Of the manifest's `preprocessing` what `preprocess` takes.
+PARAMETERS = ("inputs", "missing_values", "thousands")
+# A number whose digits are parted by three, for Python and for RE2.
+GROUPED = r"[+-]?[0-9]{1,3}(SEPARATOR[0-9]{3})+(\.[0-9]*)?"
 
 
 class NotARowError(ValueError):
@@ -67,15 +74,32 @@ class Model:
 
     def predict(self, row: dict[str, str]) -> tuple[str, NDArray[np.float32]]:
         """The label of a row, cells by column, and the answer float32 [labels], such as probabilities."""
-        self._interpreter.set_tensor(self._input["index"], preprocess(row, self.preprocessing["inputs"])[np.newaxis])
+        settings = {key: value for key, value in self.preprocessing.items() if key in PARAMETERS}
+        inputs = preprocess(row, **settings)
+        self._interpreter.set_tensor(self._input["index"], inputs[np.newaxis])
         self._interpreter.invoke()
         values = np.asarray(self._interpreter.get_tensor(self._output["index"])[0], np.float32)
         return self.labels[int(values.argmax())], values
 
 
-def preprocess(row: dict[str, str], inputs: list[dict[str, Any]]) -> NDArray[np.float32]:
+def preprocess(
+    row: dict[str, str], inputs: list[dict[str, Any]], missing_values: Collection[str] = (), thousands: str = ""
+) -> NDArray[np.float32]:
     """Cells by column to what the flatbuffer takes, float32 [inputs]."""
-    return np.array([_number(" ".join(row[one["column"]].split()), one) for one in inputs], np.float32)
+    made = []
+    for one in inputs:
+        cell = " ".join(row[one["column"]].split())
+        made.append(_number(cell if one["kind"] == "category" else plain(cell, missing_values, thousands), one))
+    return np.array(made, np.float32)
+
+
+def plain(cell: str, missing_values: Collection[str], thousands: str) -> str:
+    """A cell of numbers or dates: empty for a missing value (they are in small letters), without `thousands`."""
+    if cell.lower() in missing_values:
+        return ""
+    if thousands and thousands in cell and re.fullmatch(GROUPED.replace("SEPARATOR", re.escape(thousands)), cell):
+        return cell.replace(thousands, "")
+    return cell
 
 
 def _number(cell: str, one: dict[str, Any]) -> np.float32:

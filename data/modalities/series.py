@@ -44,6 +44,9 @@ class Config(DataConfig):
         (), description="Long: a column a channel. Wide: one pattern of the columns of steps, such as 't*'."
     )
     missing: bool = Field(False, description="Whether values may be missing; else that is an error.")
+    missing_values: tuple[str, ...] = Field(
+        (), description=f"What stands for a missing value, besides {', '.join(cells.MISSING)}."
+    )
     conflicts: Literal["refuse", "drop", "keep"] = Field(
         "keep", description="Equal series with different labels: stop, drop them, or keep them all."
     )
@@ -57,6 +60,11 @@ class Config(DataConfig):
         if self.layout == "long" and len(self.values) != self.channels:
             raise ValueError(f"layout: long needs a column a channel: values has {len(self.values)} of {self.channels}")
         return self
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """All that stands for a missing value, in small letters."""
+        return cells.marks(self.missing_values)
 
 
 class Policy(modality.Policy):
@@ -150,8 +158,9 @@ def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Ten
         values.row_lengths(), tf.constant(config.channels, tf.int64), "each line needs a value, or nothing, a channel"
     )
     with tf.control_dependencies([right] if right is not None else []):
-        table = tf.strings.strip(values.to_tensor("", shape=[None, config.channels]))
-    numbers = tf.cast(tf.reshape(cells.number(tf.reshape(table, [-1])), tf.shape(table)), tf.float32)
+        table = values.to_tensor("", shape=[None, config.channels])
+    known = cells.plain(cells.cleaned(tf.reshape(table, [-1])), config.marks, "")
+    numbers = tf.cast(tf.reshape(cells.number(known), tf.shape(table)), tf.float32)
     steps = lines.with_flat_values(numbers)
     padded = steps.to_tensor(math.nan, shape=[None, config.length, config.channels])
     scaled, told = cells.normalised(tf.ensure_shape(padded, [None, config.length, config.channels]))
@@ -219,7 +228,8 @@ def decode(content: bytes, config: Config) -> tf.Tensor:
     from data.clients import series as client
 
     channels = [{"mean": 0.0, "stddev": 1.0}] * config.channels
-    return tf.constant(client.preprocess(client.steps(content.decode()), config.length, channels))
+    steps = client.steps(content.decode())
+    return tf.constant(client.preprocess(steps, config.length, channels, config.marks))
 
 
 def show(input: tf.Tensor, config: Config) -> tuple[str, bytes]:
@@ -234,5 +244,6 @@ def filename(content: bytes) -> str:
 
 
 def client_config(config: Config, spec: Spec) -> dict[str, Any]:
-    """The length, and each channel's statistics."""
-    return {"length": config.length, "channels": [one.model_dump(mode="json") for one in spec.columns]}
+    """The length, each channel's statistics, and what stands for a missing value."""
+    channels = [one.model_dump(mode="json") for one in spec.columns]
+    return {"length": config.length, "channels": channels, "missing_values": list(config.marks)}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from data import cells, modality, rows, table, task
+from data import cells, modality, row_cells, rows, table, task
 from data.clients import tabular as client
 from data.config import DataConfig, SplitConfig
 from data.modality import BadExampleError, Column, Features, Spec
@@ -43,6 +43,11 @@ class Config(DataConfig):
     dates: tuple[str, ...] = Field((), description="Columns of dates, YYYY-MM-DD with or without a time.")
     also: tuple[str, ...] = Field((), description="Columns that the model does not see: for slices and for splits.")
     missing: tuple[str, ...] = Field((), description="Columns whose cells may be empty; elsewhere that is an error.")
+    missing_values: tuple[str, ...] = Field(
+        (),
+        description=f"Cells of numbers and dates that stand for a missing value, besides {', '.join(cells.MISSING)}.",
+    )
+    thousands: Literal["", ","] = Field("", description="What parts the digits of numbers by three, as in 1,234.5.")
     max_categories: int = Field(1000, ge=1, description="Of a column: the most frequent; all others are one more.")
     conflicts: Literal["refuse", "drop", "keep"] = Field(
         "keep", description="Equal rows with different labels: stop, drop them, or keep them all."
@@ -66,6 +71,11 @@ class Config(DataConfig):
         if unknown:
             raise ValueError(f"missing names {unknown[0]!r}, which is not among numeric, categorical, dates and also")
         return self
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """All cells that stand for a missing value, in small letters."""
+        return cells.marks(self.missing_values)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -108,26 +118,24 @@ def examples(path: str, contents: bytes, config: Config) -> Iterator[Features]:
 
 
 def stream(path: str, name: str, config: Config, split: SplitConfig) -> Iterator[Features]:
-    """A row an example. Raises BadExampleError with file, row and column of the first that can't be used."""
+    """A row an example. Raises BadExampleError, at the first row that can't be used, with row and column."""
     wanted = [config.label, *config.inputs, *config.also]
     decides = split.decides
     more = [decides] if decides and decides not in wanted else []
-    for number, row in rows.read(path, name, [*wanted, *more]):
+    lines = rows.read(path, name, [*wanted, *more])
+    for number, row in lines:
         place = f"{name}, row {number}"
-        line = rows.line([row[column] for column in config.inputs])
+        plain = row_cells.plain(row, config)
+        values, wrong = row_cells.values(plain, row, config)
+        if wrong:
+            raise BadExampleError(f"{place}: {wrong[0]}{row_cells.further(wrong[1:], number, lines, config)}")
+        line = rows.line([plain[column] for column in config.inputs])
         found: dict[str, Any] = {
             modality.PATH: f"{name}:{number}",
             modality.CONTENT: hashlib.sha256(line.encode()).hexdigest(),
             INPUT: line,
+            **values,
         }
-        for column, kind in columns(config).items():
-            if row[column] == "":
-                if column not in config.missing:
-                    raise BadExampleError(
-                        f"{place}: the cell of {column!r} is empty; fill it, or name it in data.missing"
-                    )
-                continue
-            found[column] = _value(row[column], kind, column, place, config)
         try:
             found[modality.LABEL] = task.look_up(config.task).raw(row[config.label])
         except ValueError as error:
@@ -139,22 +147,6 @@ def stream(path: str, name: str, config: Config, split: SplitConfig) -> Iterator
         yield found
 
 
-def _value(cell: str, kind: str, column: str, place: str, config: Config) -> float | str:
-    """A cell as a feature."""
-    if kind == "float":
-        if not cells.is_number(cell):
-            raise BadExampleError(
-                f"{place}: {column!r} holds {cell!r}, no finite number; leave the cell empty if unknown"
-            )
-        return float(cell)
-    if column in config.dates:
-        try:
-            client.days(cell, column)
-        except client.NotARowError as error:
-            raise BadExampleError(f"{place}: {error}") from error
-    return cell
-
-
 def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Tensor]:
     """row string -> row float32 [batch, inputs], mean and stddev float32 [batch, numbers and days]."""
     import tensorflow as tf
@@ -164,6 +156,8 @@ def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Ten
     lines = tf.strings.regex_replace(tf.reshape(inputs[INPUT], [-1]), r"[\r\n]+\z", "")
     found = [cells.cleaned(one) for one in tf.io.decode_csv(lines, [[""]] * len(config.inputs))]
     row = dict(zip(config.inputs, found, strict=True))
+    row |= {column: cells.plain(row[column], config.marks, config.thousands) for column in config.numeric}
+    row |= {column: cells.plain(row[column], config.marks, "") for column in config.dates}
     known = {column: cells.number(row[column]) for column in config.numeric}
     known |= {column: cells.days(row[column]) for column in config.dates}
     told: dict[str, tf.Tensor] = {}
@@ -265,7 +259,7 @@ def decode(content: bytes, config: Config) -> tf.Tensor:
     (found,) = csv.reader([content.decode()])
     row = dict(zip(config.inputs, found, strict=True))
     inputs = [Column(column=column, kind=kind).model_dump() for column, kind in _layout(config)]
-    return tf.constant(client.preprocess(row, inputs))
+    return tf.constant(client.preprocess(row, inputs, config.marks, config.thousands))
 
 
 def show(input: tf.Tensor, config: Config) -> tuple[str, bytes]:
@@ -288,4 +282,9 @@ def filename(content: bytes) -> str:
 
 def client_config(config: Config, spec: Spec) -> dict[str, Any]:
     """The columns of a row, and what is made of them."""
-    return {"columns": list(config.inputs), "inputs": [one.model_dump(mode="json") for one in spec.columns]}
+    return {
+        "columns": list(config.inputs),
+        "inputs": [one.model_dump(mode="json") for one in spec.columns],
+        "missing_values": list(config.marks),
+        "thousands": config.thousands,
+    }

@@ -49,6 +49,7 @@ def draft(asked: Asked) -> Draft:
     given: dict[str, Any] = {"path": str(folder), "files": pattern, "length": 100_000, **shape.fields}
     plug_in: Any = modality.look_up("series")
     steps, labels, gaps = _read(found_files, plug_in.Config.model_validate({**given, "missing": True}))
+    odd = given.get("missing_values", [])
     task, because = tables.task(asked, labels)
     length, window, lines = _length(steps)
     fields = {**given, "task": task, "length": length, "stride": window, "missing": gaps}
@@ -70,6 +71,7 @@ def draft(asked: Asked) -> Draft:
                 *shape.lines,
                 *lines,
                 *(["  missing: true             # some values are missing"] if gaps else []),
+                *tables.missing_line(odd),
             ]
         ),
         augment="augment:\n  jitter: 0.1               # noise, in standard deviations\n  scaling: 0.1",
@@ -115,14 +117,20 @@ def _table(asked: Asked, found: list[Path]) -> Shape:
     told = f"label: {label.name} ({why})"
     if wide:
         pattern = f"{begins}[0-9]*"
-        fields = {"layout": "wide", "channels": 1, "label": label.name, "values": [pattern]}
+        cells = [one for name, one in seen.items() if name in steps and one.kind == "number"]
+        odd = tables.missing_values(cells)
+        fields = {"layout": "wide", "channels": 1, "label": label.name, "values": [pattern], "missing_values": odd}
+        unused = [one for name, one in seen.items() if name not in steps and one is not label]
+        left_out = [f"left out: {tables.left_out(one, f'no step, as {begins}... are')}" for one in unused]
         lines = (
             f"  layout: wide              # a row a series: there are {count} columns {begins}...",
             said,
             "  channels: 1",
             f"  values: [{tables.quoted(pattern)}]",
+            *(f"  # {one}" for one in left_out),
         )
-        return Shape(fields, lines, (told, f"layout: wide ({count} columns {begins}...)"))
+        layout = f"layout: wide ({count} columns {begins}...)"
+        return Shape(fields, lines, (told, layout, *tables.odd(cells), *left_out))
     return _long(seen, label, said, told)
 
 
@@ -141,7 +149,10 @@ def _long(seen: dict[str, Column], label: Column, said: str, told: str) -> Shape
     values = [one for one in others if one.kind == "number" and one is not name and one not in times]
     if not values:
         raise NoProjectError(f"--data: no column of numbers besides {label.name} and {name.name}")
-    tables.check([one for one in values if one.marked])
+    wrong = [one for one in values if one.grouped.count]
+    if wrong:
+        where = "; ".join(f"{one.name}: {tables.cells(one.grouped)}" for one in wrong)
+        raise NoProjectError(f"--data: write numbers of series without commas: {where}")
     shown = ", ".join(tables.quoted(one.name) for one in values)
     lines = [
         "  layout: long              # a row a step",
@@ -150,15 +161,20 @@ def _long(seen: dict[str, Column], label: Column, said: str, told: str) -> Shape
         f"  channels: {len(values)}",
         f"  values: [{shown}]",
     ]
-    lines += [f"  # left out: {tables.quoted(one.name)}: when a step was" for one in times]
+    reasons = {one.name: "when a step was" for one in times}
+    unused = [one for one in others if one is not name and one not in values]
+    left_out = [f"left out: {tables.left_out(one, reasons.get(one.name, 'no numbers'))}" for one in unused]
+    lines += [f"  # {one}" for one in left_out]
     fields = {
         "layout": "long",
         "series": name.name,
         "label": label.name,
         "channels": len(values),
         "values": [one.name for one in values],
+        "missing_values": tables.missing_values(values),
     }
-    return Shape(fields, tuple(lines), (told, f"series: {name.name}"), times[0] if times else None)
+    guessed = (told, f"series: {name.name}", *tables.odd(values), *left_out)
+    return Shape(fields, tuple(lines), guessed, times[0] if times else None)
 
 
 def _read(found: list[Path], config: Any) -> tuple[list[int], Column, bool]:
@@ -169,7 +185,7 @@ def _read(found: list[Path], config: Any) -> tuple[list[int], Column, bool]:
         for path in found:
             for one in series.read(os.fspath(path), path.name, config, None):
                 steps.append(len(one.steps))
-                labels.add(one.labels[-1])
+                labels.add(one.labels[-1], one.place)
                 gaps = gaps or any("" in step for step in one.steps)
     except BadExampleError as error:
         raise NoProjectError(f"--data: {error}") from error

@@ -32,11 +32,16 @@ def draft(asked: Asked) -> Draft:
     task, because = tables.task(asked, label)
     used = [one for one in seen.values() if one is not label and one.kind not in USELESS]
     unused = [one for one in seen.values() if one is not label and one.kind in USELESS]
+    left_out = [f"left out: {tables.left_out(one, USELESS[one.kind])}" for one in unused]
     if not used:
-        raise NoProjectError(f"--data {asked.data}: besides {label.name} no column says anything of a row")
+        raise NoProjectError(
+            f"--data {asked.data}: besides {label.name} no column says anything of a row; {'; '.join(left_out)}"
+        )
     tables.check(used)
     by_kind = {kind: [one for one in used if one.kind == kind] for kind in ("number", "category", "date")}
-    missing = [one.name for one in used if one.missing]
+    missing = [one.name for one in used if one.gaps]
+    odd = tables.missing_values(used)
+    thousands = "," if any(one.grouped.count for one in by_kind["number"]) else ""
     config = modality.look_up("tabular").Config.model_validate(
         {
             "path": str(folder),
@@ -47,6 +52,8 @@ def draft(asked: Asked) -> Draft:
             "categorical": [one.name for one in by_kind["category"]],
             "dates": [one.name for one in by_kind["date"]],
             "missing": missing,
+            "missing_values": odd,
+            "thousands": thousands,
         }
     )
     found = inspect.look(folder, config, asked.split)
@@ -60,7 +67,8 @@ def draft(asked: Asked) -> Draft:
         *_columns("categorical", by_kind["category"]),
         *_columns("dates", by_kind["date"]),
         *_missing(used),
-        *(f"  # left out: {tables.quoted(one.name)}: {USELESS[one.kind]}" for one in unused),
+        *_cells(odd, thousands),
+        *(f"  # {one}" for one in left_out),
     ]
     return Draft(
         config,
@@ -74,8 +82,7 @@ def draft(asked: Asked) -> Draft:
         split=_split(asked, by_kind["date"]),
         rate=0.003,
         looks=200_000,
-        told=(f"label: {label.name} ({why})", f"task: {task} ({because})")
-        + ((f"left out: {', '.join(one.name for one in unused)}",) if unused else ()),
+        told=(f"label: {label.name} ({why})", f"task: {task} ({because})", *tables.odd(used), *left_out),
     )
 
 
@@ -90,7 +97,7 @@ def _columns(key: str, found: list[Column]) -> Iterable[str]:
 def _told(one: Column) -> str:
     if one.kind == "number":
         few = f"; {one.distinct} different ones: if they are names, put it into categorical"
-        return f"{one.low:g} to {one.high:g}" + (few if one.whole == one.filled and one.distinct <= 10 else "")
+        return f"{one.low:g} to {one.high:g}" + (few if one.whole == one.numbers.count and one.distinct <= 10 else "")
     if one.kind == "date":
         return f"{tables.day(one.low)} to {tables.day(one.high)}"
     shown = ", ".join(value for value, _ in one.values.most_common(3))
@@ -98,10 +105,18 @@ def _told(one: Column) -> str:
 
 
 def _missing(used: list[Column]) -> Iterable[str]:
-    gaps = [one for one in used if one.missing]
+    gaps = [one for one in used if one.gaps]
     if gaps:
-        told = ", ".join(f"{one.name} {one.missing / one.rows:.1%}" for one in gaps[:6])
-        yield f"  missing: [{', '.join(tables.quoted(one.name) for one in gaps)}]    # empty cells: {told}"
+        told = ", ".join(f"{one.name} {one.gaps / one.rows:.1%}" for one in gaps[:6])
+        more = f" and {len(gaps) - 6} more" if len(gaps) > 6 else ""
+        yield f"  missing: [{', '.join(tables.quoted(one.name) for one in gaps)}]    # without a value: {told}{more}"
+
+
+def _cells(odd: list[str], thousands: str) -> Iterable[str]:
+    """How cells are read that are no plain numbers or dates."""
+    yield from tables.missing_line(odd)
+    if thousands:
+        yield f'  thousands: "{thousands}"            # 1{thousands}234.5 is 1234.5'
 
 
 def _features(used: list[Column]) -> dict[str, Domain]:
@@ -111,7 +126,7 @@ def _features(used: list[Column]) -> dict[str, Domain]:
         listed = one.kind == "category" and one.distinct <= LISTED
         values = tuple(sorted(one.values)) if listed else ()
         kind = "float" if one.kind == "number" else "bytes"
-        found[one.name] = Domain(kind, bool(one.missing), values, KNOWN if listed else 1.0)
+        found[one.name] = Domain(kind, bool(one.gaps), values, KNOWN if listed else 1.0)
     return found
 
 
@@ -126,7 +141,7 @@ def _model(found: Found, used: list[Column], asked: Asked) -> str:
     if asked.family not in (None, "mlp"):
         return "  dropout: 0.2\n"
     width = {"number": 1, "date": 5, "category": EMBEDDING}
-    inputs = sum(width[one.kind] + bool(one.missing) for one in used)
+    inputs = sum(width[one.kind] + bool(one.gaps) for one in used)
     embedded = sum(EMBEDDING * (one.distinct + 1) for one in used if one.kind == "category")
     suits = [one for one in WIDTHS if found.examples > 10 * one[0]] or [WIDTHS[-1]]
     for widths in suits:

@@ -13,7 +13,7 @@ import yaml
 
 from data import columns, modality, rows, table
 from data.clients.tabular import FIRST_DAY
-from data.columns import Column
+from data.columns import NEARLY, Column, Sort
 from data.config import SPLITS
 from data.modality import BadExampleError
 from pipeline.new.draft import Asked, NoProjectError
@@ -22,6 +22,10 @@ from pipeline.new.draft import Asked, NoProjectError
 LABELS = ("label", "class", "target", "outcome", "category", "y")
 # More different numbers than that are not classes, nor are more words.
 CLASSES, MOST_CLASSES = 20, 500
+# So much of a cell is shown.
+CUT = 30
+# What a person reads as a number: a currency, a percent sign, a bound, a unit, a decimal comma.
+DECORATED = re.compile(r"[^\w\s]{0,2}\s*[+-]?\d[\d.,' ]*\s*([^\w\s]{1,2}|[A-Za-z]{1,3})?")
 RESERVED = ("row", modality.LABEL, modality.PATH, modality.CONTENT)
 
 
@@ -54,14 +58,14 @@ def look(found: list[Path]) -> dict[str, Column]:
     """What is in the columns of the files, which are shards of one table. Raises NoProjectError."""
     headers: dict[str, list[str]] = {}
 
-    def cells() -> Iterator[dict[str, str]]:
+    def lines() -> Iterator[tuple[str, dict[str, str]]]:
         for path in found:
-            for _, row in rows.read(os.fspath(path), path.name, None):
+            for number, row in rows.read(os.fspath(path), path.name, None):
                 headers.setdefault(path.name, list(row))
-                yield row
+                yield f"row {number}" if len(found) == 1 else f"{path.name}, row {number}", row
 
     try:
-        seen = columns.look(cells())
+        seen = columns.look(lines())
     except BadExampleError as error:
         raise NoProjectError(f"--data: {error}") from error
     for name, header in headers.items():
@@ -94,8 +98,11 @@ def task(asked: Asked, column: Column) -> tuple[str, str]:
         raise NoProjectError(
             f"--label {column.name}: {column.missing} of {column.rows} rows have none; fill or remove these rows"
         )
-    numbers = column.kind == "number" and (column.distinct > CLASSES or column.whole < column.numbers)
+    numbers = column.kind == "number" and (column.distinct > CLASSES or column.whole < column.numbers.count)
     guessed = "regression" if numbers else "classification"
+    if guessed == "regression" and asked.task in (None, "regression") and column.gaps:
+        told = ", ".join(cells(sort) for sort in (column.marks, column.odd) if sort.count)
+        raise NoProjectError(f"--label {column.name}: cells that are no numbers: {told}; fill or remove these rows")
     if asked.task in (None, guessed):
         what = f"{column.distinct:,} different numbers" if numbers else f"{column.distinct:,} different values"
         if numbers or 1 < column.distinct <= MOST_CLASSES:
@@ -103,7 +110,7 @@ def task(asked: Asked, column: Column) -> tuple[str, str]:
         raise NoProjectError(f"--label {column.name}: it has {what}, which are no classes; name another column")
     if asked.task not in ("classification", "regression"):
         raise NoProjectError(f"--task {asked.task}: new knows classification and regression; docs/tasks.md has others")
-    if asked.task == "regression" and column.numbers < column.filled:
+    if asked.task == "regression" and column.numbers.count < column.filled:
         raise NoProjectError(f"--task regression: the column {column.name} holds words")
     return asked.task, "as asked"
 
@@ -119,10 +126,73 @@ def check(used: Collection[Column]) -> None:
             f"--data: rename columns in the header: {told}; a name is letters, digits, _ and -, no digit first, and "
             f"none of {', '.join(RESERVED)}"
         )
-    marked = [(one.name, value, count) for one in used for value, count in one.marked.items()]
-    if marked:
-        told = "; ".join(f"{name} has {value!r} in {count} rows" for name, value, count in marked)
-        raise NoProjectError(f"--data: leave a cell empty where a value is missing: {told}")
+
+
+def cells(sort: Sort) -> str:
+    """The first cells of a sort with their places, and how many more there are."""
+    more = f" and {sort.count - len(sort.first):,} more" if sort.count > len(sort.first) else ""
+    return ", ".join(f"{place} {_shown(cell)}".strip() for place, cell in sort.first) + more
+
+
+def odd(used: Collection[Column]) -> list[str]:
+    """For the screen: cells of columns of numbers and dates that are read as something else than they say."""
+    told = []
+    for column in used:
+        of = f"of {column.rows:,} cells"
+        if column.kind not in ("number", "date"):
+            told += [f"{quoted(column.name)}: taken for categories, but {said}" for said in _nearly(column)]
+            continue
+        if column.marks.count:
+            told.append(
+                f"{quoted(column.name)}: {column.marks.count:,} {of} mark a missing value: {cells(column.marks)}"
+            )
+        if column.odd.count:
+            told.append(
+                f"{quoted(column.name)}: {column.odd.count:,} {of} are no {column.kind}s and read as missing, as "
+                f"data.missing_values says: {cells(column.odd)}; write {column.kind}s there, or take them out of "
+                "data.missing_values: then a run stops at them"
+            )
+        if column.kind == "number" and column.grouped.count:
+            where = cells(column.grouped)
+            told.append(f"{quoted(column.name)}: {column.grouped.count:,} {of} are read by data.thousands: {where}")
+    return told
+
+
+def missing_values(used: Collection[Column]) -> list[str]:
+    """What has to stand in `data.missing_values`."""
+    return sorted({value for column in used for value in column.odd.values})
+
+
+def missing_line(values: list[str]) -> list[str]:
+    """The line of YAML for `missing_values`, if there are any."""
+    written = json.dumps(values, ensure_ascii=False)
+    return [f"  missing_values: {written}    # besides NaN, NA and the like: what is no value"] if values else []
+
+
+def left_out(column: Column, why: str) -> str:
+    """Why a column is not used, with an example of its cells, and what to write if it should be."""
+    example = next(iter(column.values), "")
+    told = [f"{quoted(column.name)}: {why}" + (f", such as {_shown(example)}" if example else ""), *_nearly(column)]
+    decorated = sum(bool(DECORATED.fullmatch(value)) and not value.isdigit() for value in column.values)
+    if column.kind == "name" and not column.numbers.count and decorated >= NEARLY * column.distinct:
+        told.append("if they are numbers, write them without units and signs, as in 1234.5")
+    return "; ".join(told)
+
+
+def _nearly(column: Column) -> list[str]:
+    """What keeps a column of mostly numbers, or dates, from being one."""
+    found = []
+    for name, sort in (("numbers", column.numbers), ("dates", column.dates)):
+        others = [one for one in (column.numbers, column.dates, column.others) if one is not sort and one.count]
+        if others and sort.count > column.known / 2:
+            where = ", ".join(map(cells, others))
+            found.append(f"{sort.count:,} of {column.known:,} cells are {name}, the others not: {where}")
+    return found
+
+
+def _shown(cell: str) -> str:
+    """A cell in one line, cut if it is long."""
+    return repr(cell if len(cell) <= CUT else f"{cell[:CUT]} ...")
 
 
 def day(number: float) -> str:

@@ -30,10 +30,11 @@ def table(folder: Path) -> tabular.Config:
     random = np.random.default_rng(0)
     rows = ["size,age,town,since,price"]
     for number in range(150):
-        size, age, town = random.normal(80, 20), random.normal(5, 2), number % 3
-        seen = f"{age:.3f}" if number % 5 else ""
+        size, age, town = random.normal(1080, 20), random.normal(5, 2), number % 3
+        shown = f'"{size:,.3f}"' if number % 2 else f"{size:.3f}"
+        seen = f"{age:.3f}" if number % 5 else ("", "NaN", "unknown")[number // 5 % 3]
         day = f"{2000 + number % 25}-{1 + number % 12:02}-{1 + number % 28:02}"
-        rows.append(f'{size:.3f},{seen},"{TOWNS[town]}",{day},{3 * size + 50 * town + random.normal():.2f}')
+        rows.append(f'{shown},{seen},"{TOWNS[town]}",{day},{3 * size + 50 * town + random.normal():.2f}')
     (folder / "part-1.csv").write_text("\n".join(rows[:80]) + "\n", encoding="utf-8")
     (folder / "part-2.csv").write_text("\n".join([rows[0], *rows[80:]]) + "\n", encoding="utf-8")
     return tabular.Config(
@@ -45,6 +46,8 @@ def table(folder: Path) -> tabular.Config:
         categorical=("town",),
         dates=("since",),
         missing=("age",),
+        missing_values=("unknown",),
+        thousands=",",
         max_categories=2,
     )
 
@@ -56,7 +59,7 @@ def waves(folder: Path) -> series.Config:
         steps = np.arange(3 + number % 7) * (1 if number % 2 else -1) + random.normal(0, 0.3, 3 + number % 7)
         shown = [[f"{value:.4f}" for value in channel] for channel in (steps, 10 * steps + 5)]
         if number % 4 == 0:
-            shown[1][1] = "?"
+            shown[1][1] = ("?", "nil")[number // 4 % 2]
         lines.append(":".join([*(",".join(channel) for channel in shown), "up" if number % 2 else "down"]))
     (folder / "waves.ts").write_text("\n".join(lines) + "\n")
     return series.Config(path=str(folder), channels=2, length=8, missing=True)
@@ -107,7 +110,7 @@ def by_the_client(chain: Any, content: bytes, folder: Path) -> np.ndarray:
         return series_client.preprocess([line.split(",") for line in content.decode().split("\n")], **told)
     (folder / "row.csv").write_bytes(content)
     ((_, row),) = table_client.rows(folder / "row.csv", told["columns"])
-    return table_client.preprocess(row, told["inputs"])
+    return table_client.preprocess(row, **{key: told[key] for key in table_client.PARAMETERS})
 
 
 def test_training_serving_and_the_client_see_the_same_numbers(chain: Any, tmp_path: Path) -> None:
@@ -171,8 +174,17 @@ AS_WRITTEN = {
         b"80,,Ulm,2003-04-05\n",
         b' 61.5 , 4 ,"K\xc3\xb6ln,  am Rhein",2024-12-31 08:15\r\n',
         b"1e2,.5,Trier,\r\n",
+        b'"1,080.5",NaN,NaN,n/a\n',
+        b'1080.5, Unknown ,Ulm,"-"\n',
     ],
-    "series": [b"1,2\n3,4\n5,6\n", b"1,2\r\n3,\r\n5,6\r\n", b" 1 ,2\n,\n", b"1,2\n3,4", b"0,5\n" * 12],
+    "series": [
+        b"1,2\n3,4\n5,6\n",
+        b"1,2\r\n3,\r\n5,6\r\n",
+        b" 1 ,2\n,\n",
+        b"1,2\n3,4",
+        b"0,5\n" * 12,
+        b"nan,N/A\n3,nil\n",
+    ],
 }
 
 

@@ -68,6 +68,13 @@ def test_numeric_labels_are_numbers(tmp_path: Path) -> None:
         ("41,Ulm,2020-02-29,a", "line 2: 4 cells, but the header has 5"),
         ("old,Ulm,2020-02-29,a,yes", "a.csv, row 2: 'age' holds 'old', no finite number"),
         ("inf,Ulm,2020-02-29,a,yes", "'age' holds 'inf', no finite number"),
+        ('"1,234.5",Ulm,2020-02-29,a,yes', "'age' holds '1,234.5', no finite number; .* set data.thousands: ','"),
+        (
+            "$5,Ulm,2020-02-29,a,yes",
+            "'age' holds '[$]5', no finite number; leave the cell empty .* data.missing_values",
+        ),
+        ("41,Ulm,NaN,a,yes", "the cell of 'since' is 'NaN', a missing value; fill it, or name it in data.missing"),
+        ("41,NaN,2020-02-30,a,yes", "column since: '2020-02-30' is no date"),
         ("1_000,Ulm,2020-02-29,a,yes", "'age' holds '1_000', no finite number"),
         ("1e39,Ulm,2020-02-29,a,yes", "'age' holds '1e39', no finite number"),
         ("41,,2020-02-29,a,yes", "the cell of 'town' is empty; fill it, or name it in data.missing"),
@@ -81,6 +88,48 @@ def test_a_wrong_row_is_named(tmp_path: Path, row: str, says: str) -> None:
     (tmp_path / "a.csv").write_text(f"{HEAD}{row}\n")
     with pytest.raises(BadExampleError, match=says):
         read(tmp_path, "a.csv")
+
+
+def test_all_cells_that_can_not_be_used_are_named(tmp_path: Path) -> None:
+    rows = [f"{'1' if place < 3 else f'<{place}'},Ulm,2020-02-29,a,yes" for place in range(20)]
+    (tmp_path / "a.csv").write_text(HEAD + "\n".join(rows) + "\n")
+    with pytest.raises(BadExampleError) as caught:
+        read(tmp_path, "a.csv")
+    told = str(caught.value)
+    assert "a.csv, row 5: 'age' holds '<3'" in told and "16 further: row 6: 'age' holds '<4'" in told
+    assert "row 14: 'age' holds '<12'" in told and "row 15" not in told and "and 7 more" in told
+
+
+@pytest.mark.parametrize(
+    "mark", ["NaN", "na", "N/A", "#N/A", "Nil", "null", "None", "?", ".", "-", "none  given", "-999"]
+)
+def test_marks_of_missing_values_are_empty_cells_of_numbers_and_dates(tmp_path: Path, mark: str) -> None:
+    own = {"missing": ("age", "since"), "missing_values": ("None given", "-999")}
+    (tmp_path / "a.csv").write_text(HEAD + f"{mark},{mark},{mark},b,no\n,Ulm,,b,no\n")
+    marked, empty = read(tmp_path, "a.csv", **own)
+    assert "age" not in marked and "since" not in marked and marked["town"] == mark, "a category may be called so"
+    assert [one["row"].split(",")[::2] for one in (marked, empty)] == [["", ""], ["", ""]]
+    inputs = [{"column": "age", "kind": "number", "mean": 1.0, "stddev": 2.0}, {"column": "age", "kind": "missing"}]
+    cells, marks = {"age": mark}, config(**own).marks
+    assert client.preprocess(cells, inputs, marks).tolist() == [0, 1]
+    assert client.preprocess({"age": "3"}, inputs, marks).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("cell", "number"), [("1,234.5", 1234.5), ("-12,345,678", -12345678), ("1234.5", 1234.5), ("999", 999)]
+)
+def test_thousands_are_read_where_the_experiment_says_so(tmp_path: Path, cell: str, number: float) -> None:
+    (tmp_path / "a.csv").write_text(f'{HEAD}"{cell}",Ulm,2020-02-29,a,yes\n')
+    assert read(tmp_path, "a.csv", thousands=",")[0]["age"] == number
+    inputs = [{"column": "age", "kind": "number", "mean": 0.0, "stddev": 1.0}]
+    assert client.preprocess({"age": cell}, inputs, (), ",").tolist() == [number]
+
+
+@pytest.mark.parametrize("cell", ["1,5", "12,34", "1234,567", "1,234,5"])
+def test_what_is_not_parted_by_three_is_no_number(tmp_path: Path, cell: str) -> None:
+    (tmp_path / "a.csv").write_text(f'{HEAD}"{cell}",Ulm,2020-02-29,a,yes\n')
+    with pytest.raises(BadExampleError, match=f"'age' holds '{cell}', no finite number"):
+        read(tmp_path, "a.csv", thousands=",")
 
 
 def test_a_column_that_is_not_there_and_a_file_that_is_no_table_are_named(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from data import sample
+from data import inspect, sample
+from data.config import SplitConfig
 from pipeline.check import check
 from pipeline.experiment import Experiment, load
 from pipeline.new import project
@@ -39,8 +42,8 @@ def test_columns_are_told_by_their_cells(tmp_path: Path) -> None:
     assert data["missing"] == ("hours",)
     text = (tmp_path / "project" / project.FILE).read_text()
     for told in (
-        "person: tells the rows apart",
-        "member: one value in all rows",
+        "person: tells the rows apart, not what they are, such as 'p0000'",
+        "member: one value in all rows, such as 'yes'",
         "note: whole texts",
         "the last column; another: --label",
         "3 values, such as ",
@@ -93,7 +96,7 @@ def test_of_a_few_long_series_windows_are_cut_and_parted_by_time(tmp_path: Path)
     [
         ("size (cm),label\n1,a\n2,b\n3,b\n", {}, "'size [(]cm[)]' as size_cm"),
         ("path,label\n1,a\n2,b\n3,b\n", {}, "'path' as c_path"),
-        ("size,label\n1,a\n?,b\n3,b\n", {}, "size has '[?]' in 1 rows"),
+        ("size,price\n1,1.5\n2,NaN\n3,2.5\n", {}, "--label price: cells that are no numbers: row 3 'NaN'; fill or"),
         ("size,label\n1,a\n2,\n", {}, "--label label: 1 of 2 rows have none"),
         ("size,label\n1,a\n2,a\n3,a\n", {}, "1 different values, which are no classes"),
         ("size,label\n1,a\n2,b\n", {"label": "lable"}, "--label lable: there is no such column; allowed: size, label"),
@@ -109,6 +112,76 @@ def test_tables_that_are_no_use_are_refused(tmp_path: Path, text: str, more: dic
     with pytest.raises(NoProjectError, match=says):
         made(tmp_path, "tabular", tmp_path / "a.csv", **more)
     assert not (tmp_path / "project").exists()
+
+
+def odd(folder: Path, cell: str, rows: int = 40, every: int = 40) -> Path:
+    """A table of two columns of numbers; in one of them now and then a cell is `cell`, the first in row 3."""
+    draw, path = random.Random(0), folder / "odd.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["x", "z", "label"])
+        for row in range(rows):
+            x, label = draw.gauss(0, 1), "yes" if row % 3 else "no"
+            writer.writerow([cell if row % every == 1 else f"{x:.3f}", f"{draw.random():.3f}", label])
+    return path
+
+
+MARKS = ["NaN", "NA", "n/a", "#N/A", "nil", "NULL", "None", "?", ".", "-"]
+ODD = ["inf", "#DIV/0!", "<5", "$5", "5%", "5 kg", "1,5"]
+
+
+@pytest.mark.parametrize("cell", [*MARKS, *ODD])
+def test_a_column_of_numbers_with_an_odd_cell_stays_one_and_the_cell_is_named(tmp_path: Path, cell: str) -> None:
+    path, draft = project.write(tmp_path / "project", Asked("tabular", odd(tmp_path, cell)))
+    data = load(str(path)).data.model_dump()
+    assert (data["numeric"], data["missing"]) == (("x", "z"), ("x",))
+    assert data["missing_values"] == ((cell,) if cell in ODD else ())
+    (said,) = (line for line in draft.told if line.startswith("x: "))
+    assert "1 of 40 cells" in said and f"row 3 {cell!r}" in said
+    assert ("data.missing_values" in said) == (cell in ODD)
+    lines = {line.name: line for line in check(load(str(path)), tmp_path / "runs")}
+    assert lines["unreadable"].kind == "ok" and "40 in" in lines["examples"].text
+
+
+def test_of_many_odd_cells_it_is_said_how_many_more_there_are(tmp_path: Path) -> None:
+    _, draft = project.write(tmp_path / "project", Asked("tabular", odd(tmp_path, "nil", 2_001, 50)))
+    (said,) = (line for line in draft.told if line.startswith("x: "))
+    assert "40 of 2,001 cells" in said and "row 3 'nil', row 53 'nil'" in said and "and 35 more" in said
+
+
+def test_numbers_with_commas_between_thousands_are_read(tmp_path: Path) -> None:
+    path, draft = project.write(tmp_path / "project", Asked("tabular", odd(tmp_path, "1,234.5")))
+    data = load(str(path)).data
+    assert (data.model_dump()["thousands"], data.model_dump()["missing"]) == (",", ())
+    assert any("x: 1 of 40 cells" in line and "row 3 '1,234.5'" in line for line in draft.told)
+    assert max(inspect.look(tmp_path, data, SplitConfig()).numbers["x"]) == 1234.5
+
+
+def test_what_keeps_a_column_from_being_one_of_numbers_is_said(tmp_path: Path) -> None:
+    """Where a fifth of the cells is no number it is left out, aloud; where all are signs, with what to write."""
+    _, draft = project.write(tmp_path / "a", Asked("tabular", odd(tmp_path, "soon", every=5)))
+    (said,) = (line for line in draft.told if line.startswith("left out: x: "))
+    assert "32 of 40 cells are numbers, the others not: row 3 'soon', row 8 'soon'" in said and "and 3 more" in said
+    text = (tmp_path / "odd.csv").read_text().split("\n")
+    (tmp_path / "odd.csv").write_text("\n".join([text[0], *(f"${line}" for line in text[1:] if line)]))
+    _, draft = project.write(tmp_path / "b", Asked("tabular", tmp_path / "odd.csv"))
+    (said,) = (line for line in draft.told if line.startswith("left out: x: "))
+    assert "such as '$" in said and "write them without units and signs" in said
+
+
+def test_odd_values_of_series_are_named_and_columns_that_are_left_out_too(tmp_path: Path) -> None:
+    path = long(tmp_path)
+    lines = [f"{line},{'note' if not row else f'n{row}'}" for row, line in enumerate(path.read_text().splitlines())]
+    for row, cell in ((5, "nil"), (9, "<0.1")):
+        cells = lines[row].split(",")
+        lines[row] = ",".join([*cells[:2], cell, *cells[3:]])
+    path.write_text("\n".join(lines) + "\n")
+    written, draft = project.write(tmp_path / "project", Asked("series", path, label="state"))
+    data = load(str(written)).data.model_dump()
+    assert (data["values"], data["missing"], data["missing_values"]) == (("current", "speed"), True, ("<0.1",))
+    told = "\n".join(draft.told)
+    for part in ("mark a missing value: row 6 'nil'", "row 10 '<0.1'", "left out: note: no numbers, such as 'n1'"):
+        assert part in told
 
 
 def test_folders_that_are_no_use_are_refused(tmp_path: Path) -> None:
