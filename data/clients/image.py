@@ -97,6 +97,10 @@ def decode(path: str | Path, channels: int) -> NDArray[np.uint8]:
         with Image.open(path, formats=FORMATS) as image:
             if channels == 1 and image.format == "JPEG":
                 image.draft("L", image.size)  # takes the luminance as it is stored
+            if image.mode == "P":
+                if not image.palette or not image.palette.getdata()[1]:
+                    raise ValueError("its palette is missing")
+                image.info.pop("transparency", None)  # dropped, which Pillow would warn of
             if image.mode.startswith("I"):  # grey of 16 bits: the upper 8
                 pixels = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)[..., np.newaxis]
             elif image.mode in ("1", "L", "LA"):

@@ -21,6 +21,7 @@ from data.records import RecordsConfig
 if TYPE_CHECKING:
     import tensorflow as tf
     import tensorflow_transform as tft
+    from PIL.Image import Image
 
 PATTERN = "*/*"
 DESCRIBED = ("image", modality.LABEL, "height", "width")
@@ -108,8 +109,8 @@ def examples(path: str, contents: bytes, config: Config) -> Iterator[Features]:
                 width, height = image.size
                 if image.mode == "CMYK":
                     raise BadExampleError(f"{path}: a CMYK image; allowed are grey and RGB, convert it")
+                channels = _channels(path, image)
                 image.load()
-                channels = len(image.getbands())
     except Image.DecompressionBombError as error:
         raise BadExampleError(f"{path}: {error}; data.max_pixels allows {config.max_pixels:,}") from error
     except (OSError, SyntaxError) as error:
@@ -121,6 +122,24 @@ def examples(path: str, contents: bytes, config: Config) -> Iterator[Features]:
 def _check_size(path: str, width: int, height: int, config: Config) -> None:
     if width * height > config.max_pixels:
         raise BadExampleError(f"{path}: {width} x {height} pixels; data.max_pixels allows {config.max_pixels:,} in all")
+
+
+def _channels(path: str, image: Image) -> int:
+    """Return how many channels an opened file has once decoded: 1 of grey or 3 of colour, one more with transparency.
+
+    A palette's pixels are numbers of its colours, so the file itself has one channel, but what is decoded has those of
+    the colours: one if all of them are grey. Call this before the pixels are loaded: some versions of Pillow then add
+    colours to the palette that the file does not have.
+    """
+    import numpy as np
+
+    if image.mode != "P":
+        return len(image.getbands())
+    content = bytes(image.palette.getdata()[1]) if image.palette else b""
+    if not content or len(content) % 3:  # TensorFlow refuses it; Pillow makes up colours
+        raise BadExampleError(f"{path}: no PNG or JPEG image that can be decoded (its palette is missing or cut)")
+    colours = np.frombuffer(content, np.uint8).reshape(-1, 3)
+    return (1 if (colours == colours[:, :1]).all() else 3) + ("transparency" in image.info)
 
 
 def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Tensor]:

@@ -38,8 +38,8 @@ def chunk(name: bytes, content: bytes) -> PngImagePlugin.PngInfo:
     return info
 
 
-def png_of(depth: int, colour_type: int, samples: int) -> bytes:
-    """A PNG in a layout that Pillow reads but does not write."""
+def png_of(depth: int, colour_type: int, samples: int, palette: bytes = b"") -> bytes:
+    """A PNG in a layout that Pillow reads but does not write; its pixels are noise."""
 
     def part(name: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
@@ -47,6 +47,7 @@ def png_of(depth: int, colour_type: int, samples: int) -> bytes:
     random = np.random.default_rng(depth)
     rows = b"".join(b"\0" + random.bytes(16 * depth * samples // 8) for _ in range(16))
     header = part(b"IHDR", struct.pack(">IIBBBBB", 16, 16, depth, colour_type, 0, 0, 0))
+    header += part(b"PLTE", palette) if palette else b""
     return b"\x89PNG\r\n\x1a\n" + header + part(b"IDAT", zlib.compress(rows)) + part(b"IEND", b"")
 
 
@@ -61,6 +62,14 @@ ODD = {
     "black and white": encoded(Image.fromarray(COLOURS).convert("1")),
     "palette": encoded(Image.fromarray(COLOURS).quantize(16)),
     "palette, transparent": encoded(Image.fromarray(COLOURS).quantize(16), transparency=3),
+    "palette, half transparent": encoded(Image.fromarray(COLOURS).quantize(16), transparency=bytes(range(0, 160, 10))),
+    "palette of greys": encoded(Image.fromarray(COLOURS).convert("L").quantize(16)),
+    "palette of two colours": encoded(Image.fromarray(COLOURS).quantize(2)),
+    "palette, sRGB": encoded(Image.fromarray(COLOURS).quantize(16), pnginfo=chunk(b"sRGB", b"\0")),
+    "palette, gamma 0.6": encoded(
+        Image.fromarray(COLOURS).quantize(16), pnginfo=chunk(b"gAMA", struct.pack(">I", 60000))
+    ),
+    "palette that lacks colours": png_of(4, 3, 1, bytes(range(100, 130))),
     "interlaced": encoded(COLOURS, interlace=True),
     "sRGB": encoded(COLOURS, pnginfo=chunk(b"sRGB", b"\0")),
     "gamma 0.6": encoded(COLOURS, pnginfo=chunk(b"gAMA", struct.pack(">I", 60000))),
@@ -110,7 +119,9 @@ def test_16_bit_colours_are_nearly_the_same(channels: int, tmp_path: Path) -> No
     assert compare(png_of(16, 2, 3), channels, tmp_path).max() <= (2 if channels == 1 else 0)
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", encoded(COLOURS)[:200], encoded(COLOURS, "GIF")])
+@pytest.mark.parametrize(
+    "content", [b"", b"no image", encoded(COLOURS)[:200], encoded(COLOURS, "GIF"), png_of(4, 3, 1)]
+)
 def test_what_is_no_image_is_named(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "broken.png"
     file.write_bytes(content)

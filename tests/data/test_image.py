@@ -37,12 +37,38 @@ def test_png_and_jpeg_grey_and_colour_are_examples(mode: str, kind: str, channel
     }
 
 
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def palette_png(colours: bytes | None, transparency: bytes = b"") -> bytes:
+    """4 x 4 pixels of mode P, the first four colours of a palette; None: without one."""
+    parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 8, 3, 0, 0, 0))]
+    parts += [] if colours is None else [chunk(b"PLTE", colours)]
+    parts += [chunk(b"tRNS", transparency)] if transparency else []
+    parts += [chunk(b"IDAT", zlib.compress(b"\0\0\1\2\3" * 4)), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+RED_TO_TEAL = bytes([200, 10, 10, 150, 60, 60, 90, 90, 110, 0, 128, 128])
+GREYS = bytes([7, 7, 7, 90, 90, 90, 91, 91, 91, 255, 255, 255])
+PALETTES = {
+    "colour": (palette_png(RED_TO_TEAL), 3),
+    "one colour among greys": (palette_png(GREYS[:9] + bytes([255, 255, 254])), 3),
+    "grey": (palette_png(GREYS), 1),
+    "colour, transparent": (palette_png(RED_TO_TEAL, b"\0"), 4),
+    "grey, transparent": (palette_png(GREYS, b"\0\x80"), 2),
+}
+
+
+@pytest.mark.parametrize(("content", "channels"), PALETTES.values(), ids=PALETTES)
+def test_a_palette_has_the_channels_of_its_colours(content: bytes, channels: int) -> None:
+    (found,) = image.examples("cat/a.png", content, CONFIG)
+    assert found["channels"] == channels
+
+
 def bomb() -> bytes:
     """A PNG that says it is 30,000 x 30,000 pixels."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
     header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 0, 0, 0, 0)
     pixels = zlib.compress(b"\0" * 100)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
@@ -56,6 +82,9 @@ BAD = {
     "gif": encoded("L", (4, 4), "GIF"),
     "cmyk": encoded("CMYK", (4, 4), "JPEG"),
     "bomb": bomb(),
+    "no palette": palette_png(None),
+    "empty palette": palette_png(b""),
+    "palette that ends in a colour": palette_png(RED_TO_TEAL[:-1]),
 }
 
 

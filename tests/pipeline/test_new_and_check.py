@@ -54,6 +54,25 @@ def test_a_new_project_suits_its_data_and_can_be_loaded(tmp_path: Path, pictures
     assert "# " in path.read_text() and "the middle image is 50 x 40" in path.read_text()
 
 
+@pytest.mark.parametrize(
+    ("colours", "channels", "told"),
+    [((255, 0, 0), 3, "there are colours"), ((200, 200, 200), 1, "all images are grey")],
+    ids=["colour", "grey"],
+)
+def test_pictures_with_a_palette_are_of_its_colours(
+    tmp_path: Path, colours: tuple[int, int, int], channels: int, told: str
+) -> None:
+    for number in range(20):
+        path = tmp_path / "pictures" / ("cat" if number % 2 else "dog") / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        painted = Image.new("P", (12, 12), number % 2)
+        painted.putpalette([number, number, number, *colours])
+        painted.save(path)
+    written = make(tmp_path / "pets", tmp_path / "pictures")
+    assert load(str(written.parent)).data.model_dump()["channels"] == channels
+    assert f"# {told}" in written.read_text()
+
+
 def test_a_budget_makes_the_model_narrower(tmp_path: Path, pictures: Path) -> None:
     wide, narrow = (load(str(make(tmp_path / str(size), pictures, max_bytes=size))) for size in (10**7, 60_000))
     assert max(narrow.model.model_dump()["filters"]) < max(wide.model.model_dump()["filters"])
