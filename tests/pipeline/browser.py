@@ -27,8 +27,16 @@ FLAGS = (
     "--disable-dev-shm-usage",
     "--remote-debugging-port=0",
     "--remote-allow-origins=*",
+    "--mute-audio",
+    "--autoplay-policy=no-user-gesture-required",
 )
 SECONDS = 60
+DRAWN = "document.documentElement?.dataset.charts === 'drawn'"
+LOADED = "document.readyState === 'complete'"
+# Puts what the page's own policy blocks on the console as an error, by directive and address.
+BLOCKED = """document.addEventListener("securitypolicyviolation", (event) => {
+  console.error(`${event.effectiveDirective} blocks ${event.blockedURI} (${event.sourceFile}:${event.lineNumber})`);
+});"""
 
 
 def find() -> str | None:
@@ -67,7 +75,7 @@ def _address(folder: Path, process: subprocess.Popen[bytes]) -> str:
 
 
 class Browser:
-    """One page. `problems` holds what it wrote to the console as an error, and what it asked of a network."""
+    """One page. `problems` holds its errors on the console, what its policy blocked, and what it asked of a network."""
 
     def __init__(self, address: str) -> None:
         self._socket = websocket.create_connection(address, timeout=SECONDS, http_no_proxy=["127.0.0.1"])
@@ -75,6 +83,7 @@ class Browser:
         self.problems: list[str] = []
         for domain in ("Runtime", "Log", "Page", "Network"):
             self.ask(f"{domain}.enable")
+        self.ask("Page.addScriptToEvaluateOnNewDocument", source=BLOCKED)
 
     def ask(self, method: str, **params: Any) -> Any:
         """One command of the protocol, and its answer."""
@@ -87,14 +96,15 @@ class Browser:
                 return message["result"]
             self._note(message)
 
-    def open(self, page: Path, width: int = 1200, height: int = 900, dark: bool = False) -> None:
-        """Opens a file and waits for its charts."""
+    def open(self, page: Path, width: int = 1200, height: int = 900, dark: bool = False, ready: str = DRAWN) -> None:
+        """Opens a file and waits until it is `ready`: by default, until its charts are drawn."""
+        self.ask("Page.navigate", url="about:blank")  # what the last page still says is not this one's
         self.problems.clear()
         self.size(width, height)
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.ask("Emulation.setEmulatedMedia", features=scheme)
         self.ask("Page.navigate", url=page.as_uri())
-        self.wait("document.documentElement?.dataset.charts === 'drawn'")
+        self.wait(ready)
 
     def size(self, width: int, height: int) -> None:
         """Makes the window so large, in pixels."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import wave
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import yaml
@@ -16,19 +17,35 @@ QUOTED = '"><img src=x onerror="document.title=1">'
 LABELS = ["cat", HOSTILE, QUOTED]
 PICTURES = 12  # of each class and split
 RUN = "20260101-120000"
+RATE, SECONDS = 8000, 0.2  # of sounds
+SHAPES = {
+    "image": {"height": 12, "width": 12, "channels": 1},
+    "audio": {"sample_rate": RATE, "seconds": SECONDS},
+}
 
 
-def tell(root: Path, run_id: str = RUN, *, status: str = "pushed", skill: float = 0.9, seed: int = 0) -> Path:
-    """Writes the folder of a run of the experiment `photos`; of its answers a share of `skill` is right."""
+def tell(
+    root: Path,
+    run_id: str = RUN,
+    *,
+    status: str = "pushed",
+    skill: float = 0.9,
+    seed: int = 0,
+    modality: Literal["image", "audio"] = "image",
+) -> Path:
+    """Writes the folder of a run of the experiment `photos`; of its answers a share of `skill` is right.
+
+    Its examples are pictures, which it augments, or sounds, which it does not.
+    """
     experiment = root / "photos"
     folder = experiment / run_id
     artifacts = experiment / "artifacts" / run_id
     folder.mkdir(parents=True)
     random = np.random.default_rng(seed)
-    tested = _examples(artifacts)
+    tested = _examples(artifacts, modality)
     right = _predictions(artifacts, tested, skill, random)
     _statistics(artifacts)
-    _model(artifacts)
+    _model(artifacts, modality)
     trials = _trials(artifacts)
     figures = {
         "float": {"accuracy": right},
@@ -41,8 +58,8 @@ def tell(root: Path, run_id: str = RUN, *, status: str = "pushed", skill: float 
     (folder / "summary.json").write_text(json.dumps(_summary(run_id, status, right, trials)))
     settings = {
         "name": "photos",
-        "data": {"modality": "image", "path": f"/pictures/{HOSTILE}", "height": 12, "width": 12, "channels": 1},
-        "augment": {"rotation": 20.0},
+        "data": {"modality": modality, "path": f"/pictures/{HOSTILE}", **SHAPES[modality]},
+        "augment": {"rotation": 20.0} if modality == "image" else {},
         "model": {"family": "cnn"},
         "train": {"epochs": 8, "batch": 16, "early_stopping": {"patience": 3}},
         "evaluate": {"metric": "accuracy", "confidence": 0.95},
@@ -74,24 +91,38 @@ def _write(folder: Path, rows: list[dict[str, Any]]) -> None:
             writer.write(example_proto(row).SerializeToString())
 
 
-def _examples(artifacts: Path) -> list[dict[str, Any]]:
-    """Raw examples of each split, and transformed ones of train; gives those of test."""
+def _picture(random: np.random.Generator) -> bytes:
+    """A PNG of noise."""
     from PIL import Image
 
+    buffer = io.BytesIO()
+    Image.fromarray(random.integers(0, 256, (12, 12), dtype=np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _sound(random: np.random.Generator) -> bytes:
+    """A WAV of noise."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes(random.integers(-9000, 9000, int(RATE * SECONDS), dtype=np.int16).tobytes())
+    return buffer.getvalue()
+
+
+def _examples(artifacts: Path, modality: str) -> list[dict[str, Any]]:
+    """Raw examples of each split, and transformed ones of train; gives those of test."""
+    make = _picture if modality == "image" else _sound
     found: dict[str, list[dict[str, Any]]] = {}
     for place, split in enumerate(("train", "eval", "test")):
         found[split] = []
         for label, name in enumerate(LABELS):
             for number in range(PICTURES):
-                buffer = io.BytesIO()
-                pixels = np.random.default_rng([place, label, number]).integers(0, 256, (12, 12), dtype=np.uint8)
-                Image.fromarray(pixels).save(buffer, "PNG")
-                content = buffer.getvalue()
+                content = make(np.random.default_rng([place, label, number]))
                 digest = hashlib.sha256(content).hexdigest()
                 path = f"{name}/{number}.png"
-                found[split].append({"image": content, "label": name, "path": path, "sha256": digest})
+                found[split].append({modality: content, "label": name, "path": path, "sha256": digest})
         _write(artifacts / "ingest" / "examples" / f"Split-{split}", found[split])
-    transformed = [{"image": row["image"], "label": LABELS.index(row["label"])} for row in found["train"]]
+    transformed = [{modality: row[modality], "label": LABELS.index(row["label"])} for row in found["train"]]
     _write(artifacts / "transform" / "transformed_examples" / "Split-train", transformed)
     return found["test"]
 
@@ -137,15 +168,11 @@ def _statistics(artifacts: Path) -> None:
         path.write_bytes(anomalies.SerializeToString())
 
 
-def _model(artifacts: Path) -> None:
-    spec = {
-        "modality": "image",
-        "shape": [12, 12, 1],
-        "dtype": "uint8",
-        "labels": LABELS,
-        "mean": [127],
-        "stddev": [60],
-    }
+def _model(artifacts: Path, modality: str) -> None:
+    given = {"shape": [12, 12, 1], "dtype": "uint8", "mean": [127], "stddev": [60]}
+    if modality == "audio":
+        given = {"shape": [int(RATE * SECONDS)], "dtype": "float32", "sample_rate": RATE}
+    spec = {"modality": modality, "labels": LABELS, **given}
     model = {"family": {"family": "cnn"}, "spec": spec, "data": {"sample": None, "path": "/pictures/pets"}}
     _json(artifacts / "train" / "model" / "modelmill" / "model.json", model)
     rows = [

@@ -56,6 +56,17 @@ def text(path: Path) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", bare).split())
 
 
+def test_its_policy_allows_what_is_on_the_page_and_nothing_from_elsewhere(made: Path) -> None:
+    (policy,) = [one["content"] for one in Reader(made).all("meta") if one.get("http-equiv")]
+    assert dict(part.split(maxsplit=1) for part in str(policy).split(";")) == {
+        "default-src": "'none'",
+        "img-src": "data:",
+        "media-src": "data:",  # the players of sounds
+        "style-src": "'unsafe-inline'",
+        "script-src": "'unsafe-inline' 'unsafe-eval'",
+    }
+
+
 def test_it_has_every_part_and_says_what_came_out(made: Path, run: Path) -> None:
     assert made == run / "report.html"
     reader = Reader(made)

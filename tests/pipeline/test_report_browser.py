@@ -1,4 +1,4 @@
-"""The page in a real browser: everything is drawn, nothing complains, charts react, small windows and keys work."""
+"""The page in a real browser: everything is drawn or heard, nothing complains, charts, small windows and keys work."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
-from pipeline.report import compare, page
+from pipeline.experiment import load
+from pipeline.report import compare, page, preview
 from tests.pipeline import browser, story
 
 pytestmark = pytest.mark.skipif(browser.find() is None, reason="there is no Chromium (apt-get install chromium)")
@@ -60,6 +63,17 @@ PALE = """[...document.querySelectorAll('#curve-loss .mark-line path')]
 WIDE = "[...document.querySelectorAll('.plot svg')].filter((one) => one.getBoundingClientRect().right > 361).length"
 UNNAMED = """[...document.querySelectorAll('[role=img], [role=region], nav, button')]
   .filter((one) => !one.getAttribute('aria-label') && !one.querySelector('title')).length"""
+# Plays every sound to its end; of each what went wrong, its MediaError or the exception of play(), else "".
+PLAY = """Promise.all([...document.querySelectorAll('audio')].map(async (one) => {
+  const ended = new Promise((resolve) => one.addEventListener('ended', resolve));
+  try {
+    await one.play();
+  } catch (error) {
+    return `${one.error?.message} ${error}`;
+  }
+  await ended;
+  return one.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && one.currentTime >= 0.15 ? '' : `${one.currentTime} s`;
+}))"""
 PAPER = {True: "rgb(21, 24, 28)", False: "rgb(252, 251, 249)"}
 
 
@@ -89,6 +103,33 @@ def test_everything_is_drawn_without_complaint_and_can_be_read(
     assert chromium.run("document.title").endswith("modelmill")  # no name from the data has run
     assert chromium.run("getComputedStyle(document.body).backgroundColor") == PAPER[dark]
     assert chromium.run(CONTRAST) == []
+    assert chromium.problems == []
+
+
+def test_every_sound_of_a_report_can_be_played(chromium: browser.Browser, tmp_path: Path) -> None:
+    made = page.write(story.tell(tmp_path, modality="audio"))
+    chromium.open(made)
+    found = chromium.run(PLAY)
+    assert len(found) > 2 * len(story.LABELS) and set(found) == {""}
+    assert chromium.problems == []
+    # That nothing was blocked would have been seen: without the permission nothing plays, and it is told.
+    made.write_text(made.read_text(encoding="utf-8").replace("media-src data:; ", ""), encoding="utf-8")
+    chromium.open(made)
+    assert "" not in chromium.run(PLAY)
+    assert any("media-src blocks data" in one for one in chromium.problems)
+
+
+def test_every_sound_of_a_preview_can_be_played(chromium: browser.Browser, tmp_path: Path) -> None:
+    (tmp_path / "tones" / "a").mkdir(parents=True)
+    tone = 0.3 * np.sin(np.arange(2000) / 8000 * 2 * np.pi * 600)
+    soundfile.write(tmp_path / "tones" / "a" / "1.wav", tone, 8000)
+    (tmp_path / "sounds.yaml").write_text(
+        "data: {modality: audio, path: tones, sample_rate: 8000, seconds: 0.25}\n"
+        "augment: {gain: 6}\nmodel: {family: conv1d}\n"
+    )
+    preview.write(tmp_path / "page.html", load(str(tmp_path / "sounds.yaml"), []), tmp_path, 1)
+    chromium.open(tmp_path / "page.html", ready=browser.LOADED)
+    assert chromium.run(PLAY) == [""] * (1 + preview.VERSIONS)
     assert chromium.problems == []
 
 
