@@ -116,6 +116,8 @@ def test_a_small_chain_on_open_source_kfp(first: tuple[Path, Any, dict[str, laun
     assert blessing["current_model"] == tasks["train"].outputs["model"]["uri"]
     assert tasks["push"].outputs["pushed_model"]["uri"].startswith("minio://mlpipeline/v2/artifacts/small/run-1/")
     assert not list((folder / "volume/checkpoints").glob("*")), "finished trainings leave no checkpoints"
+    outputs = said_input(folder / "logs/run-1/train.txt")["outputs"]["artifacts"]
+    assert launcher.LOGS in outputs, "every task had the output that KFP's driver adds"
 
 
 @pytest.mark.kubeflow
@@ -138,6 +140,7 @@ def test_the_next_run_goes_by_other_parameters_and_by_what_the_last_one_left(fir
     _, runs, _ = first
     for path in sorted(runs.path("s3://lake/stripes/rows").glob("1*.png")):
         path.unlink()
+    runs.input_type = launcher.GENERIC  # as kfp.local hands inputs over
     tasks = runs.run("run-2", {"train_epochs": 5, "seed": 3, "version_label": "spring"})
     assert metadata(tasks, "last-statistics", "statistics")["found"] == 1
     verdict = json.loads((runs.path(tasks["data-gate"].outputs["verdict"]["uri"]) / "gates.json").read_text())

@@ -136,6 +136,16 @@ def test_parameters_have_the_experiments_values_as_defaults(compiled: SimpleName
     assert spec["parameters"]["modelmill_seed"] == {"parameterType": "NUMBER_INTEGER"}
 
 
+def test_every_node_is_told_the_outputs_that_it_declares(compiled: SimpleNamespace) -> None:
+    for package in (compiled.kubeflow, compiled.vertex):
+        for node in NODES:
+            args = container(package, node)["args"]
+            told = args[args.index("--declared_outputs") + 1].split(",")
+            assert told == sorted(package.spec["components"][node]["outputDefinitions"]["artifacts"])
+    check = container(compiled.vertex, "ingest")["lifecycle"]["preCacheCheck"]["args"]
+    assert check[check.index("--declared_outputs") + 1] == "examples"
+
+
 def test_every_node_gets_what_was_asked_for(compiled: SimpleNamespace) -> None:
     for node in NODES:
         resources = container(compiled.kubeflow, node)["resources"]

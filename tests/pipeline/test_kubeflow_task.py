@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -14,8 +15,8 @@ import pytest
 from components.evaluate import lookup
 from components.validate import lookup as history
 from data import files
-from pipeline.runners.kubeflow import executor_io, markers, mounts, parameters
-from pipeline.runners.kubeflow.targets import DeployError
+from pipeline.runners.kubeflow import executor_io, launcher, markers, mounts, parameters
+from pipeline.runners.kubeflow.targets import DeployError, Target
 
 SPEC = {
     "artifacts": {
@@ -63,6 +64,91 @@ def test_inputs_get_their_types_names_and_local_paths(monkeypatch: pytest.Monkey
         "checkpoints": "/pod/gcs/bucket/checkpoints",
         "destination": "/mnt/pushed",
     }
+
+
+@pytest.mark.parametrize("given_type", [launcher.UNTYPED, launcher.GENERIC, {"schemaTitle": "tfx.Model"}, None])
+def test_the_declared_type_of_an_input_wins(given_type: dict[str, str] | None) -> None:
+    given = executor_input()
+    given["inputs"]["artifacts"]["model"]["artifacts"][0]["type"] = given_type
+    executor_io.mend_input(given, SPEC, keep_gs=False)
+    types = {key: content["artifacts"][0]["type"] for key, content in given["inputs"]["artifacts"].items()}
+    assert types["model"] == {"schemaTitle": "components.artifacts.CompressedModel"}
+    assert types["baseline_model"] == SPEC["artifacts"]["baseline_model"]["artifactType"]
+
+
+def test_outputs_that_the_component_does_not_declare_are_removed(caplog: pytest.LogCaptureFixture) -> None:
+    given = executor_input()
+    logs = {"uri": "minio://b/k/executor-logs", "type": {"schemaTitle": "system.Artifact"}}
+    given["outputs"]["artifacts"]["executor-logs"] = {"artifacts": [logs]}
+    with caplog.at_level("INFO"):
+        executor_io.mend_input(given, SPEC, keep_gs=False, declared_outputs=["out"])
+    assert set(given["outputs"]["artifacts"]) == {"out"}
+    assert executor_io.output_folders(given) == ["/gcs/b/k/out"], "no folder in the place of the launcher's log"
+    assert "executor-logs" in caplog.text, "what is left out is told"
+
+
+def little_spec() -> dict[str, Any]:
+    """A compiled pipeline of two tasks: `first` gives a model, `second` takes it."""
+
+    def of_type(title: str) -> dict[str, Any]:
+        return {"artifactType": {"instanceSchema": f"title: {title}\ntype: object\n"}}
+
+    models = {"model": of_type("components.CompressedModel")}
+    source = {"taskOutputArtifact": {"producerTask": "first", "outputArtifactKey": "model"}}
+    container = {"command": ["python"], "args": ["-c", "pass"]}
+    return {
+        "pipelineInfo": {"name": "little"},
+        "defaultPipelineRoot": "minio://mlpipeline/v2/artifacts",
+        "deploymentSpec": {"executors": {f"exec-{task}": {"container": container} for task in ("first", "second")}},
+        "components": {
+            "first": {"executorLabel": "exec-first", "outputDefinitions": {"artifacts": models}},
+            "second": {
+                "executorLabel": "exec-second",
+                "inputDefinitions": {"artifacts": models},
+                "outputDefinitions": {"artifacts": {"blessing": of_type("tfx.ModelBlessing")}},
+            },
+        },
+        "root": {
+            "dag": {
+                "tasks": {
+                    "first": {"inputs": {}},
+                    "second": {"inputs": {"artifacts": {"model": source}}, "dependentTasks": ["first"]},
+                }
+            }
+        },
+    }
+
+
+@pytest.mark.parametrize("input_type", [launcher.UNTYPED, launcher.GENERIC], ids=["kfp", "kfp.local"])
+def test_tfx_can_import_every_type_that_a_launcher_hands_over(input_type: dict[str, str], tmp_path: Path) -> None:
+    from google.protobuf import json_format
+    from kfp.pipeline_spec import pipeline_spec_pb2
+    from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_entrypoint_utils as tfx_entrypoint
+
+    spec, types = little_spec(), {}
+
+    def execute(name: str, words: list[str], given: dict[str, Any], env: dict[str, str], log: Path) -> None:
+        """What the entrypoint does around an executor, with an input of its own as in a process of its own."""
+        given = copy.deepcopy(given)
+        raw = {key: content["artifacts"][0]["type"] for key, content in given["outputs"]["artifacts"].items()}
+        assert raw["executor-logs"] == launcher.GENERIC, "as KFP's driver adds it"
+        component = spec["components"][name]
+        outputs = component["outputDefinitions"]["artifacts"]
+        executor_io.mend_input(given, component.get("inputDefinitions", {}), False, list(outputs))
+        for folder in executor_io.output_folders(given):
+            (tmp_path / "pods/run-1" / name / folder.lstrip("/")).mkdir()
+        message = json_format.ParseDict(given, pipeline_spec_pb2.ExecutorInput(), ignore_unknown_fields=True)
+        for side in (message.inputs.artifacts, message.outputs.artifacts):
+            for key, (artifact,) in tfx_entrypoint.parse_raw_artifact_dict(side).items():
+                types[name, key] = artifact.type_name
+        said = {"artifacts": {key: {"artifacts": [{"metadata": {}}]} for key in outputs}}
+        Path(given["outputs"]["outputFile"]).write_text(json.dumps(said))
+
+    runs = launcher.LocalLauncher(spec, Target.KUBEFLOW, tmp_path, execute=execute, input_type=input_type)
+    tasks = runs.run("run-1")
+    assert types["second", "model"] == types["first", "model"] == "components.CompressedModel"
+    assert types["second", "blessing"] == "ModelBlessing"
+    assert set(tasks["first"].outputs) == {"model"}, "the log is no output that another task could take"
 
 
 def test_a_look_up_that_found_nothing_is_no_input() -> None:

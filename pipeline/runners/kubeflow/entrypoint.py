@@ -1,7 +1,8 @@
 """The command of every container: does what the KFP launcher leaves out, then runs TFX's own entrypoint.
 
     python -m pipeline.runners.kubeflow.entrypoint --executor_class_path CLASS --json_serialized_invocation_args {{$}}
-        --json_serialized_inputs_spec_args JSON [--time_limit SECONDS] [--driver_only] [Beam options]
+        --json_serialized_inputs_spec_args JSON --declared_outputs KEY,KEY [--time_limit SECONDS] [--driver_only]
+        [Beam options]
 
 Exit codes: 0 done, 1 failed, 3 a gate refused, 124 out of time.
 """
@@ -52,6 +53,7 @@ def _options(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--executor_class_path", default="")
     parser.add_argument("--json_serialized_invocation_args", required=True)
     parser.add_argument("--json_serialized_inputs_spec_args", default="{}")
+    parser.add_argument("--declared_outputs", type=lambda keys: [key for key in keys.split(",") if key])
     parser.add_argument("--time_limit", type=int)
     parser.add_argument("--driver_only", action="store_true")
     return parser.parse_known_args(argv)
@@ -65,7 +67,7 @@ def _run(options: argparse.Namespace, beam: list[str]) -> None:
     executor_input = json.loads(options.json_serialized_invocation_args)
     logging.info("ExecutorInput (for `modelmill run-node`): %s", json.dumps(executor_input))
     inputs_spec = json.loads(options.json_serialized_inputs_spec_args or "{}")
-    extra = executor_io.mend_input(executor_input, inputs_spec, keep_gs=mends.remote(beam))
+    extra = executor_io.mend_input(executor_input, inputs_spec, mends.remote(beam), options.declared_outputs)
     file = Path(executor_input["outputs"]["outputFile"])
     properties = executor_input["inputs"]["parameterValues"]
     if "input_base" in properties and "input_config" in properties:

@@ -1,12 +1,14 @@
 """What a task is handed and what it hands back, mended: the JSON around TFX's own container entrypoint.
 
-Open-source KFP leaves out what TFX expects: the types of inputs, a place that TensorFlow can write to. It also refuses
-what TFX writes: null values in metadata. Everything here is plain JSON, and knows nothing of TFX.
+Open-source KFP leaves out what TFX expects: the types of inputs, a place that TensorFlow can write to. It adds what TFX
+does not know: an output for the log. It also refuses what TFX writes: null values in metadata. Everything here is plain
+JSON, and knows nothing of TFX.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import yaml
@@ -18,13 +20,19 @@ OWN_TYPES = "components."
 FETCHED = f"{parameters.EXTRA}data"
 
 
-def mend_input(executor_input: dict[str, Any], inputs_spec: dict[str, Any], keep_gs: bool) -> dict[str, Any]:
+def mend_input(
+    executor_input: dict[str, Any],
+    inputs_spec: dict[str, Any],
+    keep_gs: bool,
+    declared_outputs: Collection[str] | None = None,
+) -> dict[str, Any]:
     """Mends an ExecutorInput in place.
 
     Args:
       executor_input: as the launcher has filled it in.
       inputs_spec: the component's inputs, as the compiler wrote them into the arguments.
       keep_gs: leave gs:// as it is, for Beam workers elsewhere.
+      declared_outputs: keys of the outputs that the component declares; others are removed. None removes none.
 
     Returns:
       The properties that are for us and not for the executor.
@@ -33,9 +41,12 @@ def mend_input(executor_input: dict[str, Any], inputs_spec: dict[str, Any], keep
     declared = inputs_spec.get("artifacts", {})
     for key, one in _artifacts(inputs):
         one["metadata"] = {name: _unwrapped(value) for name, value in one.get("metadata", {}).items()}
-        if not _title(one.get("type")):
+        if key in declared or not _title(one.get("type")):
+            # KFP's launcher gives no type, kfp.local gives system.Artifact, which TFX can't import.
             one["type"] = dict(declared[key]["artifactType"])
         one.setdefault("name", one["uri"])  # TFX makes ids of names
+    if declared_outputs is not None:
+        _remove_undeclared(executor_input.setdefault("outputs", {}), declared_outputs)
     found = inputs.get("artifacts", {})
     for key in [key for key, content in found.items() if _absent(content)]:
         del found[key]  # a task of Kubeflow always has its outputs; TFX says "nothing" with none
@@ -111,6 +122,20 @@ def _artifacts(side: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for key, content in side.get("artifacts", {}).items():
         for one in content.get("artifacts", []):
             yield key, one
+
+
+def _remove_undeclared(outputs: dict[str, Any], declared: Collection[str]) -> None:
+    """Removes outputs that the component does not declare; whoever added them also fills them.
+
+    The driver of KFP 2.5 and later adds `executor-logs`, a file of type system.Artifact: TFX can't import the type, and
+    the launcher has opened the file already, so nothing may be made in its place.
+    """
+    artifacts = outputs.get("artifacts", {})
+    undeclared = sorted(set(artifacts) - set(declared))
+    for key in undeclared:
+        del artifacts[key]
+    if undeclared:
+        logging.info("outputs that the component does not declare are left to the launcher: %s", ", ".join(undeclared))
 
 
 def _absent(content: dict[str, Any]) -> bool:

@@ -1,8 +1,9 @@
 """Runs a compiled package on this machine, doing the job of KFP's launcher: to prove it, and to debug one node.
 
-Two modes. As open-source KFP v2 does it: inputs come without types, every pod has a disk of its own, artifacts are
-fetched before a task and taken away after it, drivers are not called, and metadata goes through ML Metadata's types.
-As Vertex does it: artifacts are typed, the bucket is mounted, and the driver of a task runs before it.
+Two modes. As open-source KFP v2 does it: inputs come without types (or with generic ones), each task has an output more
+for its log, every pod has a disk of its own, artifacts are fetched before a task and taken away after it, drivers are
+not called, and metadata goes through ML Metadata's types. As Vertex does it: artifacts are typed, the bucket is
+mounted, and the driver of a task runs before it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ from pipeline.runners.kubeflow import mounts
 from pipeline.runners.kubeflow.command import TaskError, container, environment, execute
 from pipeline.runners.kubeflow.targets import Target
 
+# The type of every input: KFP's launcher gives none, kfp.local the most general one.
+UNTYPED = {"instanceSchema": ""}
+GENERIC = {"schemaTitle": "system.Artifact", "schemaVersion": "0.0.1"}
+# The output that KFP's driver adds since 2.5 (PUBLISH_LOGS=true): a file, not a folder, which the launcher writes.
+LOGS = "executor-logs"
 # Task, command, ExecutorInput, environment, log.
 Execute = Callable[[str, list[str], dict[str, Any], dict[str, str], Path], None]
 
@@ -55,6 +61,7 @@ class LocalLauncher:
       folder: of everything: `remote` (the object stores), `pods/TASK` (the pods' disks) and `logs`.
       watch: called with each task when it has ended.
       execute: runs a container's command, as command.execute does.
+      input_type: of every input on open-source KFP, UNTYPED or GENERIC.
     """
 
     def __init__(
@@ -64,9 +71,11 @@ class LocalLauncher:
         folder: Path,
         watch: Callable[[Task], None] = lambda _: None,
         execute: Execute = execute,
+        input_type: dict[str, str] = UNTYPED,
     ) -> None:
         self._spec, self._mode, self._folder, self._watch = spec, mode, folder, watch
         self.execute = execute
+        self.input_type = input_type
         self._count = 0
         self.tasks: dict[str, Task] = {}
 
@@ -100,6 +109,8 @@ class LocalLauncher:
             self._fetch(pod, executor_input["inputs"]["artifacts"])
             for one in self._outputs(executor_input).values():
                 (pod / _local(one["uri"])).parent.mkdir(parents=True, exist_ok=True)
+            if LOGS in executor_input["outputs"]["artifacts"]:
+                (pod / _local(self._outputs(executor_input)[LOGS]["uri"])).touch()
             try:
                 self._execute(task.name, executor_input, pod, run_id)
             except TaskError:
@@ -130,7 +141,6 @@ class LocalLauncher:
     def _executor_input(self, name: str, run_id: str, given: dict[str, Any]) -> dict[str, Any]:
         """What the driver of KFP (or Vertex) resolves."""
         task = self._spec["root"]["dag"]["tasks"][name]
-        component = self._spec["components"][name]
         declared = self._spec["root"].get("inputDefinitions", {}).get("parameters", {})
         values = {}
         for key, source in task.get("inputs", {}).get("parameters", {}).items():
@@ -144,21 +154,27 @@ class LocalLauncher:
             wanted = source["taskOutputArtifact"]
             one = json.loads(json.dumps(self.tasks[wanted["producerTask"]].outputs[wanted["outputArtifactKey"]]))
             if self._mode is Target.KUBEFLOW:
-                one["type"] = {"instanceSchema": ""}
+                one["type"] = dict(self.input_type)
             inputs[key] = {"artifacts": [one]}
         root = f"{self._spec['defaultPipelineRoot']}/{self._spec['pipelineInfo']['name']}/{run_id}/{name}"
-        outputs = {}
-        for key, output in component.get("outputDefinitions", {}).get("artifacts", {}).items():
-            one = {"uri": f"{root}/{key}", "type": output["artifactType"], "metadata": dict(output.get("metadata", {}))}
-            if self._mode is Target.VERTEX:
-                one["name"] = f"projects/1/locations/x/metadataStores/default/artifacts/{run_id}-{name}-{key}"
-            outputs[key] = {"artifacts": [one]}
         scratch = self._folder / "pods" / run_id / name / "tmp/kfp_outputs/output_metadata.json"
         file = str(scratch) if self._mode is Target.KUBEFLOW else f"{root}/executor_output.json"
         return {
             "inputs": {"parameterValues": values, "artifacts": inputs},
-            "outputs": {"artifacts": outputs, "outputFile": file},
+            "outputs": {"artifacts": self._provided(name, run_id, root), "outputFile": file},
         }
+
+    def _provided(self, name: str, run_id: str, root: str) -> dict[str, Any]:
+        """The artifacts that the driver provides for a task's outputs: those declared, and on KFP that of the log."""
+        outputs = {}
+        for key, output in self._spec["components"][name].get("outputDefinitions", {}).get("artifacts", {}).items():
+            one = {"uri": f"{root}/{key}", "type": output["artifactType"], "metadata": dict(output.get("metadata", {}))}
+            if self._mode is Target.VERTEX:
+                one["name"] = f"projects/1/locations/x/metadataStores/default/artifacts/{run_id}-{name}-{key}"
+            outputs[key] = {"artifacts": [one]}
+        if self._mode is Target.KUBEFLOW and "container" in self._executor(name):
+            outputs[LOGS] = {"artifacts": [{"uri": f"{root}/{LOGS}", "type": dict(GENERIC), "metadata": {}}]}
+        return outputs
 
     def _pod(self, run_id: str, name: str) -> Path:
         """The disk of a new pod. On Vertex the mounted bucket is the store itself."""
@@ -192,7 +208,11 @@ class LocalLauncher:
     def _collect(self, executor_input: dict[str, Any], pod: Path) -> dict[str, dict[str, Any]]:
         """Merges in what the task says of its outputs, takes their files away, and gives them ids."""
         outputs = self._outputs(executor_input)
-        _merge(outputs, json.loads((pod / _local(executor_input["outputs"]["outputFile"])).read_text()))
+        said = json.loads((pod / _local(executor_input["outputs"]["outputFile"])).read_text())
+        assert LOGS not in said.get("artifacts", {}), f"{LOGS} is the launcher's to describe"
+        _merge(outputs, said)
+        if LOGS in outputs:
+            assert (pod / _local(outputs.pop(LOGS)["uri"])).is_file(), f"{LOGS} is a file that the launcher writes"
         for one in outputs.values():
             assert one["uri"].startswith(self._spec["defaultPipelineRoot"]), f"not under the root: {one['uri']}"
             local = pod / _local(one["uri"])

@@ -162,15 +162,18 @@ def fetched_data(spec: dict[str, Any]) -> None:
 
 
 def arguments(spec: dict[str, Any], experiment: Experiment) -> None:
-    """The inputs that TFX wrote into the arguments, again, now that parameters were added; and the time limit."""
+    """Write the declared inputs into the arguments again, now with parameters; add declared outputs and time limit."""
     for node in tasks(spec):
         if node == DATA:
             continue
         found = container(spec, node)
         text = json.dumps(spec["components"][node].get("inputDefinitions", {}), sort_keys=True)
-        for args in (found["args"], found.get("lifecycle", {}).get("preCacheCheck", {}).get("args", [])):
+        outputs = ",".join(sorted(spec["components"][node].get("outputDefinitions", {}).get("artifacts", {})))
+        commands = [found, *([found["lifecycle"]["preCacheCheck"]] if "lifecycle" in found else [])]
+        for args in (command["args"] for command in commands):
             if "--json_serialized_inputs_spec_args" in args:
                 args[args.index("--json_serialized_inputs_spec_args") + 1] = text
+            args += ["--declared_outputs", outputs]
         limit = of_node(experiment.run.time_limits, node)
         if limit is not None:
             found["args"] += ["--time_limit", str(limit)]
