@@ -159,14 +159,20 @@ def list_experiments(as_json: JSON = False) -> None:
 
 @app.command()
 def predict(
-    pushed: Annotated[Path, typer.Argument(help="A pushed version: runs/EXPERIMENT/pushed/VERSION.")],
+    pushed: Annotated[
+        str,
+        typer.Argument(
+            help="A pushed version: runs/EXPERIMENT/pushed/VERSION; or a run, an experiment or a project's folder: "
+            "the version that it pushed last.",
+            autocompletion=completion.runs,
+        ),
+    ],
     files: Annotated[list[Path], typer.Argument(help="Raw files, such as images.", metavar="FILE...")],
+    root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
     as_json: JSON = False,
 ) -> None:
     """Predict with a pushed model, by its own client: a table, or JSON lines where there is no terminal."""
-    client = pushed / "client.py"
-    if not client.is_file():
-        _stop(2, f"{pushed}: no pushed version (there is no client.py in it){_versions(pushed)}")
+    client = _version(pushed, root) / "client.py"
     for file in files:
         if not file.is_file():
             _stop(2, f"{file}: {'it is a folder; give files' if file.is_dir() else 'there is no such file'}")
@@ -187,11 +193,30 @@ def predict(
         typer.echo(told, err=True)
 
 
-def _versions(folder: Path) -> str:
-    """A hint for who gives the folder of all versions."""
-    found = [path.parent for path in folder.glob("*/client.py")]
-    newest = max(found, key=lambda path: (len(path.name), path.name), default=None)
-    return f"; give one of its versions, such as {newest}" if newest else ""
+def _version(name: str, root: Path) -> Path:
+    """Returns the folder of a version: the named one, or the newest that a run or an experiment has pushed."""
+    folder = Path(name)
+    if (folder / "client.py").is_file():
+        return folder
+    missing = f"{name}: no pushed version (there is no client.py in it)"
+    versions = [path.parent for path in folder.glob("*/client.py")]
+    newest = max(versions, key=lambda path: (len(path.name), path.name), default=None)
+    if newest:
+        _stop(2, f"{missing}; give one of its versions, such as {newest}")
+    from pipeline import results
+    from pipeline.report import find
+
+    try:
+        named = find.named(root, name)
+    except find.NoRunError as error:
+        _stop(2, f"{missing}, and {error}")
+    for run in reversed([results.read(path) for path in named.runs]):
+        # Of a root that was moved the run names the old place.
+        for place in (run.pushed, named.folders.pushed / run.pushed.name) if run.pushed else ():
+            if (place / "client.py").is_file():
+                return place
+    found = "the run" if named.run else f"no run of the experiment {named.folders.name}"
+    _stop(2, f"{name}: {found} has {'not ' if named.run else ''}pushed a version that is still there")
 
 
 def _show_predictions(predictions: list[dict[str, Any]]) -> None:

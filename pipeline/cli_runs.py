@@ -15,13 +15,18 @@ import typer
 from pipeline import completion
 
 if TYPE_CHECKING:
+    from pipeline.report.find import Named
     from pipeline.results import Run
     from pipeline.runners.clean import Plan
 
 ROOT = Path("runs")
 EXPERIMENTS = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[EXPERIMENT]...", help="All if absent.", autocompletion=completion.ran),
+    typer.Argument(
+        metavar="[EXPERIMENT]...",
+        help="Its name, its file, or its project's folder. All if absent.",
+        autocompletion=completion.ran,
+    ),
 ]
 JSON = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 COLOURS = {"pushed": "green", "refused": "red", "failed": "red", "running": "cyan"}
@@ -34,16 +39,26 @@ def register(app: typer.Typer) -> None:
 
 
 def runs(
-    experiments: EXPERIMENTS = None,
+    experiments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[EXPERIMENT|RUN]...",
+            help="An experiment's name, file, or project folder; a run's folder or id. All if absent.",
+            autocompletion=completion.runs,
+        ),
+    ] = None,
     last: Annotated[int, typer.Option("-n", "--last", min=1, help="So many of the newest.")] = 20,
     root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
     as_json: JSON = False,
 ) -> None:
     """List runs, the newest last: what they came to, the figures of the compressed model, where they lie."""
     from pipeline import results
+    from pipeline.folders import run_folders
 
-    _check(root, experiments)
-    found = [_running(run, root) for run in results.every(root, experiments or ())[-last:]]
+    named = [path for one in _named(root, experiments) for path in one.runs]
+    folders = {path.resolve(): path for path in (named if experiments else run_folders(root))}
+    newest = sorted(folders.values(), key=lambda path: (path.name, path.parent.name))[-last:]
+    found = [_running(results.read(folder)) for folder in newest]
     if as_json:
         for run in found:
             typer.echo(json.dumps(_plain(run), default=str))
@@ -79,14 +94,17 @@ def clean(
     A kept run stays all cached. Besides the newest runs the last two that pushed something are kept: their models are
     the baselines of what comes.
     """
-    from pipeline.folders import Folders
+    from pipeline.folders import Folders, run_folders
     from pipeline.runners import clean as cleaning
     from pipeline.runners.lock import BusyError
 
-    _check(root, experiments)
     now = datetime.now()
-    names = sorted({run.parent.parent.name for run in root.glob("*/*/experiment.yaml")})
-    wanted = [Folders(root, name) for name in names if not experiments or name in experiments]
+    named = _named(root, experiments)
+    for one in named:
+        if one.run is not None:
+            _stop(2, f"{one.run}: a run; clean takes experiments, such as {one.folders.name}, and keeps their newest")
+    names = sorted({folder.parent.name for folder in run_folders(root)})
+    wanted = list(dict.fromkeys(one.folders for one in named)) or [Folders(root, name) for name in names]
     plans = [made for one in wanted if (made := cleaning.plan(one, keep, days, now)).items]
     for made in plans:
         _tell(made, as_json)
@@ -120,22 +138,22 @@ def _tell(made: Plan, as_json: bool) -> None:
             typer.echo(f"  {item.path.name}")
 
 
-def _check(root: Path, experiments: list[str] | None) -> None:
-    """Refuses experiments that have never been run there."""
-    from data import plugins
+def _named(root: Path, names: list[str] | None) -> list[Named]:
+    """Resolves names of experiments and runs; one that stands for none ends the program with 2."""
+    from pipeline.report import find
 
-    names = {path.parent.parent.name for path in root.glob("*/*/experiment.yaml")}
-    for name in experiments or []:
-        if name not in names:
-            _stop(2, f"{root}: {plugins.unknown('experiment', name, names)}")
+    try:
+        return [find.named(root, name) for name in names or []]
+    except find.NoRunError as error:
+        _stop(2, str(error))
 
 
-def _running(run: Run, root: Path) -> Run:
+def _running(run: Run) -> Run:
     """The run; "running" if it is the newest of an experiment at which a process is at work."""
     from pipeline.folders import Folders
     from pipeline.runners import lock
 
-    folders = Folders(root, run.experiment)
+    folders = Folders(run.folder.parent.parent, run.folder.parent.name)
     at_work = run.status == "unfinished" and folders.latest.resolve() == run.folder and lock.busy(folders.lock)
     return dataclasses.replace(run, status="running") if at_work else run
 
@@ -168,7 +186,13 @@ def _stop(code: int, message: str) -> NoReturn:
 
 
 def push(
-    run: Annotated[str, typer.Argument(help="A run's folder or id, or an experiment: its newest.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="A run's folder or id; or an experiment's name, file, or project folder: its newest.",
+            autocompletion=completion.runs,
+        ),
+    ],
     candidate: Annotated[str, typer.Option(help="quality, balanced or compact.")],
     root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
 ) -> None:

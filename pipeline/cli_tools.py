@@ -180,7 +180,7 @@ def report(
         list[str] | None,
         typer.Argument(
             metavar="[RUN]...",
-            help="A run's folder or id, or an experiment: its newest.",
+            help="A run's folder or id; or an experiment's name, file, or project folder: its newest.",
             autocompletion=completion.runs,
         ),
     ] = None,

@@ -19,16 +19,23 @@ def nodes(incomplete: str) -> list[str]:
 
 
 def ran(incomplete: str) -> list[str]:
-    """Experiments that were run in the usual place."""
-    names = {path.parent.parent.name for path in Path("runs").glob("*/*/experiment.yaml")}
-    return sorted(name for name in names if name.startswith(incomplete))
+    """Experiments that were run in the usual place; files and folders."""
+    return _ran(incomplete) + _files(incomplete)
 
 
 def runs(incomplete: str) -> list[str]:
     """Those, and each of their runs."""
-    paths = sorted(path.parent for path in Path("runs").glob("*/*/experiment.yaml"))
-    found = [f"{path.parent.name}/{path.name}" for path in paths if not path.is_symlink()]
-    return ran(incomplete) + [name for name in found if name.startswith(incomplete)]
+    from pipeline.folders import run_folders
+
+    found = [f"{path.parent.name}/{path.name}" for path in sorted(run_folders(Path("runs")))]
+    return _ran(incomplete) + [name for name in found if name.startswith(incomplete)] + _files(incomplete)
+
+
+def _ran(incomplete: str) -> list[str]:
+    from pipeline.folders import run_folders
+
+    names = {path.parent.name for path in run_folders(Path("runs"))}
+    return sorted(name for name in names if name.startswith(incomplete))
 
 
 def _files(incomplete: str) -> list[str]:

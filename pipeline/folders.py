@@ -97,6 +97,25 @@ class Folders:
 RUN_ID = re.compile(r"\d{8}-\d{6}(-\d{3})?")
 
 
+def is_run(folder: Path) -> bool:
+    """Whether a folder is that of a run.
+
+    A project's folder has an experiment.yaml, too, but neither a run's id as its name nor links to artifacts; the
+    links tell a run's folder that was renamed.
+    """
+    run = RunFolder(folder)
+    return run.copy.is_file() and (RUN_ID.fullmatch(folder.resolve().name) is not None or run.links.is_dir())
+
+
+def run_folders(root: Path, experiments: Collection[str] = ()) -> list[Path]:
+    """The folders of all runs below the root, ROOT/EXPERIMENT/ID, or of those of some experiments; in no order."""
+    return [
+        path.parent
+        for path in root.glob("*/*/experiment.yaml")
+        if RUN_ID.fullmatch(path.parent.name) and (not experiments or path.parent.parent.name in experiments)
+    ]
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """The folder of one run; its name is the run's id, and ids sort by time."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components.gates import Gate
-from pipeline.folders import RUN_ID, RunFolder
+from pipeline.folders import RunFolder, run_folders
 
 Status = Literal["pushed", "refused", "failed", "partial", "unfinished", "running"]
 
@@ -98,11 +98,7 @@ class Run:
 
 def every(root: Path, experiments: Collection[str] = ()) -> list[Run]:
     """All runs below the root, or those of some experiments, the oldest first."""
-    found = [
-        path.parent
-        for path in root.glob("*/*/experiment.yaml")
-        if RUN_ID.fullmatch(path.parent.name) and (not experiments or path.parent.parent.name in experiments)
-    ]
+    found = run_folders(root, experiments)
     return [read(folder) for folder in sorted(found, key=lambda one: (one.name, one.parent.name))]
 
 

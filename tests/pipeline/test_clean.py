@@ -59,7 +59,7 @@ def test_runs_are_listed_with_what_they_came_to(made: Path, tmp_path: Path) -> N
     assert failed["failure"].startswith("seed 3 does not grow") and failed["pushed"] is None
     assert last["pushed"] == str(made / "digits-cnn" / "pushed" / "1") and Path(last["folder"]).is_dir()
     assert last["id"] > failed["id"]
-    for arguments, told in (((), "no runs"), (("digits-cn",), "unknown experiment 'digits-cn'")):
+    for arguments, told in (((), "no runs"), (("digits-cn",), "did you mean digits-cnn")):
         done = modelmill("runs", *arguments, "--root", tmp_path if not arguments else made)
         assert done.returncode == 2 and told in done.stderr
     with lock.held(Folders(made, "digits-cnn").lock):

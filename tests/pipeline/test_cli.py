@@ -322,6 +322,7 @@ def test_listings_are_json_lines_too(pushed: Path) -> None:
         ("modelmill run pro", {"project/"}),
         ("modelmill run project/", {"project/own.yaml"}),
         ("modelmill report dig", {"digits-cnn", "digits-cnn/20261122-000000"}),
+        ("modelmill report pro", {"project/"}),
     ],
 )
 def test_the_shell_completes(tmp_path: Path, words: str, wanted: set[str]) -> None:

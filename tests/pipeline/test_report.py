@@ -176,6 +176,22 @@ def test_the_command(root: Path, run: Path, tmp_path: Path) -> None:
     assert report("--latest", story.RUN)[0] == 2
 
 
+def test_the_report_of_a_project_is_that_of_its_newest_run(
+    root: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "my-pets"
+    project.mkdir()
+    (project / "experiment.yaml").write_text("name: photos\n")
+    newest = find.run(root, "photos")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(cli.app, ["report", "my-pets", "--root", str(root)])
+    assert (done.exit_code, done.stdout) == (0, f"{newest / 'report.html'}\n"), done.output
+    said = text(newest / "report.html")
+    right = json.loads((newest / "summary.json").read_text())["compressed"]["metrics"]["accuracy"]
+    assert f"accuracy (test split) {right:.4f}" in said and "Nothing was trained" not in said
+    assert [path.name for path in project.iterdir()] == ["experiment.yaml"]
+
+
 def test_the_newest_run_is_found(tmp_path: Path) -> None:
     with pytest.raises(find.NoRunError, match="no runs"):
         find.run(tmp_path)
