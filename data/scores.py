@@ -12,9 +12,14 @@ Labels = NDArray[Any]
 BINS = 10
 
 
+def right_class(answers: Answers, labels: Labels) -> NDArray[np.bool_]:
+    """Return of each example whether the greatest probability is the label's, int [examples]."""
+    return np.asarray(answers.argmax(axis=1) == labels.reshape(-1))
+
+
 def accuracy(answers: Answers, labels: Labels) -> float:
     """Share of examples of which the greatest probability is the label's, int [examples]."""
-    return float(np.mean(answers.argmax(axis=1) == labels.reshape(-1)))
+    return float(np.mean(right_class(answers, labels)))
 
 
 def same_class(answers: Answers, others: Answers) -> NDArray[np.bool_]:
@@ -68,9 +73,14 @@ def macro_f1_of_labels(answers: Answers, labels: Labels) -> float:
     return float(np.mean([_f1(found, truth) for found, truth in pairs if found.any() or truth.any()] or [np.nan]))
 
 
+def right_labels(answers: Answers, labels: Labels) -> NDArray[np.bool_]:
+    """Return of each example whether all its labels are right, float [examples, labels]."""
+    return np.asarray(((answers > 0.5) == (labels > 0.5)).all(axis=1))
+
+
 def subset_accuracy(answers: Answers, labels: Labels) -> float:
     """Share of examples of which all labels are right."""
-    return float(np.mean(((answers > 0.5) == (labels > 0.5)).all(axis=1)))
+    return float(np.mean(right_labels(answers, labels)))
 
 
 def macro_auc(answers: Answers, labels: Labels) -> float:

@@ -40,6 +40,8 @@ class Metric:
       threshold: what a model must reach if the experiment demands nothing; None: the experiment must say.
       one_class: whether it means something of the examples of one class alone.
       two_classes: whether there must be two classes, neither more nor fewer.
+      right: where `function` is the share of examples that are right, whether each of them is, bool [examples], of the
+        same arguments. Such a metric has score intervals, any other a jackknife (docs/gates.md).
     """
 
     name: str
@@ -51,6 +53,7 @@ class Metric:
     threshold: float | None = 0.5
     one_class: bool = False
     two_classes: bool = False
+    right: Callable[[NDArray[np.float32], NDArray[Any]], NDArray[np.bool_]] | None = None
 
     def lost(self, before: float, after: float) -> float:
         """How much worse `after` is than `before`; negative if it is better."""
@@ -59,6 +62,10 @@ class Metric:
     def worse(self, amount: float) -> float:
         """A change by `amount` for the worse, as a difference of two values."""
         return -amount if self.higher else amount
+
+    def scale(self, value: float) -> float:
+        """Return how far the metric can move: its range, or, where it has no upper bound, the value itself."""
+        return abs(value) if self.most is None else self.most - (self.least or 0.0)
 
     def reached(self, value: float, bound: float, tolerance: float = 0.0) -> bool:
         """Whether a value is as good as the bound; NaN never is."""

@@ -171,7 +171,7 @@ def _figures(run: Run) -> list[str]:
 def _plain(run: Run) -> dict[str, Any]:
     """For JSON: without the single gates and nodes, which summary.json has."""
     told = dataclasses.asdict(dataclasses.replace(run, gates=(), nodes=(), trials=()))
-    refused = [f"{gate.gate}: {gate.metric}, {gate.slice}" for gate in run.gates if not gate.passed]
+    refused = [f"{gate.gate}: {gate.metric}, {gate.slice}" for gate in run.gates if gate.outcome == "refused"]
     return {key: value for key, value in told.items() if key not in ("gates", "nodes", "trials")} | {"refused": refused}
 
 

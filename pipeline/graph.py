@@ -132,7 +132,7 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         baseline.outputs["model"],
         schema.outputs["schema"],
         judge,
-        code=code("components.evaluate.extractors", "components.evaluate.metrics", reads[1]),
+        code=code("components.evaluate.extractors", "components.evaluate.float_executor", reads[1]),
         asked=data.task,
     )
 

@@ -138,12 +138,15 @@ def _table(figures: dict[str, Any]) -> Table | None:
         change = one["difference"]
         reach = "" if change.get("lower") is None else f" ({change['lower']:+.4f} to {change['upper']:+.4f})"
         values = [_figure(one[key].get(metric)) for key in ("float", "compressed")]
-        rows.append([name, str(one["examples"]), *values, f"{_figure(change[metric], '+')}{reach}"])
+        outcome = str(one.get("non_inferiority", "–"))
+        rows.append([name, str(one["examples"]), *values, f"{_figure(change[metric], '+')}{reach}", outcome])
     others = [name for name in figures["float"] if name != metric]
     for name in others:
         values = [_figure(figures[key].get(name)) for key in ("float", "compressed")]
-        rows.append([f"all: {name}", str(figures["examples"]), *values, ""])
-    return Table(["slice", "examples", "float", "compressed", "difference (95 % interval)"], rows)
+        rows.append([f"all: {name}", str(figures["examples"]), *values, "", ""])
+    level = f"{100 * figures.get('confidence', 0.95):g}"
+    difference = f"difference ({level} % interval)"
+    return Table(["slice", "examples", "float", "compressed", difference, "non-inferiority"], rows)
 
 
 def _figure(value: float | None, sign: str = "") -> str:
@@ -155,13 +158,20 @@ def _metrics(asked: str, figures: dict[str, Any]) -> list[tuple[str, str]]:
     decides = figures.get("metric", task.metric(asked).name)
     names = dict.fromkeys((decides, *figures.get("float", {})))
     told = [(name, task.metric(asked, name).says) for name in names]
-    return [*told, ("Differences", f"of {decides}, paired: of the same examples.")]
+    kind = "Tango's score interval" if task.metric(asked, decides).right else "a jackknife interval"
+    return [*told, ("Differences", f"of {decides}, paired: of the same examples; with {kind}.")]
 
 
 def _caveats(figures: dict[str, Any]) -> list[str]:
-    few = sorted(name for name, one in figures.get("slices", {}).items() if one["examples"] < 100)
-    if not few:
-        return []
-    return [
-        f"{len(few)} of {len(figures['slices'])} slices have fewer than 100 test examples: their figures are rough."
-    ]
+    slices = figures.get("slices", {})
+    few = sum(one["examples"] < 100 for one in slices.values())
+    undecided = sum(one.get("non_inferiority") == "undecided" for one in slices.values())
+    told = []
+    if few:
+        told.append(f"{few} of {len(slices)} slices have fewer than 100 test examples: their figures are rough.")
+    if undecided:
+        told.append(
+            f"On {undecided} of {len(slices)} slices it is undecided whether the flatbuffer is worse than the float "
+            "model: the test examples are too few to tell."
+        )
+    return told

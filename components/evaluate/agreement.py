@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
+from components import intervals
 from components.evaluate import predictions
 from components.evaluate.results import OVERALL
 
@@ -30,9 +30,8 @@ class Agreement:
         return self.same / self.examples
 
     def interval(self, confidence: float) -> tuple[float, float]:
-        """Wilson's: unlike a jackknife's it also says something where nothing differed."""
-        found = stats.binomtest(self.same, self.examples).proportion_ci(confidence, "wilson")
-        return float(found.low), float(found.high)
+        """Return Wilson's interval of the share."""
+        return intervals.wilson(self.same, self.examples, confidence)
 
 
 def read(recorded: str, features: Sequence[str], same: Same) -> dict[str, Agreement]:

@@ -43,14 +43,21 @@ def eval_config(asked: str, evaluate: EvaluateConfig) -> config_pb2.EvalConfig:
 
 
 def metric_configs(asked: str, evaluate: EvaluateConfig) -> list[config_pb2.MetricConfig]:
-    """What is measured of every model: the number of examples, what decides, and what is only reported."""
+    """What is measured of every model: the number of examples, what decides, what is only reported, and on
+    how many examples two models differ.
+    """
     names = dict.fromkeys((str(evaluate.metric), *task.look_up(asked).REPORTED, *evaluate.also))
-    return [config_pb2.MetricConfig(class_name="ExampleCount"), *(_metric_config(asked, name) for name in names)]
+    shares = [name for name in names if task.metric(asked, name).right is not None]
+    return [
+        config_pb2.MetricConfig(class_name="ExampleCount"),
+        *(_metric_config(ours.Computed, asked, name, name) for name in names),
+        *(_metric_config(ours.Differing, asked, name, f"{name}{ours.DIFFERING}") for name in shares),
+    ]
 
 
-def _metric_config(asked: str, name: str) -> config_pb2.MetricConfig:
-    settings = f'"name": "{name}", "task": "{asked}", "metric": "{name}"'
-    return config_pb2.MetricConfig(class_name=ours.Computed.__name__, module=ours.__name__, config=settings)
+def _metric_config(kind: type, asked: str, metric: str, name: str) -> config_pb2.MetricConfig:
+    settings = f'"name": "{name}", "task": "{asked}", "metric": "{metric}"'
+    return config_pb2.MetricConfig(class_name=kind.__name__, module=ours.__name__, config=settings)
 
 
 def with_intervals(config: config_pb2.EvalConfig) -> config_pb2.EvalConfig:

@@ -12,15 +12,20 @@ from tfx.types import BaseChannel, Channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from components import artifacts
-from components.evaluate import compare, executor, extractors, metrics
+from components.evaluate import compare, executor, extractors, float_executor
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.results import allowance
 from data import modality, task
 from data.config import DataConfig
-from data.task import Metric
 
 NODE = "evaluate"
 COMPRESSED_NODE = "evaluate-compressed"
+
+
+class FloatEvaluator(tfx.components.Evaluator):
+    """TFX's Evaluator, whose blessing is withdrawn where gate.float_gates refuses; `evaluation` has gates.json, too."""
+
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(float_executor.Executor)
 
 
 def evaluator(
@@ -31,7 +36,7 @@ def evaluator(
     config: EvaluateConfig,
     code: str,
     asked: str = task.DEFAULT,
-) -> tfx.components.Evaluator:
+) -> FloatEvaluator:
     """The node `evaluate`: outputs `evaluation` and `blessing`; gate.float_gates reads the former.
 
     Args:
@@ -43,7 +48,7 @@ def evaluator(
       code: digest of the source that it takes from us, components.digest.code.
       asked: the task.
     """
-    node = tfx.components.Evaluator(
+    node = FloatEvaluator(
         examples=examples,
         model=model,
         baseline_model=baseline_model,
@@ -54,11 +59,13 @@ def evaluator(
     ).with_id(NODE)
     # Nothing reads it, but it is in the cache key, in which of our modules there would be the names alone.
     node.exec_properties["code"] = code
+    node.exec_properties["evaluate"] = config.resolved(asked).canonical()
+    node.exec_properties["task"] = asked
     return node
 
 
 def eval_config(config: EvaluateConfig, asked: str = task.DEFAULT) -> config_pb2.EvalConfig:
-    """What TFX's Evaluator measures and demands. It always has a threshold: without one it never blesses.
+    """What TFX's Evaluator measures, and demands of all examples. Without a threshold it would never bless.
 
     The label is the task's (a class's number), from `transform_features`; slices are made by raw features.
     """
@@ -72,9 +79,6 @@ def eval_config(config: EvaluateConfig, asked: str = task.DEFAULT) -> config_pb2
     limit.value = bound + metric.worse(allowance(bound))
     demand.change_threshold.direction = config_pb2.HIGHER_IS_BETTER if metric.higher else config_pb2.LOWER_IS_BETTER
     demand.change_threshold.absolute.value = metric.worse(config.max_regression + allowance(config.max_regression))
-    measured = [count, judged, *others]
-    if by_value and config.slice_threshold is not None:
-        measured.append(_slice_threshold(by_value, metric, config.slice_threshold, config.min_slice))
     result = config_pb2.EvalConfig(
         model_specs=[
             config_pb2.ModelSpec(
@@ -85,26 +89,9 @@ def eval_config(config: EvaluateConfig, asked: str = task.DEFAULT) -> config_pb2
             )
         ],
         slicing_specs=[config_pb2.SlicingSpec(), *by_value],
-        metrics_specs=[config_pb2.MetricsSpec(metrics=measured)],
+        metrics_specs=[config_pb2.MetricsSpec(metrics=[count, judged, *others])],
     )
     return compare.with_intervals(result)
-
-
-def _slice_threshold(
-    slices: list[config_pb2.SlicingSpec], metric: Metric, threshold: float, min_examples: int
-) -> config_pb2.MetricConfig:
-    """Demands of each slice that it does not fall short of the threshold."""
-    settings = json.dumps(
-        {"metric": metric.name, "higher": metric.higher, "threshold": threshold, "min_examples": min_examples}
-    )
-    measured = config_pb2.MetricConfig(
-        class_name=metrics.SliceShortfall.__name__,
-        module=metrics.__name__,
-        config=settings.removeprefix("{").removesuffix("}"),
-    )
-    demand = measured.per_slice_thresholds.add(slicing_specs=slices)
-    demand.threshold.value_threshold.upper_bound.value = allowance(threshold)
-    return measured
 
 
 class CompressedEvaluatorSpec(ComponentSpec):

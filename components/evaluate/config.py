@@ -25,14 +25,16 @@ class EvaluateConfig(Strict):
         description="The metric may be at most this much worse than the baseline's (the last blessed model).",
     )
     slice_threshold: float | None = Field(
-        None, description="As threshold, of every slice of at least min_slice examples."
+        None,
+        description="As threshold, of every slice of at least min_slice examples; one that falls short by no more than "
+        "chance is undecided, not refused.",
     )
     slices: tuple[str, ...] | None = Field(
         None,
         description="Features by whose values the metric is told and gated: the label (if the task has classes), "
         "columns of the CSV (data.csv), or what the modality describes.",
     )
-    min_slice: int = Field(100, ge=1, description="Slices of fewer examples are reported, not gated.")
+    min_slice: int = Field(100, ge=1, description="Slices of fewer examples are undecided: reported, not gated.")
     confidence: float = Field(0.95, gt=0, lt=1, description="Level of the intervals.")
 
     def resolved(self, asked: str) -> Self:

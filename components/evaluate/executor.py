@@ -49,8 +49,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         rows = gate.compressed_gates(slices, config, bounds["max_drop"], bounds["margin"], report, metric)
         same = getattr(task.look_up(asked), "SAME", None)
         agreed = agreement.read(recorded, config.slices or (), same) if same else {}
-        rows += gate.told_gates(slices[results.OVERALL], agreed.get(results.OVERALL), config.confidence, bounds)
-        figures = gate.figures(slices, config.confidence, metric, agreed)
+        rows += gate.told_gates(slices[results.OVERALL], agreed.get(results.OVERALL), config, bounds, asked)
+        figures = gate.figures(slices, config.confidence, metric, agreed, rows)
         gates.write(Path(evaluation) / artifacts.GATES_FILE, rows)
         (Path(evaluation) / METRICS_FILE).write_text(json.dumps(figures, indent=1))
         _bless(_only(output_dict, "blessing"), model, compressed, rows)
@@ -63,7 +63,7 @@ def _only(channels: dict[str, list[Artifact]], key: str) -> Artifact:
 
 def _bless(blessing: Artifact, model: Artifact, compressed: Artifact, rows: list[Gate]) -> None:
     """As TFX's Evaluator does; the float model is the baseline. Pusher reads the property, people the file."""
-    blessed = all(row.passed for row in rows)
+    blessed = all(row.outcome != "refused" for row in rows)
     blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, compressed.uri)
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, compressed.id)
     blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY, model.uri)
@@ -77,7 +77,8 @@ def _bless(blessing: Artifact, model: Artifact, compressed: Artifact, rows: list
 def _summary(figures: dict[str, Any], rows: list[Gate]) -> str:
     metric = figures["metric"]
     exact, compressed = figures["float"][metric], figures["compressed"][metric]
-    refused = [f"{row.gate} on {row.slice}" for row in rows if not row.passed]
+    refused = [f"{row.gate} on {row.slice}" for row in rows if row.outcome == "refused"]
     verdict = f"refused by {', '.join(refused)}" if refused else "blessed"
+    verdict += f" ({gates.tally(row.model_dump() for row in rows)})"
     told = f"{metric} {compressed:.4f} compressed, {exact:.4f} float"
     return f"{told}, on {figures['examples']} examples: {verdict}"

@@ -1,13 +1,16 @@
-"""What the two evaluations are held to, as gate rows."""
+"""What the two evaluations are held to, as gate rows; docs/gates.md says when a row is passed, undecided or refused."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
-from components.evaluate import results
+from components import intervals
+from components.evaluate import estimates, results
 from components.evaluate.agreement import Agreement
 from components.evaluate.config import EvaluateConfig
+from components.evaluate.estimates import PARTS, Estimate
 from components.evaluate.predictions import COMPRESSED, FLOAT
 from components.evaluate.results import OVERALL, TOLERANCE, Measure, Slice
 from components.gates import Gate
@@ -15,10 +18,11 @@ from data import task
 from data.task import Metric
 
 CALIBRATION = "calibration_error"
+NON_INFERIORITY = "non_inferiority"
 
 
 def float_gates(evaluation: str, config: EvaluateConfig, asked: str = task.DEFAULT) -> list[Gate]:
-    """The rows of TFX's Evaluator, from what it wrote: all pass if, and only if, it gave its blessing.
+    """The rows of the float model, from what TFX's Evaluator wrote: none refuses if, and only if, it is blessed.
 
     Args:
       evaluation: the folder of its ModelEvaluation.
@@ -29,18 +33,17 @@ def float_gates(evaluation: str, config: EvaluateConfig, asked: str = task.DEFAU
     metric, bound = task.metric(asked, config.metric), float(config.threshold or 0)
     slices = results.read(evaluation)
     overall = slices[OVERALL]
-    rows = [_threshold("threshold", _candidate(overall, metric), overall, bound, config, metric)]
-    change = overall.differences.get(metric.name)
-    if change is None:
+    reached = estimates.of_model(overall, _candidate(overall, metric), metric, config.confidence, bound)
+    rows = [_threshold("threshold", metric.name, OVERALL, reached, bound, metric)]
+    if metric.name not in overall.differences:
         none = "there was no baseline"
         rows.append(Gate(gate="regression", metric=_change(metric), passed=True, reason=none))
     else:
-        row = _threshold("regression", change, overall, metric.worse(config.max_regression), config, metric)
-        rows.append(row.model_copy(update={"metric": _change(metric)}))
+        change = estimates.of_difference(overall, metric, config.confidence)
+        worst = metric.worse(config.max_regression)
+        rows.append(_threshold("regression", _change(metric), OVERALL, change, worst, metric))
     if config.slice_threshold is not None:
-        for one in list(slices.values())[1:]:
-            row = _threshold("slice_threshold", _candidate(one, metric), one, config.slice_threshold, config, metric)
-            rows.append(_excused(row, one, config))
+        rows += _slice_thresholds(list(slices.values())[1:], config, config.slice_threshold, metric)
     return rows
 
 
@@ -56,25 +59,27 @@ def compressed_gates(
 
     Non-inferior: by the worse end of the paired interval of the difference it is worse by less than max_drop + margin.
     """
-    rows = []
-    for one in slices.values():
-        row = _non_inferiority(one, config, metric.worse(max_drop + margin), metric)
-        rows.append(row if one.name == OVERALL else _excused(row, one, config))
+    limit = max_drop + margin
+    found = {name: estimates.of_difference(one, metric, config.confidence) for name, one in slices.items()}
+    tested = [name for name, one in slices.items() if _is_tested(one, found[name], limit, config)]
+    lost = dict(zip(tested, _significant([found[name] for name in tested], config.confidence), strict=True))
+    rows = [
+        _non_inferiority(one, found[name], limit, config, metric, lost.get(name, False)) for name, one in slices.items()
+    ]
     chosen = report["trials"][report["chosen"]]
     over = "; ".join(chosen.get("over", [])) or "no chain is within the budget"
     within = bool(report["within_budget"])
-    rows.append(Gate(gate="budget", metric="budget", passed=within, reason="" if within else over))
-    return rows
+    return [*rows, Gate(gate="budget", metric="budget", passed=within, reason="" if within else over)]
 
 
 def told_gates(
-    overall: Slice, agreed: Agreement | None, confidence: float, bounds: dict[str, float | None]
+    overall: Slice, agreed: Agreement | None, config: EvaluateConfig, bounds: dict[str, float | None], asked: str
 ) -> list[Gate]:
     """The rows of agreement and calibration: told always, decided by the figure itself where there is a bound."""
     rows = []
     if agreed:
         bound = bounds.get("min_agreement")
-        lower, upper = agreed.interval(confidence)
+        lower, upper = agreed.interval(config.confidence)
         known = {"value": agreed.share, "lower": lower, "upper": upper, "bound": bound}
         passed = bound is None or agreed.share >= bound - TOLERANCE
         reason = f"{agreed.examples - agreed.same} of {agreed.examples} examples are answered differently"
@@ -82,14 +87,13 @@ def told_gates(
             Gate(gate="agreement", metric="agreement", **known, passed=passed, reason=_told_only(bound, reason))
         )
     if CALIBRATION in overall.differences:
-        bound, rise = bounds.get("max_calibration_rise"), overall.differences[CALIBRATION]
-        ends = rise.interval(confidence)
+        bound = bounds.get("max_calibration_rise")
+        rise = estimates.of_difference(overall, task.metric(asked, CALIBRATION), config.confidence)
         before, after = (overall.metrics[CALIBRATION][model].value for model in (FLOAT, COMPRESSED))
-        known = {"value": rise.value, "lower": ends[0], "upper": ends[1], "bound": bound}
+        known = {"value": _number(rise.value), "lower": rise.lower, "upper": rise.upper, "bound": bound}
         passed = bound is None or rise.value <= bound + TOLERANCE
         reason = _told_only(bound, f"{before:.4f} of the float model, {after:.4f} of the compressed one")
-        row = Gate(gate="calibration", metric=f"{CALIBRATION}_difference", **known, passed=passed, reason=reason)
-        rows.append(row.model_copy(update={"value": None}) if math.isnan(rise.value) else row)
+        rows.append(Gate(gate="calibration", metric=f"{CALIBRATION}_difference", **known, passed=passed, reason=reason))
     return rows
 
 
@@ -98,32 +102,41 @@ def _told_only(bound: float | None, reason: str) -> str:
 
 
 def figures(
-    slices: dict[str, Slice], confidence: float, metric: Metric, agreed: dict[str, Agreement] | None = None
+    slices: dict[str, Slice],
+    confidence: float,
+    metric: Metric,
+    agreed: dict[str, Agreement] | None = None,
+    rows: Iterable[Gate] = (),
 ) -> dict[str, Any]:
     """The overall figures, and those of each slice under `slices`, for metrics.json."""
     found = {name: _figures(one, confidence, metric) for name, one in slices.items()}
     for name, one in (agreed or {}).items():
         if name in found:
             found[name]["agreement"] = one.share
-    return {"metric": metric.name, "higher_is_better": metric.higher, **found.pop(OVERALL), "slices": found}
+    for row in rows:
+        if row.gate == NON_INFERIORITY:
+            found[row.slice][NON_INFERIORITY] = row.outcome
+    known = {"metric": metric.name, "higher_is_better": metric.higher, "confidence": confidence}
+    return {**known, **found.pop(OVERALL), "slices": found}
 
 
 def _figures(one: Slice, confidence: float, metric: Metric) -> dict[str, Any]:
-    lower, upper = _difference(one, metric).interval(confidence)
+    change = estimates.of_difference(one, metric, confidence)
     values = {
-        model: {name: _told(found[model]) for name, found in one.metrics.items()} for model in (FLOAT, COMPRESSED)
+        model: {name: _number(found[model].value) for name, found in one.metrics.items()}
+        for model in (FLOAT, COMPRESSED)
     }
     return {
         "float": values[FLOAT],
         "compressed": values[COMPRESSED],
-        "difference": {metric.name: _told(_difference(one, metric)), "lower": lower, "upper": upper},
+        "difference": {metric.name: _number(change.value), "lower": change.lower, "upper": change.upper},
         "examples": one.examples,
     }
 
 
-def _told(measure: Measure) -> float | None:
+def _number(value: float) -> float | None:
     """None where it means nothing: JSON has no NaN."""
-    return None if math.isnan(measure.value) else measure.value
+    return None if math.isnan(value) else value
 
 
 def _candidate(one: Slice, metric: Metric) -> Measure:
@@ -132,57 +145,98 @@ def _candidate(one: Slice, metric: Metric) -> Measure:
     return found["candidate"] if "candidate" in found else found[""]
 
 
-def _difference(one: Slice, metric: Metric) -> Measure:
-    assert metric.name in one.differences, "the recorded predictions are always compared"
-    return one.differences[metric.name]
-
-
 def _change(metric: Metric) -> str:
     """What a difference of two models is called."""
     return f"{metric.name}_difference"
 
 
-def _threshold(gate: str, measure: Measure, one: Slice, bound: float, config: EvaluateConfig, metric: Metric) -> Gate:
+def _row(gate: str, name: str, where: str, estimate: Estimate, bound: float) -> Gate:
+    """A row that has not passed yet."""
+    known = {"value": _number(estimate.value), "lower": estimate.lower, "upper": estimate.upper, "bound": bound}
+    return Gate(gate=gate, metric=name, slice=where, **known, passed=False)
+
+
+def _threshold(gate: str, name: str, where: str, estimate: Estimate, bound: float, metric: Metric) -> Gate:
     """A row that the value itself decides, as TFMA does."""
-    lower, upper = measure.interval(config.confidence)
-    return Gate(
-        gate=gate,
-        metric=metric.name,
-        slice=one.name,
-        value=measure.value,
-        lower=lower,
-        upper=upper,
-        bound=bound,
-        passed=metric.reached(measure.value, bound, TOLERANCE),
-    )
+    passed = metric.reached(estimate.value, bound, TOLERANCE)
+    return _row(gate, name, where, estimate, bound).model_copy(update={"passed": passed})
 
 
-def _non_inferiority(one: Slice, config: EvaluateConfig, bound: float, metric: Metric) -> Gate:
-    measure = _difference(one, metric)
-    lower, upper = measure.interval(config.confidence)
-    # No interval: too few examples for one, or no example on which the two differ.
-    lower, upper = (measure.value if end is None else end for end in (lower, upper))
-    held = lower if metric.higher else upper
-    passed = held > bound if metric.higher else held < bound
+def _significant(found: list[Estimate], confidence: float) -> list[bool]:
+    """Which of several losses are more than chance, by Holm's procedure at the level of one end of an interval."""
+    return intervals.holm([one.by_chance for one in found], (1 - confidence) / 2)
+
+
+def _slice_thresholds(slices: list[Slice], config: EvaluateConfig, bound: float, metric: Metric) -> list[Gate]:
+    """A slice passes by its value; one that falls short is refused only where that is more than chance."""
+    found = [estimates.of_model(one, _candidate(one, metric), metric, config.confidence, bound) for one in slices]
+    tested = [place for place, one in enumerate(slices) if not _untold(one, found[place], config, metric)]
+    short = dict(zip(tested, _significant([found[place] for place in tested], config.confidence), strict=True))
+    rows = []
+    for place, (one, estimate) in enumerate(zip(slices, found, strict=True)):
+        row = _threshold("slice_threshold", metric.name, one.name, estimate, bound, metric)
+        reason = _untold(one, estimate, config, metric)
+        if not reason and not row.passed and not short[place]:
+            reason = "it falls short, but by no more than chance may account for"
+        rows.append(_undecided(row, reason) if reason else row)
+    return rows
+
+
+def _non_inferiority(
+    one: Slice, estimate: Estimate, limit: float, config: EvaluateConfig, metric: Metric, lost: bool
+) -> Gate:
+    """The row of all examples, which passes or refuses, or of a slice, which is refused only if it `lost`."""
+    bound = metric.worse(limit)
+    row = _row(NON_INFERIORITY, _change(metric), one.name, estimate, bound)
+    overall = one.name == OVERALL
+    untold = _untold(one, estimate, config, metric)
+    if untold:
+        return row.model_copy(update={"reason": untold}) if overall else _undecided(row, untold)
+    held = estimate.lower if metric.higher else estimate.upper
+    if held is not None and (held > bound if metric.higher else held < bound):
+        return row.model_copy(update={"passed": True})
+    if held is None or not _decides(estimate, limit):
+        few = _too_few(one, limit, config.confidence, estimates.scale(one, metric), estimate)
+        return row.model_copy(update={"reason": few}) if overall else _undecided(row, few)
     end, side = ("low", "above") if metric.higher else ("high", "below")
-    return Gate(
-        gate="non_inferiority",
-        metric=_change(metric),
-        slice=one.name,
-        value=measure.value,
-        lower=lower,
-        upper=upper,
-        bound=bound,
-        passed=passed,
-        reason="" if passed else f"the difference may be as {end} as {held:+.4f}; {side} {bound:+.4f} is allowed",
+    reason = f"the difference may be as {end} as {held:+.4f}; {side} {bound:+.4f} is allowed"
+    if overall:
+        return row.model_copy(update={"reason": reason})
+    if lost:
+        return row.model_copy(update={"reason": f"{reason}, and the loss is more than chance"})
+    return _undecided(row, f"{reason}, but a loss is not certain")
+
+
+def _is_tested(one: Slice, estimate: Estimate, limit: float, config: EvaluateConfig) -> bool:
+    """Whether a slice may be refused: which ones are depends on their size alone."""
+    return one.name != OVERALL and one.examples >= config.min_slice and _decides(estimate, limit)
+
+
+def _decides(estimate: Estimate, limit: float) -> bool:
+    """Whether so many examples could pass if no answer differed."""
+    return estimate.narrowest is not None and estimate.narrowest < limit
+
+
+def _too_few(one: Slice, limit: float, confidence: float, scale: float, estimate: Estimate) -> str:
+    """Say how many examples a limit needs."""
+    least = intervals.needed(limit, confidence, scale)
+    if least is None:
+        return "no number of examples shows that nothing at all is lost: raise compress.margin"
+    least = least if estimate.narrowest is not None else max(PARTS, least)
+    return (
+        f"{one.examples} examples are too few: to show a loss of less than {limit:g} (compress.max_drop + "
+        f"compress.margin) takes at least {least}, even if no answer differs"
     )
 
 
-def _excused(row: Gate, one: Slice, config: EvaluateConfig) -> Gate:
-    """A slice that is too small to be judged, or on which the metric means nothing, is only reported."""
-    if one.examples < config.min_slice:
-        return row.model_copy(update={"passed": True, "reason": f"{one.examples} examples, reported, not gated"})
-    if row.value is not None and math.isnan(row.value):
-        reason = f"{row.metric} means nothing here; reported, not gated"
-        return row.model_copy(update={"passed": True, "value": None, "reason": reason})
-    return row
+def _untold(one: Slice, estimate: Estimate, config: EvaluateConfig, metric: Metric) -> str:
+    """Why nothing is decided of a slice, whatever its figure is; "" if it is."""
+    if one.name != OVERALL and one.examples < config.min_slice:
+        return f"{one.examples} examples, fewer than evaluate.min_slice ({config.min_slice}); reported, not gated"
+    if math.isnan(estimate.value):
+        return f"{metric.name} means nothing here" + ("" if one.name == OVERALL else "; reported, not gated")
+    return ""
+
+
+def _undecided(row: Gate, reason: str) -> Gate:
+    return row.model_copy(update={"passed": False, "undecided": True, "reason": reason})

@@ -1,4 +1,4 @@
-"""TFMA metrics of our own: the figures of a task, and thresholds on slices."""
+"""TFMA metrics of our own: the figures of a task, and on how many examples two models differ."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from tensorflow_model_analysis.metrics import metric_types, metric_util
 
 from data import task
 
-SHORTFALL = "shortfall"
+# Behind the name of a metric: the share of the examples on which one of two models alone is right.
+DIFFERING = "/differing"
 EXAMPLES = "example_count"
 # Labels and answers of the examples seen so far.
 Seen = tuple[list[Any], list[Any]]
@@ -91,39 +92,59 @@ class _Collect(beam.CombineFn):
         return {self._key: task.metric(self._task, self._metric).function(np.concatenate(answers), single)}
 
 
-class SliceShortfall(metric_types.Metric):
-    """How much worse than `threshold` a slice's `metric` is; 0 where it is not, or on slices under `min_examples`.
+class Differing(metric_types.Metric):
+    """The share of the examples on which one of two models is right and the other is not, by the metric's `right`.
 
-    TFMA's own thresholds can't leave out slices of few examples. Takes the metrics `metric` (of which `higher` says
-    whether more is better) and `example_count`, which must be computed too. Where the metric means nothing it is 0.
+    With the difference of the two shares it gives both counts of discordant pairs, which a paired interval is made of.
+    TFMA hands a metric one model at a time unless it asks for all; each model gets the same figure. With one model
+    there is none.
     """
 
-    def __init__(self, metric: str, higher: bool, threshold: float, min_examples: int, name: str = SHORTFALL) -> None:
-        super().__init__(
-            _shortfalls, metric=metric, higher=higher, threshold=threshold, min_examples=min_examples, name=name
-        )
+    def __init__(self, task: str, metric: str, name: str) -> None:
+        super().__init__(_differing, task=task, metric=metric, name=name)
 
 
-def _shortfalls(
+def _differing(
+    task: str,
     metric: str,
-    higher: bool,
-    threshold: float,
-    min_examples: int,
-    name: str = SHORTFALL,
+    name: str,
+    eval_config: Any = None,
     model_names: list[str] | None = None,
-    example_weighted: bool | None = None,
-) -> list[metric_types.DerivedMetricComputation]:
-    """One computation per model."""
-    sign = 1 if higher else -1
+    example_weighted: bool = False,
+) -> list[metric_types.MetricComputation]:
+    models = list(model_names or [])
+    if len(models) != 2:
+        return []
+    keys = [metric_types.MetricKey(name=name, model_name=model, example_weighted=example_weighted) for model in models]
+    combiner = _CountDiffering(keys, eval_config, task, metric)
+    return [metric_types.MetricComputation(keys=keys, preprocessors=None, combiner=combiner)]
 
-    def of(model: str) -> metric_types.DerivedMetricComputation:
-        key = metric_types.MetricKey(name=name, model_name=model, example_weighted=example_weighted)
 
-        def shortfall(metrics: dict[metric_types.MetricKey, Any]) -> dict[metric_types.MetricKey, float]:
-            found = {known.name: value for known, value in metrics.items() if known.model_name == model}
-            value, small = float(found[metric]), float(found[EXAMPLES]) < min_examples
-            return {key: 0.0 if small or math.isnan(value) else max(0.0, sign * (threshold - value))}
+class _CountDiffering(beam.CombineFn):
+    """Counts of examples on which one model alone is right, and of all; at the end the share."""
 
-        return metric_types.DerivedMetricComputation(keys=[key], result=shortfall)
+    def __init__(self, keys: list[metric_types.MetricKey], eval_config: Any, task: str, metric: str) -> None:
+        self._keys, self._eval_config, self._task, self._metric = keys, eval_config, task, metric
 
-    return [of(model) for model in model_names or [""]]
+    def create_accumulator(self) -> tuple[int, int]:
+        return 0, 0
+
+    def add_input(self, seen: tuple[int, int], element: metric_types.StandardMetricInputs) -> tuple[int, int]:
+        right = task.metric(self._task, self._metric).right
+        assert right is not None, f"{self._metric} is no share of examples"
+        found = []
+        for key in self._keys:
+            ((label, answer, _),) = metric_util.to_label_prediction_example_weight(
+                element, eval_config=self._eval_config, model_name=key.model_name, flatten=False
+            )
+            label = np.reshape(label, [1, -1])
+            found.append(bool(right(np.reshape(answer, [1, -1]), label[:, 0] if label.shape[1] == 1 else label)[0]))
+        return seen[0] + (found[0] != found[1]), seen[1] + 1
+
+    def merge_accumulators(self, parts: Iterable[tuple[int, int]]) -> tuple[int, int]:
+        counts = list(parts)
+        return sum(one[0] for one in counts), sum(one[1] for one in counts)
+
+    def extract_output(self, seen: tuple[int, int]) -> dict[metric_types.MetricKey, float]:
+        share = seen[0] / seen[1] if seen[1] else math.nan
+        return dict.fromkeys(self._keys, share)

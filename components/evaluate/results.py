@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from scipy import stats
-
 from components.evaluate import predictions
-from components.evaluate.metrics import EXAMPLES
+from components.evaluate.metrics import DIFFERING, EXAMPLES
 
 OVERALL = "overall"
 # TFMA computes in float32: equal to the bound means within this of it, or this share of it.
@@ -28,22 +26,19 @@ class Measure:
     error: float | None = None
     freedom: float | None = None
 
-    def interval(self, confidence: float) -> tuple[float | None, float | None]:
-        """Student's interval around the value; (None, None) if there is no standard error."""
-        if self.error is None or self.freedom is None:
-            return None, None
-        reach = float(stats.t.ppf(0.5 + confidence / 2, self.freedom)) * self.error
-        return self.value - reach, self.value + reach
-
 
 @dataclass
 class Slice:
-    """The figures of one slice, by metric: of each model ("" if there is but one), and differences to the baseline."""
+    """The figures of one slice, by metric: of each model ("" if there is but one), and differences to the baseline.
+
+    `differing`: of metrics that are shares, on what share of the examples one of the two models alone is right.
+    """
 
     name: str
     examples: int = 0
     metrics: dict[str, dict[str, Measure]] = field(default_factory=dict)
     differences: dict[str, Measure] = field(default_factory=dict)
+    differing: dict[str, float] = field(default_factory=dict)
 
 
 def read(evaluation: str) -> dict[str, Slice]:
@@ -60,6 +55,9 @@ def _slice(metrics: Any) -> Slice:
     for entry in metrics.metric_keys_and_values:
         if entry.key.name == EXAMPLES and not entry.key.is_diff:
             result.examples = int(entry.value.double_value.value)
+        elif entry.key.name.endswith(DIFFERING):
+            if not entry.key.is_diff:
+                result.differing[entry.key.name.removesuffix(DIFFERING)] = entry.value.double_value.value
         elif entry.key.is_diff:
             result.differences[entry.key.name] = _measure(entry)
         elif entry.value.WhichOneof("type") == "double_value":

@@ -25,6 +25,7 @@ METRICS = (
         "The share of examples whose most probable class is the right one.",
         scores.accuracy,
         one_class=True,
+        right=scores.right_class,
     ),
     Metric("balanced_accuracy", "The mean over classes of the share that is answered right.", scores.balanced_accuracy),
     Metric("macro_f1", "The mean over classes of F1, the harmonic mean of precision and recall.", scores.macro_f1),

@@ -26,7 +26,12 @@ MEASURE = "binary_accuracy"
 METRICS = (
     Metric("micro_f1", "F1 over all labels of all examples, an answer being what is above 0.5.", scores.micro_f1),
     Metric("macro_f1", "The mean over labels of F1, an answer being what is above 0.5.", scores.macro_f1_of_labels),
-    Metric("subset_accuracy", "The share of examples of which every label is answered right.", scores.subset_accuracy),
+    Metric(
+        "subset_accuracy",
+        "The share of examples of which every label is answered right.",
+        scores.subset_accuracy,
+        right=scores.right_labels,
+    ),
     Metric("macro_auc", "The mean over labels of the area under the ROC curve.", scores.macro_auc),
 )
 REPORTED = ("micro_f1", "macro_f1", "subset_accuracy")

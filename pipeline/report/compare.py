@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from components.gates import outcome
 from pipeline.report import charts, page, recorded, words
 from pipeline.report.examples import Answers
 from pipeline.report.parts import compression, quality, training, verdict
@@ -91,7 +92,8 @@ def _table(runs: list[Recorded], names: list[str]) -> dict[str, Any]:
     epochs = [run.json("train", "model_run", "history.json") for run in runs]
     rows.append(["epochs", *(str(len(one)) if one else "–" for one in epochs)])
     rows.append(["time of the run", *(words.duration(run.summary.get("seconds")) for run in runs)])
-    refused = [[gate["gate"] for gate in run.summary.get("gates", []) if not gate["passed"]] for run in runs]
+    rows_of = [run.summary.get("gates", []) for run in runs]
+    refused = [[gate["gate"] for gate in gates if outcome(gate) == "refused"] for gates in rows_of]
     rows.append(["refused by", *(words.several(list(dict.fromkeys(one))) or "–" for one in refused)])
     return {"columns": ["", *names], "rows": rows}
 

@@ -10,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from components.gates import outcome
+
 
 def begin(console: Console, experiment: str, run_id: str, log: Path) -> None:
     """Which run this is, and where the log lines go."""
@@ -44,7 +46,7 @@ def _why_refused(summary: dict[str, Any]) -> Text:
     failure = summary["failure"]
     where = f"refused by {failure['node']}, " if failure and failure["node"] else "refused, "
     text = Text.assemble((f"{where}nothing was pushed:", "bold red"), "\n")
-    refused = [gate for gate in summary["gates"] if not gate["passed"]]
+    refused = [gate for gate in summary["gates"] if outcome(gate) == "refused"]
     reasons = [failure["reason"]] if failure else [f"  {_sentence(gate)}" for gate in refused]
     return text.append("\n".join(reasons or ["  push did not get all blessings; see the log"]) + "\n")
 

@@ -8,14 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def wilson(right: int, examples: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a share."""
-    from scipy.stats import binomtest
-
-    found = binomtest(right, examples).proportion_ci(level, method="wilson")
-    return float(found.low), float(found.high)
-
-
 def mcnemar(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[int, int, float]:
     """McNemar's exact test of two models on the same examples, bool [examples] each: whether they were right.
 

@@ -98,7 +98,7 @@ def _status(outcomes: dict[str, Outcome], gates: list[Gate], pushed: str | None)
     if pushed:
         return "pushed"
     asked = "push" in outcomes and outcomes["push"].state != "skipped"
-    return "refused" if asked or any(not gate.passed for gate in gates) else "partial"
+    return "refused" if asked or any(gate.outcome == "refused" for gate in gates) else "partial"
 
 
 def _chosen(trials: dict[str, Any]) -> dict[str, Any] | None:

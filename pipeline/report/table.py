@@ -11,7 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components.gates import outcome, tally
+
 WORDS = ("", "chain", "made by", "result", "gate", "metric")
+STYLES = {"passed": "green", "undecided": "yellow", "refused": "bold red"}
 
 
 def show(console: Console, summary: dict[str, Any], report: Path | None = None) -> None:
@@ -96,15 +99,15 @@ def _result(trial: dict[str, Any], chosen: bool) -> Text:
 
 
 def _gates(summary: dict[str, Any]) -> Table | None:
-    """Every row that refused; of those that passed only the ones of all examples."""
+    """Every row that refused; of those that passed or are undecided only the ones of all examples."""
     table = _table("Gates", "gate", "metric", "value", "interval", "bound", "result")
-    hidden = 0
+    hidden = []
     for gate in summary["gates"]:
         overall = gate["slice"] == "overall"
-        if gate["passed"] and not overall and not gate["warned"]:
-            hidden += 1
+        if outcome(gate) != "refused" and not overall and not gate["warned"]:
+            hidden.append(gate)
             continue
-        word = Text("passed", style="green") if gate["passed"] else Text("refused", style="bold red")
+        word = Text(outcome(gate), style=STYLES[outcome(gate)])
         word = Text("warning", style="yellow") if gate["warned"] else word
         table.add_row(
             gate["gate"],
@@ -117,7 +120,10 @@ def _gates(summary: dict[str, Any]) -> Table | None:
     if not table.rows:
         return None
     if hidden:
-        table.caption = f"and {hidden} of single slices or splits, all passed (summary.json has them)"
+        undecided = [gate for gate in hidden if outcome(gate) == "undecided"]
+        few = f"{len(hidden) - len(undecided)} passed, {len(undecided)} undecided, because examples are too few"
+        result = few if undecided else "all passed"
+        table.caption = f"and {len(hidden)} of single slices or splits: {result} (summary.json has them)"
     return table
 
 
@@ -140,8 +146,7 @@ def _facts(summary: dict[str, Any]) -> list[Text]:
         )
         lines.append(_fact("nodes", took))
     if summary["gates"]:
-        refused = sum(not gate["passed"] for gate in summary["gates"])
-        lines.append(_fact("gates", f"{len(summary['gates']) - refused} passed, {refused} refused"))
+        lines.append(_fact("gates", tally(summary["gates"])))
     lines.append(_fact("seconds", f"{summary['seconds']:.1f}"))
     if summary["pushed"]:
         lines.append(_fact("pushed", summary["pushed"], "bold green"))

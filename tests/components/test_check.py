@@ -284,6 +284,19 @@ def test_the_model_card_tells_what_was_measured_and_what_a_person_said(bundle: P
     assert card.FILE in json.loads((bundle / artifacts.MANIFEST).read_text())["files"]
 
 
+def test_a_model_card_tells_the_level_of_its_intervals_and_what_is_undecided() -> None:
+    spec = {"modality": "image", "task": "classification", "dtype": "uint8", "shape": [4, 4, 1], "labels": LABELS}
+    slices = {
+        name: {**FIGURES, "examples": 200, "non_inferiority": outcome}
+        for name, outcome in (("label=one", "passed"), ("label=two", "undecided"))
+    }
+    figures = {**FIGURES, "confidence": 0.9, "non_inferiority": "passed", "slices": slices}
+    text = card.markdown("tiny", card.make("tiny", CardConfig(), {"spec": spec}, {}, figures))
+    assert "difference (90 % interval)" in text
+    assert "| label=two | 200 | 0.9000 | 0.8750 | -0.0250 (-0.0500 to +0.0000) | undecided |" in text
+    assert "On 1 of 2 slices it is undecided" in text and "Tango's score interval" in text
+
+
 def test_a_model_card_is_markdown_whatever_the_names_are() -> None:
     spec = {"modality": "image", "shape": [4, 4, 1], "dtype": "uint8", "labels": ["<script>", "[a](b)", "a|b", "*"]}
     figures = {**FIGURES, "slices": {"label=a|b\n# head": FIGURES}}

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from scipy import stats
 from tfx.types import Channel, standard_artifacts
 
-from components import artifacts, gates
-from components.evaluate import component, executor, gate, predictions
+from components import artifacts, gates, intervals
+from components.evaluate import component, estimates, executor, gate, predictions, results
 from components.evaluate.agreement import Agreement
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.results import Measure, Slice
@@ -193,15 +192,20 @@ def test_figures_are_those_of_the_recorded_predictions(faithful, broken):
 def test_intervals_are_those_of_paired_differences(faithful, broken):
     for outputs in (faithful, broken):
         found = recorded(outputs)
-        differences = right(found, "compressed").astype(float) - right(found, "float")
-        assert differences.any()
-        expected = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
-        row = rows(outputs)["non_inferiority", "overall"]
-        width = expected.high - expected.low
-        assert row.lower < row.value < row.upper
-        # The jackknife's 20 random parts estimate the error to about a sixth.
-        assert row.lower == pytest.approx(expected.low, abs=0.3 * width)
-        assert row.upper == pytest.approx(expected.high, abs=0.3 * width)
+        compressed, exact = right(found, "compressed"), right(found, "float")
+        assert (compressed != exact).any()
+        classes = np.array([one["class"].bytes_list.value[0].decode() for one in found])
+        figures = json.loads((Path(outputs["evaluation"].uri) / executor.METRICS_FILE).read_text())
+        chosen = {"overall": classes != ""} | {f"label={label}": classes == label for label in COUNTS}
+        for name, mask in chosen.items():
+            only = [int((mask & one & ~other).sum()) for one, other in ((compressed, exact), (exact, compressed))]
+            expected = intervals.tango(*only, int(mask.sum()))
+            row = rows(outputs)["non_inferiority", name]
+            assert (row.lower, row.upper) == pytest.approx(expected)
+            # One figure has one interval, in the gates as in what the model card is made of.
+            told = figures if name == "overall" else figures["slices"][name]
+            assert (told["difference"]["lower"], told["difference"]["upper"]) == (row.lower, row.upper)
+            assert told["non_inferiority"] == row.outcome
 
 
 def test_agreement_and_calibration_are_told_of_both(faithful):
@@ -230,13 +234,16 @@ def test_a_bound_on_agreement_or_calibration_is_a_gate():
     agreed = Agreement(190, 200)
     for agreement, rise, passed in ((0.95, 0.03, [True, True]), (0.96, 0.02, [False, False])):
         bounds = {"min_agreement": agreement, "max_calibration_rise": rise}
-        found = gate.told_gates(overall, agreed, 0.95, bounds)
+        found = gate.told_gates(overall, agreed, CONFIG, bounds, "classification")
         assert [row.passed for row in found] == passed and [row.bound for row in found] == [agreement, rise]
     assert "10 of 200 examples are answered differently" in found[0].reason
 
 
 def test_a_faithful_flatbuffer_is_blessed(faithful):
-    assert all(row.passed for row in rows(faithful).values())
+    found = rows(faithful)
+    assert {row.outcome for row in found.values()} == {"passed", "undecided"}
+    assert found["non_inferiority", "overall"].passed
+    assert found["non_inferiority", "label=light"].undecided
     blessing = faithful["blessing"]
     assert blessing.get_int_custom_property("blessed") == 1
     assert blessing.get_int_custom_property("current_model_id") == 8
@@ -245,45 +252,130 @@ def test_a_faithful_flatbuffer_is_blessed(faithful):
 
 def test_a_broken_flatbuffer_is_refused_by_name(broken):
     found = rows(broken)
-    refused = {key for key, row in found.items() if not row.passed}
-    assert {("non_inferiority", "overall"), ("budget", "overall")} <= refused
-    assert ("non_inferiority", "label=light") not in refused
-    assert found["non_inferiority", "label=light"].reason == "40 examples, reported, not gated"
+    stopped = refused(found)
+    assert {("non_inferiority", "overall"), ("non_inferiority", "label=dark"), ("budget", "overall")} <= stopped
+    assert found["non_inferiority", "label=light"].outcome == "undecided"
+    assert "40 examples, fewer than evaluate.min_slice (100)" in found["non_inferiority", "label=light"].reason
     assert found["non_inferiority", "overall"].bound == pytest.approx(-0.03)
     assert found["budget", "overall"].reason == "gzip_bytes 900 > max_bytes 500"
     assert broken["blessing"].get_int_custom_property("blessed") == 0
     assert (Path(broken["blessing"].uri) / "NOT_BLESSED").is_file()
 
 
-def difference(value, error=None, examples=1000):
-    """A slice `overall` with this difference."""
-    measure = Measure(value, error, None if error is None else 19)
-    return {"overall": Slice("overall", examples, {}, {"accuracy": measure})}
+REPORT = {"trials": [{"over": []}], "chosen": 0, "within_budget": True}
+ACCURACY = task.metric("classification", "accuracy")
+
+
+def pairs(name, examples, only_float=0, only_compressed=0):
+    """A slice on which the float model alone, and the compressed one alone, is right so often; else both are."""
+    values = [Measure(1 - lost / examples) for lost in (only_compressed, only_float)]
+    change = Measure((only_compressed - only_float) / examples, 0.0, 19)
+    shares = {"accuracy": (only_float + only_compressed) / examples}
+    metrics = {"accuracy": dict(zip(("float", "compressed"), values, strict=True))}
+    return Slice(name, examples, metrics, {"accuracy": change}, shares)
+
+
+def decided(*slices, max_drop=0.01, margin=0.02, metric=ACCURACY, **settings):
+    """The rows of non-inferiority by slice; no slice is too small by evaluate.min_slice."""
+    config = EvaluateConfig(threshold=0.5, min_slice=1, **settings)
+    named = {one.name: one for one in slices}
+    return {row.slice: row for row in gate.compressed_gates(named, config, max_drop, margin, REPORT, metric)[:-1]}
+
+
+@pytest.mark.parametrize(("examples", "needed"), [(17, 125), (124, 125), (288, 125)])
+def test_non_inferiority_of_a_perfect_model_needs_enough_examples(examples, needed):
+    """No pair differs: the interval is as wide as the number of examples says, and the margin counts."""
+    row = decided(pairs("overall", examples))["overall"]
+    assert row.lower == pytest.approx(-(1.96**2) / (examples + 1.96**2), rel=1e-3)
+    assert row.outcome == ("passed" if examples >= needed else "refused")
+    if examples < needed:
+        assert f"takes at least {needed}" in row.reason and f"{examples} examples" in row.reason
+    assert decided(pairs("overall", examples), margin=0.3)["overall"].passed
+    assert not decided(pairs("overall", 10**6), max_drop=0, margin=0)["overall"].passed
 
 
 @pytest.mark.parametrize(
-    ("value", "error", "passed"),
-    [(0.0, None, True), (0.0, 0.0, True), (-0.02, 0.001, True), (-0.02, 0.01, False), (-0.04, None, False)],
+    ("only_float", "only_compressed", "passed"), [(0, 0, True), (30, 25, True), (20, 0, False), (60, 60, True)]
 )
-def test_the_lower_end_decides(value, error, passed):
-    report = {"trials": [{"over": []}], "chosen": 0, "within_budget": True}
-    accuracy = task.metric("classification", "accuracy")
-    row, budget = gate.compressed_gates(difference(value, error), CONFIG, 0.01, 0.02, report, accuracy)
-    assert row.passed is passed
-    assert budget.passed
+def test_the_lower_end_decides(only_float, only_compressed, passed):
+    row = decided(pairs("overall", 1000, only_float, only_compressed))["overall"]
+    assert row.outcome == ("passed" if passed else "refused")
+    assert (row.lower > row.bound) is passed
+
+
+def test_a_slice_is_refused_only_for_a_loss_that_is_more_than_chance():
+    found = decided(
+        pairs("overall", 4000, 16, 16),
+        pairs("perfect", 400),
+        pairs("tiny and perfect", 20),
+        pairs("tiny and bad", 20, 15, 0),
+        pairs("unlucky", 400, 9, 4),
+        pairs("bad", 400, 30, 2),
+    )
+    outcomes = {name: row.outcome for name, row in found.items()}
+    assert outcomes == {
+        "overall": "passed",
+        "perfect": "passed",
+        "tiny and perfect": "undecided",
+        "tiny and bad": "undecided",
+        "unlucky": "undecided",
+        "bad": "refused",
+    }
+    assert "takes at least 125" in found["tiny and perfect"].reason
+    assert "more than chance" in found["bad"].reason and "not certain" in found["unlucky"].reason
+
+
+def test_of_many_slices_one_is_not_refused_for_what_chance_does_to_one_of_many():
+    """A loss of 12 to 3 is significant for a slice alone (p = 0.010), and not for one of twenty."""
+    lost = pairs("lost", 300, 12, 3)
+    assert decided(pairs("overall", 4000), lost)["lost"].outcome == "refused"
+    others = [pairs(f"slice {number}", 300) for number in range(19)]
+    found = decided(pairs("overall", 4000), lost, *others)
+    assert found["lost"].outcome == "undecided"
+    assert {found[one.name].outcome for one in others} == {"passed"}
+
+
+def jackknifed(value, error, examples=1000, name="rmse", before=1.0):
+    models = {"float": Measure(before), "compressed": Measure(before + value)}
+    freedom = None if error is None else 19
+    return Slice("overall", examples, {name: models}, {name: Measure(value, error, freedom)})
 
 
 @pytest.mark.parametrize(
     ("value", "error", "passed"),
-    [(0.0, None, True), (0.02, 0.001, True), (0.02, 0.01, False), (0.04, None, False), (-5.0, 0.1, True)],
+    [(0.0, 0.0, True), (0.02, 0.001, True), (0.02, 0.01, False), (0.04, 0.0, False), (-5.0, 0.1, True)],
 )
 def test_where_less_is_better_the_upper_end_decides(value, error, passed):
-    report = {"trials": [{"over": []}], "chosen": 0, "within_budget": True}
-    rmse = task.metric("regression", "rmse")
-    slices = {"overall": Slice("overall", 1000, {}, {"rmse": Measure(value, error, error and 19)})}
-    row, _ = gate.compressed_gates(slices, CONFIG, 0.01, 0.02, report, rmse)
-    assert row.passed is passed
+    row = decided(jackknifed(value, error), metric=task.metric("regression", "rmse"))["overall"]
+    assert row.outcome == ("passed" if passed else "refused")
     assert row.bound == pytest.approx(0.03)
+
+
+def test_a_jackknife_without_spread_proves_no_more_than_its_examples():
+    """The interval is no narrower than a share's would be where no example differs, in units of the metric."""
+    reach = 1.96**2 / (50 + 1.96**2)
+    for name, before, scale in (("rmse", 4.0, 4.0), ("r2", 0.5, 1.0)):
+        metric = task.metric("regression", name)
+        row = decided(jackknifed(0.0, 0.0, 50, name, before), metric=metric)["overall"]
+        assert (row.lower, row.upper) == pytest.approx((-reach * scale, reach * scale), rel=1e-3)
+        assert row.outcome == "refused" and "50 examples are too few" in row.reason
+        limit = 1.01 * reach * scale
+        assert decided(jackknifed(0.0, 0.0, 50, name, before), max_drop=0, margin=limit, metric=metric)[
+            "overall"
+        ].passed
+    for examples, error in ((19, 0.0), (1000, None)):  # no interval, so nothing is shown
+        row = decided(jackknifed(0.0, error, examples), metric=task.metric("regression", "rmse"))["overall"]
+        assert (row.lower, row.outcome) == (None, "refused")
+
+
+def test_no_interval_leaves_the_bounds_of_its_metric():
+    auc = task.metric("classification", "auc")
+    one = Slice("overall", 40, {"auc": {"": Measure(0.99, 0.02, 19)}}, {"auc": Measure(0.99, 0.3, 19)})
+    assert estimates.of_model(one, one.metrics["auc"][""], auc, 0.95, 0.5).upper == 1
+    assert estimates.of_difference(one, auc, 0.95).upper == 1
+    perfect = Slice("overall", 40, {"accuracy": {"": Measure(1.0, 0.0, 19)}})
+    found = estimates.of_model(perfect, perfect.metrics["accuracy"][""], ACCURACY, 0.95, 0.5)
+    assert (found.lower, found.upper) == (pytest.approx(0.9124, abs=1e-4), 1)
 
 
 def run_float(node, examples, model, config, baseline=None):
@@ -298,7 +390,12 @@ def run_float(node, examples, model, config, baseline=None):
     )
     outputs = node(made)
     found = gate.float_gates(outputs["evaluation"][0].uri, config)
-    blessed = outputs["blessing"][0].get_int_custom_property("blessed") == 1
+    assert gates.read(Path(outputs["evaluation"][0].uri) / artifacts.GATES_FILE) == found
+    # Without the counts of discordant pairs the change would have a jackknife's interval.
+    assert bool(results.read(outputs["evaluation"][0].uri)["overall"].differing) is bool(baseline)
+    (blessing,) = outputs["blessing"]
+    blessed = blessing.get_int_custom_property("blessed") == 1
+    assert [path.name for path in Path(blessing.uri).iterdir()] == ["BLESSED" if blessed else "NOT_BLESSED"]
     return {(row.gate, row.slice): row for row in found}, blessed
 
 
@@ -309,7 +406,7 @@ def worse(node):
 
 
 def refused(found):
-    return {key for key, row in found.items() if not row.passed}
+    return {key for key, row in found.items() if row.outcome == "refused"}
 
 
 def test_evaluator_blesses_and_reports_slices_by_name(node, examples, model, worse):
@@ -319,12 +416,12 @@ def test_evaluator_blesses_and_reports_slices_by_name(node, examples, model, wor
     assert not refused(found)
     overall = found["threshold", "overall"]
     assert 0.8 < overall.lower < overall.value < overall.upper < 1
+    assert (overall.lower, overall.upper) == pytest.approx(intervals.wilson(round(321 * overall.value), 321))
     assert found["regression", "overall"].lower > 0.3
-    assert found["slice_threshold", "label=light"].reason == "40 examples, reported, not gated"
+    assert found["slice_threshold", "label=light"].outcome == "undecided"
     assert [name for kind, name in found if kind == "slice_threshold"] == SLICES
-    # One example is too few for the jackknife.
     odd = found["slice_threshold", "label=odd"]
-    assert (odd.value, odd.lower, odd.upper) == (0, None, None)
+    assert (odd.value, odd.lower, odd.upper) == (0, *intervals.wilson(0, 1))
 
 
 def test_a_slice_alone_refuses_if_it_has_enough_examples(node, examples, worse):
@@ -336,6 +433,18 @@ def test_a_slice_alone_refuses_if_it_has_enough_examples(node, examples, worse):
     assert found["regression", "overall"].reason == "there was no baseline"
 
 
+def test_a_slice_that_falls_short_by_chance_is_undecided(node, examples, model):
+    """A few of `mid` are wrong: a threshold just above what is reached refuses nobody, one far above does."""
+    exact, _ = run_float(node, examples, model, EvaluateConfig(threshold=0.3, slice_threshold=0))
+    reached = exact["slice_threshold", "label=mid"].value
+    assert reached < 0.97
+    config = EvaluateConfig(threshold=0.3, slice_threshold=reached + 0.01, min_slice=140)
+    found, blessed = run_float(node, examples, model, config)
+    assert blessed and not refused(found)
+    row = found["slice_threshold", "label=mid"]
+    assert row.outcome == "undecided" and "chance" in row.reason
+
+
 def test_a_regression_alone_refuses(node, examples, model, worse):
     """Each example falls into one slice, although the two models number the classes otherwise."""
     config = EvaluateConfig(threshold=0.3, slice_threshold=0)
@@ -345,7 +454,7 @@ def test_a_regression_alone_refuses(node, examples, model, worse):
     assert found["regression", "overall"].upper < -0.2
     assert found["slice_threshold", "label=dark"].value == 1
     assert found["slice_threshold", "label=mid"].value == 0
-    assert found["slice_threshold", "label=light"].reason == "40 examples, reported, not gated"
+    assert "fewer than evaluate.min_slice" in found["slice_threshold", "label=light"].reason
 
 
 def test_the_threshold_alone_refuses(node, examples, model):

@@ -241,6 +241,11 @@ def _summary(run_id: str, status: str, right: float, trials: dict[str, Any]) -> 
             for gate, where, passed in gates
         ]
         + [
+            {"gate": "non_inferiority", "metric": "accuracy", "slice": "label=few", "value": right}
+            | {"lower": None, "upper": None, "bound": 0.5, "passed": False, "undecided": True}
+            | {"reason": "6 examples are too few"}
+        ]
+        + [
             {"gate": "data", "metric": "skew", "slice": f"test/{HOSTILE}", "value": 0.25, "lower": None, "upper": None}
             | {"bound": 0.2, "passed": True, "warned": True, "reason": "skew of 0.250 from train, 0.2 is allowed"},
             {"gate": "data", "metric": "skew", "slice": "eval/label", "value": 0.0625, "lower": None, "upper": None}

@@ -18,6 +18,7 @@ from components import artifacts, gates
 from components.evaluate import compare
 from components.evaluate.config import EvaluateConfig
 from components.gates import Gate
+from components.intervals import wilson
 from pipeline.experiment import Experiment, load
 from pipeline.folders import NODES
 from pipeline.report import ending, summary, table
@@ -205,7 +206,7 @@ def test_its_gates(chain: Chain, digits: Experiment) -> None:
     rows = {(row["gate"], row["metric"], row["slice"]): row for row in made(digits, chain)["gates"]}
     threshold = rows["threshold", "accuracy", "overall"]
     assert (threshold["value"], threshold["bound"], threshold["passed"]) == (pytest.approx(0.955), 0.9, True)
-    assert threshold["lower"] < threshold["value"] < threshold["upper"]
+    assert (threshold["lower"], threshold["upper"]) == pytest.approx(wilson(382, 400))
     assert rows["regression", "accuracy_difference", "overall"]["reason"] == "there was no baseline"
     budget = rows["budget", "accuracy_drop", "overall"]
     assert (budget["value"], budget["bound"], budget["passed"]) == (pytest.approx(0.005), 0.01, True)
@@ -256,6 +257,27 @@ def test_events_of_gates_are_not_told_twice(chain: Chain, digits: Experiment) ->
     found = made(digits, chain, events=events, status="refused")
     assert [row["gate"] for row in found["gates"]].count("load_check") == 1
     assert found["gates"][0] == other.model_dump()
+
+
+def test_what_is_undecided_is_told_and_stops_nothing(chain: Chain, digits: Experiment) -> None:
+    rows = gates.read(chain.folder / "evaluate-compressed" / "evaluation" / artifacts.GATES_FILE)
+    few = {"passed": False, "undecided": True, "reason": "20 examples are too few"}
+    rows += [Gate(gate="non_inferiority", metric="d", slice=f"label={one}", **few) for one in range(2)]
+    rows += [Gate(gate="non_inferiority", metric="d", slice="label=2", passed=True)]
+    chain.gates("evaluate-compressed", "evaluation", rows)
+    found = made(digits, chain)
+    assert found["status"] == "pushed"
+    assert [row["outcome"] for row in found["gates"][-4:-1]] == ["undecided", "undecided", "passed"]
+    text = " ".join(printed(found).split())
+    assert "gates 6 passed, 2 undecided, 0 refused" in text
+    assert "and 3 of single slices or splits: 1 passed, 2 undecided" in text
+    refusing = [*rows, Gate(gate="non_inferiority", metric="d", slice="label=3", passed=False)]
+    chain.gates("evaluate-compressed", "evaluation", refusing)
+    chain.outcomes["push"].outputs["pushed_model"] = [Output(str(chain.folder), {"pushed": 0})]
+    text = printed(made(digits, chain))
+    assert "6 passed, 2 undecided, 1 refused" in text
+    why = text.partition("nothing was pushed")[2]
+    assert "label=3" in why and "label=1" not in why
 
 
 def test_what_is_no_number_is_null(chain: Chain, digits: Experiment) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from components.intervals import wilson
 from pipeline.report import charts, examples, words
 from pipeline.report.examples import Answers
 from pipeline.report.parts import mistakes, numbers
 from pipeline.report.recorded import Recorded
-from pipeline.report.statistics import calibration, wilson
+from pipeline.report.statistics import calibration
 
 SLICES = 40
 CONFUSED = 40  # classes in the matrix

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from components.gates import outcome, tally
+from components.intervals import wilson
 from data import task
 from data.plugins import UnknownNameError
 from pipeline.report import words
 from pipeline.report.recorded import Recorded
-from pipeline.report.statistics import wilson
 
 HEADS = {
     "pushed": ("Pushed", "good"),
@@ -24,7 +25,9 @@ def make(run: Recorded) -> dict[str, Any]:
     found = run.summary
     head, tone = HEADS.get(found["status"], (found["status"], "plain"))
     gates = found.get("gates", [])
-    refused = [gate for gate in gates if not gate["passed"]]
+    refused = [gate for gate in gates if outcome(gate) == "refused"]
+    shown = [gate for gate in gates if outcome(gate) == "refused" or gate["slice"] == "overall"]
+    hidden = [gate for gate in gates if gate not in shown]
     return {
         "head": head,
         "tone": tone,
@@ -33,9 +36,10 @@ def make(run: Recorded) -> dict[str, Any]:
         "tiles": _tiles(run),
         "models": _models(run),
         "gates": {
-            "shown": [_gate(gate) for gate in gates if not gate["passed"] or gate["slice"] == "overall"],
-            "hidden": [_gate(gate) for gate in gates if gate["passed"] and gate["slice"] != "overall"],
-            "says": _gates_sentence(gates, refused),
+            "shown": [_gate(gate) for gate in shown],
+            "hidden": [_gate(gate) for gate in hidden],
+            "counts": tally(hidden),
+            "says": _gates_sentence(gates),
         },
         "pushed": found.get("pushed"),
     }
@@ -141,7 +145,7 @@ def _models(run: Recorded) -> dict[str, Any] | None:
         else f"{'-' if after < before else '+'}{_amount(run, abs(after - before))}"
     )
     # Wilson's interval is one of a share of examples.
-    counted = judged if judged_by(run).one_class and judged_by(run).higher else None
+    counted = judged if judged_by(run).right is not None else None
     rows = [[f"{name} (test split)", *(_with_interval(one, counted, level) for one in (before, after)), change]]
     rows += [
         [key, *(words.number((one.get("metrics") or {}).get(key)) for one in both), ""]
@@ -167,7 +171,7 @@ def _models(run: Recorded) -> dict[str, Any] | None:
 
 
 def _with_interval(value: float | None, examples: int | None, level: float) -> str:
-    """Wilson's interval: unlike the jackknife's it also says something where nothing was wrong."""
+    """A figure with the interval that the gates give it."""
     if value is None or not examples:
         return words.number(value)
     lower, upper = wilson(round(value * examples), examples, level)
@@ -191,14 +195,16 @@ def _gate(gate: dict[str, Any]) -> dict[str, Any]:
         "value": words.number(gate["value"]),
         "interval": "" if lower is None else f"{words.number(lower, 3)} to {words.number(upper, 3)}",
         "bound": words.number(gate["bound"]),
-        "passed": gate["passed"],
+        "outcome": outcome(gate),
         "reason": gate["reason"],
     }
 
 
-def _gates_sentence(gates: list[dict[str, Any]], refused: list[dict[str, Any]]) -> str:
+def _gates_sentence(gates: list[dict[str, Any]]) -> str:
     if not gates:
         return "The run ended before a gate could decide."
-    if not refused:
+    found = [outcome(gate) for gate in gates]
+    told = f"Of {words.plural(len(gates), 'condition')}, those of single slices among them: {tally(gates)}."
+    if found.count("passed") == len(gates):
         return f"All {words.plural(len(gates), 'condition')} of the gates held, those of single slices among them."
-    return f"{len(refused)} of {words.plural(len(gates), 'condition')} did not hold."
+    return f"{told} Undecided is where the test examples are too few to tell." if "undecided" in found else told
