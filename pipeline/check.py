@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
+from components import intervals
+from components.evaluate.config import EvaluateConfig
 from data import inspect, modality, sample, task
 from data.config import SPLITS
 from data.inspect import Found
@@ -55,7 +57,7 @@ def check(experiment: Experiment, root: Path, measure: bool = False) -> list[Lin
         sample.materialize(experiment.data.sample, folders.samples)
     begin.prepare(experiment, lambda _: nullcontext(lambda _: None))
     found = inspect.look(folder, experiment.data, experiment.split)
-    return [*_data(found, folder, experiment), *_costs(found, experiment, folders, measure)]
+    return [*_data(found, folder, experiment), *_gates(found, experiment), *_costs(found, experiment, folders, measure)]
 
 
 def _data(found: Found, folder: str, experiment: Experiment) -> list[Line]:
@@ -106,8 +108,7 @@ def _splits(found: Found) -> Line:
 def _classes(found: Found, experiment: Experiment) -> list[Line]:
     """What is only to be said of examples that are each of one class."""
     smallest = min(found.classes, key=lambda one: found.classes[one], default="")
-    parts = experiment.split.train + experiment.split.eval + experiment.split.test
-    tested = found.splits["test"] or found.examples * experiment.split.test / parts
+    tested = _tested(found, experiment)
     lines = [
         Line("ok" if len(found.classes) > 1 else "wrong", "classes", _counts(found)),
         _pairs("suspects", found.alike, "mind", "that look the same and have different labels", do="look at them"),
@@ -120,11 +121,50 @@ def _classes(found: Found, experiment: Experiment) -> list[Line]:
         text = f"the largest class is {found.imbalance:.0f} times the smallest: accuracy hides how the small ones do"
         lines.append(Line("mind", "balance", text))
     if found.examples:
-        # Of a share of 0.9, where it is hardest to be certain about, roughly.
-        reach = 1.96 * (0.9 * 0.1 / max(1.0, tested)) ** 0.5
-        text = f"about {tested:.0f}: an accuracy of 0.9 will be known to within {reach:.3f}"
+        count = max(1, round(tested))
+        low, high = intervals.wilson(round(0.9 * count), count, experiment.evaluate.confidence)
+        reach = (high - low) / 2
+        text = f"about {count}: an accuracy of 0.9 will be known to within {reach:.3f}"
         lines.append(Line("ok" if reach < 0.05 else "mind", "test split", text))
     return lines
+
+
+def _tested(found: Found, experiment: Experiment) -> float:
+    """How many examples the test split has: counted where splits are given, else about so many."""
+    parts = experiment.split.train + experiment.split.eval + experiment.split.test
+    return found.splits["test"] or found.examples * experiment.split.test / parts
+
+
+def _gates(found: Found, experiment: Experiment) -> list[Line]:
+    """What loss of a compressed model the test split can tell from none, of all examples and of the smallest class."""
+    judge = experiment.evaluate.resolved(experiment.data.task)
+    metric = task.metric(experiment.data.task, judge.metric)
+    if metric.most is None or not found.examples:
+        return []  # the loss is in units of the float model's own figure
+    tested, limit, scale = (
+        _tested(found, experiment),
+        experiment.compress.max_drop + experiment.compress.margin,
+        metric.scale(0),
+    )
+    least = intervals.needed(limit, judge.confidence, scale)
+    told = f"a compressed model may lose less than {limit:g} of {metric.name} (compress.max_drop + margin)"
+    if least is None:
+        return [Line("wrong", "gates", f"{told}, which no number of examples can show; raise compress.margin")]
+    told += f": about {tested:.0f} test examples can show a loss below {_shown(tested, judge, scale)}"
+    if tested < least:
+        do = "give more test examples, or raise compress.margin"
+        return [Line("wrong", "gates", f"{told}, so every model would be refused; it takes {least}; do: {do}")]
+    smallest = min(found.classes, key=lambda one: found.classes[one], default="")
+    if modality.LABEL in (judge.slices or ()) and smallest:
+        few = found.classes[smallest] * tested / found.examples
+        decided = "" if few >= max(least, judge.min_slice) else ", so it stays undecided"
+        told += f"; the smallest slice, label={smallest}, has about {few:.0f}: {_shown(few, judge, scale)}{decided}"
+    return [Line("ok", "gates", told)]
+
+
+def _shown(examples: float, judge: EvaluateConfig, scale: float) -> str:
+    """The least loss that so many examples can tell from none, if no answer differs."""
+    return f"{scale * intervals.narrowest(max(1, round(examples)), judge.confidence):.3f}"
 
 
 def _counts(found: Found) -> str:

@@ -9,9 +9,11 @@ import os
 import re
 from pathlib import Path
 
+from components import intervals
 from components.models import family as families
 from data import modality, rows, task
 from data.config import SPLITS, SplitConfig
+from data.inspect import Found
 from data.table import BadDataError
 from pipeline.experiment import NAME
 from pipeline.folders import NODES
@@ -21,6 +23,10 @@ from pipeline.new.draft import Asked, Domain, Draft, NoProjectError
 FILE, SCHEMA = "experiment.yaml", "schema.pbtxt"
 # So many examples of the eval split may a compressed model get wrong besides, where they are few.
 FEW = 2
+# The share of the eval and of the test split, if the data has none of its own.
+SHARE = 0.15
+# On so many test examples a compressed model may answer otherwise, half of them better and half worse, and still pass.
+DIFFERING = 0.03
 KINDS = {**dict.fromkeys(folders.KINDS, folders.draft), "tabular": table.draft, "series": series.draft}
 # By what the files are called: what they most likely hold.
 SUFFIXES = {
@@ -103,7 +109,7 @@ def _experiment(folder: Path, draft: Draft, asked: Asked) -> str:
     name = name if NAME.fullmatch(name) and name not in ("samples", *NODES) else "project"
     classes = f" of {len(found.classes)} classes" if found.classes else ""
     epochs = max(15, min(80, round(draft.looks / found.examples)))
-    judged = max(1.0, found.splits["eval"] or found.examples * 0.15)
+    judged = max(1.0, found.splits["eval"] or found.examples * SHARE)
     limit = "# max_bytes: 50000        # gzipped: what your device has room for"
     if asked.max_bytes:
         limit = f"max_bytes: {asked.max_bytes}"
@@ -156,12 +162,11 @@ evaluate:
 
 compress:
   max_drop: {drop:g}             # of R²
-  margin: 0.05              # wider for few examples: the interval on the test split is"""
+  margin: {max(0.05, _margin(found)):g}              # wider for few examples: the interval on the test split is"""
     # Above what is had for nothing: always answering the largest class.
     chance = max(found.classes.values()) / found.examples
     threshold = min(0.99, round(chance + (1 - chance) / 4, 2))
-    # Two standard errors of the difference, if the models differ on three of a hundred test examples.
-    margin = max(0.02, round(2 * math.sqrt(0.03 / judged), 2))
+    margin = max(0.02, _margin(found))
     drop = max(0.01, math.ceil(200 * FEW / judged) / 200) if asked.max_drop is None else asked.max_drop
     return f"""\
 evaluate:
@@ -171,6 +176,17 @@ evaluate:
 compress:
   max_drop: {drop:g}              # of the eval split, where an example is {1 / judged:.1%} of all
   margin: {margin:g}              # wider for few examples: the interval on the test split is"""
+
+
+def _margin(found: Found) -> float:
+    """A margin that the test split can decide: how far the interval of no difference reaches, rounded up."""
+    tested = float(found.splits["test"])
+    if not tested:  # by hash: two standard deviations less than there are on average
+        mean = found.examples * SHARE
+        tested = mean - 2 * math.sqrt(mean * (1 - SHARE))
+    examples = max(1, math.floor(tested))
+    each_way = round(DIFFERING / 2 * examples)
+    return math.ceil(100 * intervals.tango(each_way, each_way, examples)[1]) / 100
 
 
 def _schema(draft: Draft) -> str:

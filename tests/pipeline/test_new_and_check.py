@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from components import intervals
 from pipeline import cli
 from pipeline.check import Line, check
 from pipeline.experiment import load
@@ -87,6 +88,30 @@ def test_its_schema_knows_the_classes(tmp_path: Path, pictures: Path) -> None:
     features = {feature.name: feature for feature in schema.feature}
     assert set(features) == {"image", "label", "height", "width"}
     assert list(features["label"].string_domain.value) == ["cat", "dog & co"]
+
+
+def test_its_margin_is_one_that_its_test_split_can_decide(tmp_path: Path, pictures: Path) -> None:
+    """By default about 8 of 55 pictures are in the test split; of given splits the number is known."""
+    compress = load(str(make(tmp_path / "by-hash", pictures))).compress
+    assert compress.max_drop + compress.margin > intervals.narrowest(8, 0.95)
+    for number in range(70):
+        split = "test" if number < 40 else "train" if number < 60 else "eval"
+        picture(tmp_path / "split" / split / ("cat" if number % 2 else "dog") / f"{number}.png", number)
+    project = make(tmp_path / "given", tmp_path / "split").parent
+    compress = load(str(project)).compress
+    assert compress.margin >= intervals.tango(1, 1, 40)[1] > compress.margin - 0.01
+    line = found(project, tmp_path / "runs")["gates"]
+    assert line.kind == "ok" and "about 40 test examples can show a loss below 0.088" in line.text
+    assert "label=cat, has about 20: 0.161, so it stays undecided" in line.text
+
+
+def test_check_says_beforehand_where_no_model_could_pass(tmp_path: Path, pictures: Path) -> None:
+    path = make(tmp_path / "pets", pictures)
+    for margin, said in (("0.02", "every model would be refused; it takes 125"), ("0", "raise compress.margin")):
+        drop = 0 if margin == "0" else 0.01
+        experiment = load(str(path), [f"compress.margin={margin}", f"compress.max_drop={drop}"])
+        line = {line.name: line for line in check(experiment, tmp_path / "runs")}["gates"]
+        assert line.kind == "wrong" and said in line.text
 
 
 def test_what_is_no_use_is_refused(tmp_path: Path, pictures: Path) -> None:
