@@ -11,7 +11,6 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from components import intervals
-from components.evaluate.config import EvaluateConfig
 from data import inspect, modality, sample, task
 from data.config import SPLITS
 from data.inspect import Found
@@ -136,35 +135,31 @@ def _tested(found: Found, experiment: Experiment) -> float:
 
 
 def _gates(found: Found, experiment: Experiment) -> list[Line]:
-    """What loss of a compressed model the test split can tell from none, of all examples and of the smallest class."""
+    """Say what loss of a compressed model the test split can exclude, overall and on the smallest class."""
     judge = experiment.evaluate.resolved(experiment.data.task)
     metric = task.metric(experiment.data.task, judge.metric)
     if metric.most is None or not found.examples:
         return []  # the loss is in units of the float model's own figure
-    tested, limit, scale = (
-        _tested(found, experiment),
-        experiment.compress.max_drop + experiment.compress.margin,
-        metric.scale(0),
-    )
-    least = intervals.needed(limit, judge.confidence, scale)
-    told = f"a compressed model may lose less than {limit:g} of {metric.name} (compress.max_drop + margin)"
+    tested, limit = _tested(found, experiment), experiment.compress.max_drop + experiment.compress.margin
+    least = intervals.needed(limit, judge.confidence, metric.scale(0))
+
+    def excluded(examples: float) -> str:
+        narrowest = intervals.narrowest(max(1, round(examples)), judge.confidence)
+        return f"about {examples:.0f} exclude a loss of {metric.scale(0) * narrowest:.3f} if no answer differs"
+
+    told = f"a loss of {limit:g} of {metric.name} must be excluded (compress.max_drop + compress.margin)"
     if least is None:
-        return [Line("wrong", "gates", f"{told}, which no number of examples can show; raise compress.margin")]
-    told += f": about {tested:.0f} test examples can show a loss below {_shown(tested, judge, scale)}"
+        return [Line("wrong", "gates", f"{told}, which no number of test examples does; do: raise compress.margin")]
+    told += f"; of the test examples {excluded(tested)}"
     if tested < least:
         do = "give more test examples, or raise compress.margin"
-        return [Line("wrong", "gates", f"{told}, so every model would be refused; it takes {least}; do: {do}")]
+        return [Line("wrong", "gates", f"{told}: every model would be refused, it takes {least}; do: {do}")]
     smallest = min(found.classes, key=lambda one: found.classes[one], default="")
     if modality.LABEL in (judge.slices or ()) and smallest:
         few = found.classes[smallest] * tested / found.examples
-        decided = "" if few >= max(least, judge.min_slice) else ", so it stays undecided"
-        told += f"; the smallest slice, label={smallest}, has about {few:.0f}: {_shown(few, judge, scale)}{decided}"
+        decided = "" if few >= max(least, judge.min_slice) else ": too few, it will be undecided"
+        told += f"; of the smallest slice, label={smallest}, {excluded(few)}{decided}"
     return [Line("ok", "gates", told)]
-
-
-def _shown(examples: float, judge: EvaluateConfig, scale: float) -> str:
-    """The least loss that so many examples can tell from none, if no answer differs."""
-    return f"{scale * intervals.narrowest(max(1, round(examples)), judge.confidence):.3f}"
 
 
 def _counts(found: Found) -> str:

@@ -101,13 +101,13 @@ def test_its_margin_is_one_that_its_test_split_can_decide(tmp_path: Path, pictur
     compress = load(str(project)).compress
     assert compress.margin >= intervals.tango(1, 1, 40)[1] > compress.margin - 0.01
     line = found(project, tmp_path / "runs")["gates"]
-    assert line.kind == "ok" and "about 40 test examples can show a loss below 0.088" in line.text
-    assert "label=cat, has about 20: 0.161, so it stays undecided" in line.text
+    assert line.kind == "ok" and "about 40 exclude a loss of 0.088" in line.text
+    assert "label=cat, about 20 exclude a loss of 0.161 if no answer differs: too few" in line.text
 
 
 def test_check_says_beforehand_where_no_model_could_pass(tmp_path: Path, pictures: Path) -> None:
     path = make(tmp_path / "pets", pictures)
-    for margin, said in (("0.02", "every model would be refused; it takes 125"), ("0", "raise compress.margin")):
+    for margin, said in (("0.02", "every model would be refused, it takes 125"), ("0", "raise compress.margin")):
         drop = 0 if margin == "0" else 0.01
         experiment = load(str(path), [f"compress.margin={margin}", f"compress.max_drop={drop}"])
         line = {line.name: line for line in check(experiment, tmp_path / "runs")}["gates"]
