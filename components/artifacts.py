@@ -26,6 +26,8 @@ TRIAL_FILE = "trial.json"
 TRIALS_FILE = "trials.json"
 GATES_FILE = "gates.json"
 MANIFEST = "manifest.json"
+# Custom property of a ServingBundle: the SHA-256 of its manifest, which lists all digests but its own.
+MANIFEST_DIGEST = "manifest_sha256"
 
 # Custom property of what a look-up gives: 0 says that there is nothing. A task of Kubeflow always has its outputs.
 FOUND = "found"

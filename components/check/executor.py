@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -32,15 +33,17 @@ class Executor(base_executor.BaseExecutor):
     ) -> None:
         """Inputs, outputs and parameters are those of component.LoadCheck."""
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
-        rows = _check(
-            {key: artifact_utils.get_single_instance(found) for key, found in input_dict.items()},
-            Path(artifact_utils.get_single_instance(output_dict["bundle"]).uri),
-            exec_properties,
-        )
+        made = artifact_utils.get_single_instance(output_dict["bundle"])
+        inputs = {key: artifact_utils.get_single_instance(found) for key, found in input_dict.items()}
+        rows = _check(inputs, Path(made.uri), exec_properties)
         blessed = all(row.passed for row in rows)
         gates.write(Path(blessing.uri) / artifacts.GATES_FILE, rows)
         (Path(blessing.uri) / (BLESSED_FILE if blessed else NOT_BLESSED_FILE)).touch()
         blessing.set_int_custom_property(BLESSED, int(blessed))
+        manifest = Path(made.uri, artifacts.MANIFEST)
+        if manifest.is_file():
+            digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
+            made.set_string_custom_property(artifacts.MANIFEST_DIGEST, digest)
         progress.note(_summary(rows))
 
 

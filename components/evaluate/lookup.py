@@ -2,14 +2,13 @@
 
 # No `from __future__ import annotations`: TFX's decorator reads the annotations themselves.
 import hashlib
-import json
 import re
 from pathlib import Path
 
 from tfx import v1 as tfx
 from tfx.types import standard_artifacts
 
-from components import artifacts, progress
+from components import artifacts, integrity, progress
 from data import files
 
 NODE = "baseline"
@@ -56,14 +55,18 @@ def find(destination: str, candidate: Path) -> str | None:
         if {name: digest for name, digest in listed.items() if name.startswith(WEIGHTS)} == weights:
             break
         found.append(version)
-    return found[-1] if found else None
+    for version in reversed(found):
+        damaged = integrity.damages(version, _served(_files(version) or {}))
+        if not damaged:
+            return version
+        progress.note(f"warning: {version} is no baseline, it is damaged: {integrity.summary(damaged)}")
+    return None
 
 
 def copy(version: str, serving: Path) -> None:
     """Copies the SavedModel out of a version: what the manifest lists, without what only clients need."""
-    for name in _files(version) or {}:
-        if name.split("/")[0] in (SAVED_MODEL, "fingerprint.pb", "keras_metadata.pb", "variables", "assets"):
-            files.write(str(serving / name), files.read(f"{version}/{name}"))
+    for name in _served(_files(version) or {}):
+        files.write(str(serving / name), files.read(f"{version}/{name}"))
 
 
 def _versions(destination: str) -> list[str]:
@@ -72,11 +75,21 @@ def _versions(destination: str) -> list[str]:
     return [f"{destination}/{number}" for number in sorted(numbers)]
 
 
+def _served(digests: dict[str, str]) -> dict[str, str]:
+    """The files of the SavedModel."""
+    parts = (SAVED_MODEL, "fingerprint.pb", "keras_metadata.pb", "variables", "assets")
+    return {name: digest for name, digest in digests.items() if name.split("/")[0] in parts}
+
+
 def _files(version: str) -> dict[str, str] | None:
-    """Digest by name, as the manifest says; None if something is missing."""
+    """Digest by name, as the manifest says; None if something is missing, or the manifest is damaged."""
     manifest = f"{version}/{artifacts.MANIFEST}"
     if not files.is_file(manifest):
         return None
-    listed = json.loads(files.read(manifest))["files"]
-    complete = SAVED_MODEL in listed and all(files.is_file(f"{version}/{name}") for name in listed)
-    return {name: file["sha256"] for name, file in listed.items()} if complete else None
+    try:
+        digests = integrity.parse(files.read(manifest), version)
+    except integrity.DamagedError as error:
+        progress.note(f"warning: {version} is no baseline: {error}")
+        return None
+    complete = SAVED_MODEL in digests and all(files.is_file(f"{version}/{name}") for name in digests)
+    return digests if complete else None

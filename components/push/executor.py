@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ from tfx.components.pusher import executor
 from tfx.components.util import model_utils
 from tfx.types import Artifact, artifact_utils
 
-from components import artifacts, progress
-from components.push import objects, versions
+from components import artifacts, integrity, progress
+from components.push import damage, objects, versions
 from data import files
 
 # Each must be there, and positive.
@@ -23,7 +23,7 @@ BLESSINGS = {
 
 
 class Executor(executor.Executor):
-    """TFX's Pusher, but all blessings are required, and a version appears whole or not at all.
+    """TFX's Pusher, but all blessings are required, and a version appears whole, as it was checked, or not at all.
 
     The custom properties of the PushedModel are TFX's: pushed, pushed_destination, pushed_version. As with TFX's the
     artifact itself holds a copy of what was pushed.
@@ -35,27 +35,59 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Inputs, outputs and parameters are those of component.Pusher. Raises ValueError if a blessing is missing."""
+        """Push what is blessed; inputs, outputs and parameters are those of component.Pusher.
+
+        Raises:
+          ValueError: a blessing is missing.
+          DamagedError: the bundle is not what was checked.
+        """
         pushed = artifact_utils.get_single_instance(output_dict["pushed_model"])
         refused = _negative(input_dict)
         if refused:
             self._MarkNotPushed(pushed)
             progress.note(f"not pushed: the blessing {' and that '.join(refused)} was refused")
             return
-        bundle = Path(artifact_utils.get_single_instance(input_dict["bundle"]).uri)
-        if not (bundle / artifacts.MANIFEST).is_file():
-            raise ValueError(f"blessed, but incomplete: there is no {artifacts.MANIFEST} in {bundle}")
+        bundle = artifact_utils.get_single_instance(input_dict["bundle"])
+        folder = Path(bundle.uri)
+        digests = _whole(folder, bundle.get_string_custom_property(artifacts.MANIFEST_DIGEST))
         destination = exec_properties["destination"].rstrip("/")
         if files.is_remote(destination):
-            number, new = objects.push(bundle, destination, artifacts.MANIFEST)
+            number, new = objects.push(folder, destination, artifacts.MANIFEST)
         else:
-            number, new = versions.push(bundle, Path(destination), artifacts.MANIFEST)
+            number, new = versions.push(folder, Path(destination), artifacts.MANIFEST)
         path = f"{destination}/{number}"
-        shutil.copytree(bundle, pushed.uri, dirs_exist_ok=True)
+        integrity.copy(folder, Path(pushed.uri), digests)
         self._MarkPushed(pushed, pushed_destination=path, pushed_version=str(number))
         progress.note(
             f"pushed as version {number}: {path}" if new else f"stands there already as version {number}: {path}"
         )
+
+
+def _whole(folder: Path, manifest_digest: str) -> dict[str, str]:
+    """Return the digests of a bundle's files, which are those of the load check.
+
+    Args:
+      folder: of the bundle.
+      manifest_digest: of its manifest, as the load check recorded it; "" if it did not.
+
+    Raises:
+      ValueError: there is no manifest.
+      DamagedError: a file is missing or has another content.
+    """
+    if not (folder / artifacts.MANIFEST).is_file():
+        raise ValueError(f"blessed, but damaged: there is no {artifacts.MANIFEST} in {folder}; {damage.REMEDY}")
+    content = (folder / artifacts.MANIFEST).read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if manifest_digest not in ("", found):
+        raise integrity.DamagedError(
+            f"damaged: {artifacts.MANIFEST}: expected SHA-256 {manifest_digest}, found {found} ({len(content)} bytes); "
+            f"in {folder}; {damage.REMEDY}"
+        )
+    digests = damage.refuse(folder, content)
+    more = integrity.unlisted(folder, digests)
+    if more:
+        progress.note(f"warning: not pushed, because {artifacts.MANIFEST} does not list them: {', '.join(more)}")
+    return digests
 
 
 def _negative(inputs: dict[str, list[Artifact]]) -> list[str]:

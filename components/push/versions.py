@@ -6,7 +6,6 @@ TensorFlow Serving watches such a folder and serves the highest number; names th
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 import shutil
@@ -14,15 +13,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from components import integrity
+from components.push import damage
+
 STAGING = ".staging-"
 LOCK = ".lock"
 
 
 def push(bundle: Path, destination: Path, manifest: str) -> tuple[int, bool]:
-    """Copies a bundle into a new version, unless its model is there already.
+    """Copy a bundle into a new version, unless its model is there already, whole.
 
-    The copy is made beside, reaches the disk, and gets its number by one rename. What a killed push has left is
-    removed. One push at a time works on a folder: others wait.
+    The copy is made beside, reaches the disk, is compared with the manifest, and gets its number by one rename. What a
+    killed push has left is removed. One push at a time works on a folder: others wait. A version that is damaged stays
+    as it is, and the bundle gets the next number.
 
     Args:
       bundle: a folder of files.
@@ -31,22 +34,36 @@ def push(bundle: Path, destination: Path, manifest: str) -> tuple[int, bool]:
 
     Returns:
       The number of the version, and whether it is new.
+
+    Raises:
+      DamagedError: the bundle, or the copy of it, is not what the manifest says.
     """
+    content = (bundle / manifest).read_bytes()
+    digests = damage.refuse(bundle, content)
     destination.mkdir(parents=True, exist_ok=True)
+    _to_disk(destination.parent)
     with _lock(destination):
         for leftover in destination.glob(f"{STAGING}*"):
             shutil.rmtree(leftover)
         numbers = _numbers(destination)
-        for number in sorted(numbers, reverse=True):
-            if _holds(destination / str(number), bundle / manifest):
-                return number, False
+        standing = _standing(destination, numbers, manifest, content)
+        if standing is not None:
+            damaged = integrity.damages(str(destination / str(standing)), digests)
+            if not damaged:
+                return standing, False
+            damage.warn(f"{destination}/{standing}", damaged)
         number = max(numbers, default=0) + 1
         staging = destination / f"{STAGING}{number}-{os.getpid()}"
-        shutil.copytree(bundle, staging)
+        integrity.copy(bundle, staging, digests)
         for folder, _, files in os.walk(staging):
             for file in files:
                 _to_disk(os.path.join(folder, file))
             _to_disk(folder)
+        try:
+            damage.refuse(staging, (staging / manifest).read_bytes(), content)
+        except integrity.DamagedError:
+            shutil.rmtree(staging)
+            raise
         os.rename(staging, destination / str(number))
         _to_disk(destination)
         return number, True
@@ -56,15 +73,13 @@ def _numbers(destination: Path) -> list[int]:
     return [int(path.name) for path in destination.iterdir() if re.fullmatch("[1-9][0-9]*", path.name)]
 
 
-def _holds(version: Path, manifest: Path) -> bool:
-    """Whether a version is what the manifest describes: it has the same one, and no file was lost or cut since."""
-    copy = version / manifest.name
-    if not copy.is_file() or copy.read_bytes() != manifest.read_bytes():
-        return False
-    files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
-    return all(
-        (version / name).is_file() and (version / name).stat().st_size == file["bytes"] for name, file in files.items()
-    )
+def _standing(destination: Path, numbers: list[int], manifest: str, content: bytes) -> int | None:
+    """Return the highest version with this manifest; a lower one is not what a server takes."""
+    for number in sorted(numbers, reverse=True):
+        copy = destination / str(number) / manifest
+        if copy.is_file() and copy.read_bytes() == content:
+            return number
+    return None
 
 
 @contextmanager

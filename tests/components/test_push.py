@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,8 @@ import pytest
 from tfx.types import standard_artifacts
 
 from components import artifacts, progress
+from components.integrity import DamagedError
+from components.push import objects
 from components.push.component import Pusher
 from components.push.versions import push
 from components.testing import NodeRunner
@@ -27,10 +32,14 @@ print(push(*map(pathlib.Path, sys.argv[1:3]), "manifest.json"))
 BLESSINGS = ("model_blessing", "compressed_blessing", "infra_blessing")
 
 
-def bundle_files(content: str = "weights") -> dict[str, str]:
-    files = {"saved_model.pb": content, "variables/variables.index": "index"}
-    manifest = {"files": {name: {"bytes": len(text)} for name, text in files.items()}, "content": content}
-    return {**files, "manifest.json": json.dumps(manifest)}
+def bundle_files(content: str = "weights", **more: str) -> dict[str, str]:
+    files = {"saved_model.pb": content, "model.tflite": "flatbuffer", "variables/variables.index": "index", **more}
+    listed = {name: {"bytes": len(text), "sha256": digest(text)} for name, text in files.items()}
+    return {**files, "manifest.json": json.dumps({"files": listed, "content": content})}
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def node(run_node: NodeRunner, destination: Path | str, content: str = "weights", **blessed: int) -> Any:
@@ -111,18 +120,16 @@ def test_the_destination_must_be_absolute(run_node: NodeRunner) -> None:
             Pusher(**channels, destination=destination, code="digest")
 
 
-def write(folder: Path, content: str = "weights") -> Path:
-    for name, text in bundle_files(content).items():
+def write(folder: Path, content: str = "weights", **more: str) -> Path:
+    for name, text in bundle_files(content, **more).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder
 
 
 def test_a_killed_push_leaves_no_version(tmp_path: Path) -> None:
-    bundle, destination = write(tmp_path / "bundle"), tmp_path / "pushed"
-    (bundle / "big").write_bytes(bytes(64 << 20))
-    for number in range(2000):
-        (bundle / f"small-{number}").write_text("x")
+    more = {"big": "x" * (64 << 20), **{f"small-{number}": "x" for number in range(2000)}}
+    bundle, destination = write(tmp_path / "bundle", **more), tmp_path / "pushed"
     process = subprocess.Popen([sys.executable, "-c", PUSH, bundle, destination], stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not list(destination.glob(".staging-*/*")):
@@ -146,14 +153,115 @@ def test_pushes_at_once_agree_on_one_version(tmp_path: Path) -> None:
     assert versions(tmp_path / "pushed") == ["1"]
 
 
-def test_numbers_go_on_and_a_damaged_version_is_pushed_anew(tmp_path: Path) -> None:
+@pytest.fixture
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """What a person is told."""
+    told = tmp_path / "told.jsonl"
+    monkeypatch.setenv(progress.ENV, str(told))
+    return lambda: told.read_text() if told.exists() else ""
+
+
+def flip(path: Path) -> None:
+    """Changes one bit: the size stays."""
+    content = bytearray(path.read_bytes())
+    content[0] ^= 1
+    path.write_bytes(content)
+
+
+def link_out(path: Path) -> None:
+    """Puts a link in the place of a file, to another place with the same content."""
+    outside = path.parent.parent / "outside"
+    os.replace(path, outside)
+    path.symlink_to(outside)
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "cut": (
+        lambda bundle: (bundle / "model.tflite").write_text(""),
+        rf"model\.tflite: .*{digest('flatbuffer')}.*\(0 bytes",
+    ),
+    "missing": (lambda bundle: (bundle / "saved_model.pb").unlink(), r"saved_model\.pb: .*no such file"),
+    "one bit": (lambda bundle: flip(bundle / "variables" / "variables.index"), r"variables\.index: expected SHA-256"),
+    "link": (lambda bundle: link_out(bundle / "model.tflite"), r"model\.tflite: a link that leads out"),
+    "manifest": (lambda bundle: (bundle / "manifest.json").write_text("{"), "manifest.json in .*no manifest"),
+    "no digest": (lambda bundle: (bundle / "manifest.json").write_text('{"files": {"x": {"bytes": 1}}}'), "sha256"),
+    "upwards": (
+        lambda bundle: (bundle / "manifest.json").write_text('{"files": {"../x": {"sha256": ""}}}'),
+        "no path inside",
+    ),
+    "labels": (
+        lambda bundle: (bundle / "manifest.json").write_text('{"files": {}, "labels": "/etc/passwd"}'),
+        "labels: found '/etc/passwd'; allowed",
+    ),
+}
+
+
+@pytest.mark.parametrize("place", ["{}/pushed", "ram://refused/pushed"])
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_bundle_damaged_since_the_check_is_refused(
+    kind: str, place: str, run_node: NodeRunner, tmp_path: Path
+) -> None:
+    damage, says = DAMAGES[kind]
+    destination = place.format(tmp_path)
+    pusher = node(run_node, destination)
+    (bundle,) = pusher.inputs["bundle"].get()
+    damage(Path(bundle.uri))
+    with pytest.raises(DamagedError, match=rf"(?s)damaged: .*{says}.*nothing was pushed.*--from check"):
+        run_node(pusher)
+    assert stored.names(destination) == []
+
+
+def test_a_manifest_other_than_the_checked_one_is_refused(run_node: NodeRunner, tmp_path: Path) -> None:
+    pusher = node(run_node, tmp_path / "pushed")
+    (bundle,) = pusher.inputs["bundle"].get()
+    manifest = Path(bundle.uri, "manifest.json")
+    bundle.set_string_custom_property(artifacts.MANIFEST_DIGEST, digest(manifest.read_text()))
+    assert properties(run_node(pusher))[0] == 1
+    manifest.write_text(manifest.read_text().replace("weights", "weighty"))
+    with pytest.raises(DamagedError, match=r"manifest\.json: expected SHA-256 .*--from check"):
+        run_node(pusher)
+    assert versions(tmp_path / "pushed") == ["1"]
+
+
+def test_what_the_manifest_does_not_list_is_not_pushed_and_named(
+    run_node: NodeRunner, tmp_path: Path, notes: Callable[[], str]
+) -> None:
+    pusher = node(run_node, tmp_path / "pushed")
+    (bundle,) = pusher.inputs["bundle"].get()
+    Path(bundle.uri, "variables", "more").write_text("x")
+    outputs = run_node(pusher)
+    assert files(tmp_path / "pushed" / "1") == files(Path(outputs["pushed_model"][0].uri)) == bundle_files()
+    assert "warning: not pushed, because manifest.json does not list them: variables/more" in notes()
+
+
+def test_numbers_go_on_and_a_damaged_version_stays_and_is_pushed_anew(tmp_path: Path, notes: Callable[[], str]) -> None:
     bundle, destination = write(tmp_path / "bundle"), tmp_path / "pushed"
     write(destination / "9", "another")
     (destination / "notes").mkdir()
     assert push(bundle, destination, "manifest.json") == (10, True)
-    (destination / "10" / "saved_model.pb").write_text("cut")
-    assert push(bundle, destination, "manifest.json") == (11, True)
-    assert push(bundle, destination, "manifest.json") == (11, False)
+    for number, damage in enumerate((flip, Path.unlink, link_out), 10):
+        damage(destination / str(number) / "model.tflite")
+        left = files(destination / str(number))
+        assert push(bundle, destination, "manifest.json") == (number + 1, True)
+        assert files(destination / str(number)) == left
+        assert f"warning: {destination}/{number} holds this model, but damaged: model.tflite" in notes()
+        assert push(bundle, destination, "manifest.json") == (number + 1, False)
+    assert len(notes().splitlines()) == 3
+
+
+def test_a_damaged_version_in_an_object_store_stays_and_is_pushed_anew(
+    tmp_path: Path, notes: Callable[[], str]
+) -> None:
+    import tensorflow as tf
+
+    bundle, destination = write(tmp_path / "bundle"), "ram://damaged/pushed"
+    assert objects.push(bundle, destination, "manifest.json") == (1, True)
+    tf.io.gfile.remove(f"{destination}/1/model.tflite")  # the file system in memory appends
+    stored.write(f"{destination}/1/model.tflite", b"flatbuffes")
+    assert objects.push(bundle, destination, "manifest.json") == (2, True)
+    assert stored.read(f"{destination}/1/model.tflite") == b"flatbuffes"
+    assert f"warning: {destination}/1 holds this model, but damaged: model.tflite" in notes()
+    assert objects.push(bundle, destination, "manifest.json") == (2, False)
 
 
 def test_a_version_in_an_object_store(run_node: NodeRunner) -> None:

@@ -291,6 +291,15 @@ def test_the_baseline_is_the_latest_version_that_is_another_model(destination: s
     ]
 
 
+def test_a_damaged_version_is_no_baseline(destination: str, tmp_path: Path) -> None:
+    new = candidate(tmp_path / "new", "new")
+    first, second = version(destination, 1, "a"), version(destination, 2, "b")
+    files.write(f"{second}/variables/variables.data-00000-of-00001", b"x")
+    assert lookup.find(destination, new) == first
+    files.write(f"{first}/manifest.json", json.dumps({"files": {"variables/../../x": {"sha256": ""}}}).encode())
+    assert lookup.find(destination, new) is None
+
+
 def tf_remove(path: str) -> None:
     import tensorflow as tf
 
