@@ -6,6 +6,8 @@ import os
 
 from tfx.types import artifact
 
+from components.integrity import MANIFEST as MANIFEST
+
 # Inside a Model: the served SavedModel (TFX's own place), and what rebuilds the bare Keras model.
 SERVING = "Format-Serving"
 REBUILD = "modelmill"
@@ -25,7 +27,6 @@ FLATBUFFER = "model.tflite"
 TRIAL_FILE = "trial.json"
 TRIALS_FILE = "trials.json"
 GATES_FILE = "gates.json"
-MANIFEST = "manifest.json"
 # Custom property of a ServingBundle: the SHA-256 of its manifest, which lists all digests but its own.
 MANIFEST_DIGEST = "manifest_sha256"
 

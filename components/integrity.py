@@ -13,9 +13,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from components.artifacts import MANIFEST
 from data import files
 
+# Here and not in artifacts.py, which loads TFX: `modelmill predict` must not.
+MANIFEST = "manifest.json"
 # TensorFlow Serving takes it as the sign that a version can be loaded, so it is written last.
 READY = "saved_model.pb"
 # Files that one message names.
@@ -47,9 +48,7 @@ def parse(content: bytes, folder: str) -> dict[str, str]:
         ) from error
     for name in digests:
         if not stays_inside(name):
-            raise DamagedError(
-                f"damaged: {MANIFEST} in {folder}: `files` names {name!r}, which is no path inside"
-            )
+            raise DamagedError(f"damaged: {MANIFEST} in {folder}: `files` names {name!r}, which is no path inside")
     for field, name in used.items():
         if name not in digests:
             raise DamagedError(

@@ -176,6 +176,9 @@ def predict(
     for file in files:
         if not file.is_file():
             _stop(2, f"{file}: {'it is a folder; give files' if file.is_dir() else 'there is no such file'}")
+    damaged = _damaged(client.parent)
+    if damaged:
+        _stop(1, damaged)
     done = subprocess.run([sys.executable, client, *files], capture_output=True, text=True, check=False)
     # The interpreter of the flatbuffer tells which kernels it uses; nobody has asked.
     told = "\n".join(line for line in done.stderr.splitlines() if not line.startswith("INFO: "))
@@ -217,6 +220,21 @@ def _version(name: str, root: Path) -> Path:
                 return place
     found = "the run" if named.run else f"no run of the experiment {named.folders.name}"
     _stop(2, f"{name}: {found} has {'not ' if named.run else ''}pushed a version that is still there")
+
+
+def _damaged(pushed: Path) -> str:
+    """What is wrong with the files of a version, its client among them; without a manifest the client will tell."""
+    from components import integrity
+
+    manifest = pushed / integrity.MANIFEST
+    if not manifest.is_file():
+        return ""
+    try:
+        lines = integrity.damages(str(pushed), integrity.parse(manifest.read_bytes(), str(pushed)))
+    except integrity.DamagedError as error:
+        return str(error)
+    advice = f"copy the version to {pushed} again, or push the model again"
+    return f"damaged: {integrity.summary(lines)}; {advice}" if lines else ""
 
 
 def _show_predictions(predictions: list[dict[str, Any]]) -> None:

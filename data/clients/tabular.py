@@ -6,7 +6,8 @@ A file is a CSV: with a header, of which the columns of the model are taken by t
 the order of the manifest's `columns`. It prints a JSON object for each row: {"file", "label", "probabilities": {label:
 probability}}; for other tasks than classification, without a label, and the name of the answer is in the manifest. With
 a header, "file" is FILE:LINE. It needs numpy and ai-edge-litert, and reads manifest.json, labels.txt and model.tflite
-beside itself. Exit code 2: a file is no table of these columns.
+beside itself.
+Exit codes: 1, the folder is damaged; 2, a file is no table of these columns.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import datetime
+import hashlib
 import json
 import math
 import re
@@ -48,10 +50,15 @@ class NotARowError(ValueError):
     """What can't be taken for an example; the message names the file, the row and the column."""
 
 
+class DamagedError(ValueError):
+    """A file of the pushed model is not what its manifest says; the message names it."""
+
+
 class Model:
     """A pushed model.
 
     Raises:
+      DamagedError: a file is missing, or has another content than the manifest says.
       ValueError: the manifest and the flatbuffer do not belong together.
     """
 
@@ -59,11 +66,12 @@ class Model:
         from ai_edge_litert.interpreter import Interpreter
 
         folder = Path(folder)
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        self.labels = (folder / manifest["labels"]).read_text(encoding="utf-8").splitlines()
+        manifest = read_manifest(folder)
+        self.labels = verified(folder, manifest, manifest["labels"]).read_text(encoding="utf-8").splitlines()
         self.preprocessing: dict[str, Any] = manifest["preprocessing"]
         self.task, self.answer = manifest["task"], manifest["flatbuffer"]["output"]["name"]
-        self._interpreter = Interpreter(str(folder / manifest["flatbuffer"]["file"]), num_threads=1)
+        flatbuffer = verified(folder, manifest, manifest["flatbuffer"].get("file"))
+        self._interpreter = Interpreter(str(flatbuffer), num_threads=1)
         self._interpreter.allocate_tensors()
         (self._input,) = self._interpreter.get_input_details()
         (self._output,) = self._interpreter.get_output_details()
@@ -80,6 +88,45 @@ class Model:
         self._interpreter.invoke()
         values = np.asarray(self._interpreter.get_tensor(self._output["index"])[0], np.float32)
         return self.labels[int(values.argmax())], values
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read what a pushed model says of itself. Raises DamagedError."""
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise DamagedError(f"damaged: manifest.json: there is no such file in {folder}")
+    try:
+        manifest = json.loads(path.read_bytes().decode())
+    except ValueError as error:
+        raise DamagedError(f"damaged: manifest.json: it is no JSON ({error})") from error
+    for key, kind in (("files", dict), ("flatbuffer", dict), ("labels", str), ("preprocessing", dict), ("task", str)):
+        if not isinstance(manifest, dict) or not isinstance(manifest.get(key), kind):
+            raise DamagedError(f"damaged: manifest.json: `{key}` is missing, or no {kind.__name__}")
+    return dict(manifest)
+
+
+def verified(folder: Path, manifest: dict[str, Any], name: Any) -> Path:
+    """Return the path of a file that a manifest names, after its digest was compared.
+
+    Raises:
+      DamagedError: the name leads out of the folder, or the file has another content than the manifest says.
+    """
+    if not isinstance(name, str) or any(part in ("", ".", "..") or ":" in part for part in re.split(r"[/\\]", name)):
+        raise DamagedError(f"damaged: manifest.json: it names {name!r}; expected a path inside of its folder")
+    path = folder / name
+    if not path.is_file():
+        raise DamagedError(f"damaged: {name}: there is no such file in {folder}")
+    if folder.resolve() not in path.resolve().parents:
+        raise DamagedError(f"damaged: {name}: a link that leads out of {folder}")
+    listed = manifest["files"].get(name)
+    wanted = listed.get("sha256") if isinstance(listed, dict) else None
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != wanted:
+        raise DamagedError(
+            f"damaged: {name}: expected SHA-256 {wanted}, as manifest.json says, found {found}; copy the version here "
+            "again, or push the model again"
+        )
+    return path
 
 
 def preprocess(
@@ -159,7 +206,11 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description="Answers to rows of tables with the model in this folder.")
     parser.add_argument("files", nargs="+", metavar="FILE", help="CSV")
-    model = Model(Path(__file__).resolve().parent)
+    try:
+        model = Model(Path(__file__).resolve().parent)
+    except DamagedError as error:
+        print(error, file=sys.stderr)
+        return 1
     status = 0
     for file in parser.parse_args(arguments).files:
         try:

@@ -4,8 +4,8 @@
 
 prints one JSON object a line: {"file", "label", "probabilities": {label: probability}}; for other tasks than
 classification, without a label, and the name of the answer is in the manifest. It needs numpy, tokenizers and
-ai-edge-litert, and reads manifest.json, labels.txt, tokenizer.json and model.tflite beside itself. Exit code 2: a file
-is not UTF-8.
+ai-edge-litert, and reads manifest.json, labels.txt, tokenizer.json and model.tflite beside itself.
+Exit codes: 1, the folder is damaged; 2, a file is not UTF-8.
 
 In a program: Model(folder).predict_text(text).
 """
@@ -13,7 +13,9 @@ In a program: Model(folder).predict_text(text).
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,10 +36,15 @@ class NotATextError(ValueError):
     """A file that is no text; the message names it."""
 
 
+class DamagedError(ValueError):
+    """A file of the pushed model is not what its manifest says; the message names it."""
+
+
 class Model:
     """A pushed model.
 
     Raises:
+      DamagedError: a file is missing, or has another content than the manifest says.
       ValueError: the manifest and the flatbuffer do not belong together.
     """
 
@@ -46,12 +53,13 @@ class Model:
         from tokenizers import Tokenizer
 
         folder = Path(folder)
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        self.labels = (folder / manifest["labels"]).read_text(encoding="utf-8").splitlines()
+        manifest = read_manifest(folder)
+        self.labels = verified(folder, manifest, manifest["labels"]).read_text(encoding="utf-8").splitlines()
         self.preprocessing: dict[str, Any] = manifest["preprocessing"]
         self.task, self.answer = manifest["task"], manifest["flatbuffer"]["output"]["name"]
-        self._tokenizer = Tokenizer.from_file(str(folder / self.preprocessing["tokenizer"]))
-        self._interpreter = Interpreter(str(folder / manifest["flatbuffer"]["file"]), num_threads=1)
+        flatbuffer = verified(folder, manifest, manifest["flatbuffer"].get("file"))
+        self._tokenizer = Tokenizer.from_file(str(verified(folder, manifest, self.preprocessing.get("tokenizer"))))
+        self._interpreter = Interpreter(str(flatbuffer), num_threads=1)
         self._interpreter.allocate_tensors()
         (self._input,) = self._interpreter.get_input_details()
         (self._output,) = self._interpreter.get_output_details()
@@ -81,6 +89,45 @@ class Model:
         return self.labels[int(values.argmax())], values
 
 
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read what a pushed model says of itself. Raises DamagedError."""
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise DamagedError(f"damaged: manifest.json: there is no such file in {folder}")
+    try:
+        manifest = json.loads(path.read_bytes().decode())
+    except ValueError as error:
+        raise DamagedError(f"damaged: manifest.json: it is no JSON ({error})") from error
+    for key, kind in (("files", dict), ("flatbuffer", dict), ("labels", str), ("preprocessing", dict), ("task", str)):
+        if not isinstance(manifest, dict) or not isinstance(manifest.get(key), kind):
+            raise DamagedError(f"damaged: manifest.json: `{key}` is missing, or no {kind.__name__}")
+    return dict(manifest)
+
+
+def verified(folder: Path, manifest: dict[str, Any], name: Any) -> Path:
+    """Return the path of a file that a manifest names, after its digest was compared.
+
+    Raises:
+      DamagedError: the name leads out of the folder, or the file has another content than the manifest says.
+    """
+    if not isinstance(name, str) or any(part in ("", ".", "..") or ":" in part for part in re.split(r"[/\\]", name)):
+        raise DamagedError(f"damaged: manifest.json: it names {name!r}; expected a path inside of its folder")
+    path = folder / name
+    if not path.is_file():
+        raise DamagedError(f"damaged: {name}: there is no such file in {folder}")
+    if folder.resolve() not in path.resolve().parents:
+        raise DamagedError(f"damaged: {name}: a link that leads out of {folder}")
+    listed = manifest["files"].get(name)
+    wanted = listed.get("sha256") if isinstance(listed, dict) else None
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != wanted:
+        raise DamagedError(
+            f"damaged: {name}: expected SHA-256 {wanted}, as manifest.json says, found {found}; copy the version here "
+            "again, or push the model again"
+        )
+    return path
+
+
 def preprocess(tokenizer: Any, text: str, pairs: bool) -> NDArray[np.int32]:
     """A text to its token ids int32 [length]; `tokenizer` is of the package of that name."""
     if not pairs:
@@ -94,7 +141,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Answers to texts with the model in this folder.")
     parser.add_argument("files", nargs="+", metavar="FILE", help="a text in UTF-8")
     files = parser.parse_args(arguments).files
-    model = Model(Path(__file__).resolve().parent)
+    try:
+        model = Model(Path(__file__).resolve().parent)
+    except DamagedError as error:
+        print(error, file=sys.stderr)
+        return 1
     status = 0
     for file in files:
         try:

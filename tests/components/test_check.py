@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,9 @@ def check(run_node: NodeRunner, made: Made, **changes: Any) -> tuple[Path, Any, 
     assert blessed == all(row.passed for row in rows)
     assert Path(blessing.uri, "INFRA_BLESSED").exists() == bool(blessed)
     assert Path(blessing.uri, "INFRA_NOT_BLESSED").exists() != bool(blessed)
+    if (manifest := Path(bundle.uri, artifacts.MANIFEST)).exists():
+        digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
+        assert bundle.get_string_custom_property(artifacts.MANIFEST_DIGEST) == digest
     return Path(bundle.uri), blessing, rows
 
 
@@ -269,6 +273,65 @@ def test_the_command_line_of_the_client(bundle: Path, made: Made, tmp_path: Path
     answer = json.loads(done.stdout)
     assert answer["file"] == str(good) and list(answer["probabilities"]) == list(LABELS)
     assert list(answer["probabilities"].values()) == pytest.approx(made.recorded[1]["compressed"], abs=1e-5)
+
+
+def passwd(bundle: Path) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    digest = hashlib.sha256(Path("/etc/passwd").read_bytes()).hexdigest()
+    manifest |= {"labels": "/etc/passwd", "files": {**manifest["files"], "/etc/passwd": {"sha256": digest}}}
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+
+
+def upwards(bundle: Path) -> None:
+    shutil.copy(bundle / "labels.txt", bundle.parent / "x")
+    text = (bundle / "manifest.json").read_text().replace('"labels": "labels.txt"', '"labels": "../x"')
+    (bundle / "manifest.json").write_text(text)
+
+
+def link(bundle: Path) -> None:
+    shutil.move(bundle / "labels.txt", bundle.parent)
+    (bundle / "labels.txt").symlink_to("../labels.txt")
+
+
+def flip(name: str) -> Callable[[Path], None]:
+    def damage(bundle: Path) -> None:
+        content = bytearray((bundle / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (bundle / name).write_bytes(content)
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    ("damage", "file"),
+    [
+        (passwd, "/etc/passwd"),
+        (upwards, "../x"),
+        (link, "labels.txt"),
+        (flip("model.tflite"), "model.tflite"),
+        (flip("labels.txt"), "labels.txt"),
+    ],
+)
+def test_a_pushed_version_that_is_damaged_answers_nothing(
+    damage: Callable[[Path], None], file: str, bundle: Path, made: Made, tmp_path: Path
+) -> None:
+    picture = tmp_path / "good.png"
+    picture.write_bytes(made.examples[1]["image"])
+    damage(bundle)
+    for command in ([str(bundle / "client.py")], ["-m", "pipeline", "predict", str(bundle)]):
+        done = subprocess.run([sys.executable, *command, str(picture)], capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "damaged: " in done.stderr and file in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_client_that_was_changed_is_not_run_by_predict(bundle: Path, made: Made, tmp_path: Path) -> None:
+    picture = tmp_path / "good.png"
+    picture.write_bytes(made.examples[1]["image"])
+    command = [sys.executable, "-m", "pipeline", "predict", str(bundle), str(picture)]
+    assert json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["file"] == str(picture)
+    (bundle / "client.py").write_text("print('{}')")
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "") and "damaged: client.py: expected SHA-256" in done.stderr
 
 
 def test_the_digest_covers_what_is_run_by_its_path() -> None:

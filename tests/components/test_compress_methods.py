@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -156,8 +157,10 @@ def test_integers_go_in_and_out_and_nothing_between_is_float(
             "output": {"name": "probabilities"},
         },
     }
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     (tmp_path / "labels.txt").write_text("\n".join(learned[0].spec.labels))
+    digests = {name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in (path.name, "labels.txt")}
+    manifest["files"] = {name: {"sha256": digest} for name, digest in digests.items()}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     label, probabilities = client.Model(tmp_path).predict(image_folder / "rows" / "1.png")
     assert label == "rows" and probabilities.sum() == pytest.approx(1, abs=0.02)
 
