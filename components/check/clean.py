@@ -11,19 +11,30 @@ JOB is a JSON file:
     refused  packages that can't be imported, though they may be installed
     result   the file that takes the answers: [{"label": str ("" if the model gives none), "values": [float, ...]}, ...]
 
+Exit code 75: the machine had no memory, no disk space or the like, which says nothing of the bundle.
+
 It stands alone: nothing here may be imported from modelmill.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import io
 import json
 import runpy
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
+
+# As in components/child.py.
+TEMPORARY = 75
+PASSING = frozenset(
+    getattr(errno, name)
+    for name in ["ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "ESTALE", "ENOMEM", "EAGAIN", "EMFILE", "ENFILE"]
+)
 
 
 class Refuse:
@@ -74,14 +85,31 @@ def run_saved_model(job: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def is_passing(error: BaseException | None) -> bool:
+    """Return whether an error, or its cause, is of the machine and not of the bundle."""
+    while error is not None:
+        if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+            return True
+        if isinstance(error, OSError) and error.errno in PASSING:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def main() -> None:
     """Reads the job, does it, writes the result."""
     gc.disable()  # a fifth of loading TensorFlow; this process ends before there is garbage
     job = json.loads(Path(sys.argv[1]).read_text())
     sys.path += job["sites"]
     sys.meta_path.insert(0, Refuse(job["refused"]))
-    answers = {"client": run_client, "saved_model": run_saved_model}[job["what"]](job)
-    Path(job["result"]).write_text(json.dumps(answers))
+    try:
+        answers = {"client": run_client, "saved_model": run_saved_model}[job["what"]](job)
+        Path(job["result"]).write_text(json.dumps(answers))
+    except Exception as error:
+        if not is_passing(error):
+            raise
+        traceback.print_exc()
+        sys.exit(TEMPORARY)
 
 
 if __name__ == "__main__":

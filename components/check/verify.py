@@ -6,7 +6,9 @@ import importlib.util
 import json
 import math
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -18,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components import child
 from components.check import bundle as bundles
 from components.check import clean
 from components.check.cases import Case
@@ -30,6 +33,11 @@ OURS = ("components", "data", "pipeline")
 NOT_ON_DEVICES = ("keras", "tensorflow", "tensorflow_model_optimization", "tensorflow_transform", "tf_keras", "tfx")
 NEEDED = ("ai_edge_litert", "numpy", "PIL", "tensorflow", "tokenizers")
 SECONDS = 600
+SLOW = (
+    f"{child.NOTHING}: most often the machine was busy or had too little memory; run again when less else runs, the "
+    "next run does it anew"
+)
+PARTS = {"client": "client", "saved_model": "SavedModel"}
 # Files of which a row of its own tells what is wrong.
 SHOWN = 5
 
@@ -55,6 +63,10 @@ class CleanRunError(Exception):
     """The clean process gave no answers; the message is the end of what it said."""
 
 
+class InterruptedRunError(CleanRunError):
+    """The machine ended the clean process, or had no time, memory or disk space for it: no word about the bundle."""
+
+
 def verify(bundle: Path, cases: list[Case], kind: str, limits: Limits, asked: str = task.DEFAULT) -> list[Gate]:
     """Runs the client and the SavedModel of a bundle on raw files.
 
@@ -67,6 +79,9 @@ def verify(bundle: Path, cases: list[Case], kind: str, limits: Limits, asked: st
 
     Returns:
       Rows of what was compared: they have all passed if the bundle may be pushed.
+
+    Raises:
+      InterruptedRunError: the machine, not the bundle, failed.
     """
     labels = (bundle / bundles.LABELS).read_text(encoding="utf-8").splitlines()
     rows: list[Gate] = []
@@ -77,6 +92,8 @@ def verify(bundle: Path, cases: list[Case], kind: str, limits: Limits, asked: st
     ):
         try:
             found[what] = answers(what, bundle, cases, kind, asked)
+        except InterruptedRunError:
+            raise
         except CleanRunError as error:
             rows.append(Gate(gate=GATE, metric=metric, bound=tolerance, passed=False, reason=str(error)))
             continue
@@ -99,7 +116,8 @@ def answers(
     """The answers of the "client" or the "saved_model" of a bundle, from a clean process.
 
     Raises:
-      CleanRunError: it crashed, took longer than `seconds`, or did not answer to each file.
+      InterruptedRunError: it was ended by a signal, took longer than `seconds`, or had no memory or disk space.
+      CleanRunError: it failed otherwise, or did not answer to each file.
     """
     plug_in = modality.look_up(kind)
     with tempfile.TemporaryDirectory(prefix="modelmill-check-") as name:
@@ -120,7 +138,10 @@ def answers(
             "result": str(folder / "result.json"),
         }
         (folder / "job.json").write_text(json.dumps(job))
-        _run(folder, seconds)
+        try:
+            _run(folder, seconds)
+        except InterruptedRunError as error:
+            raise InterruptedRunError(f"the load check of the {PARTS[what]}: {error}") from error
         try:
             result = json.loads((folder / "result.json").read_text())
         except (OSError, ValueError) as error:
@@ -144,10 +165,21 @@ def _run(folder: Path, seconds: float) -> None:
             timeout=seconds,
         )
     except subprocess.TimeoutExpired as error:
-        raise CleanRunError(f"it did not end within {seconds:g} seconds") from error
-    if done.returncode:
-        said = " | ".join(line.strip() for line in done.stderr.splitlines()[-6:] if line.strip())
-        raise CleanRunError(f"it ended with exit code {done.returncode}: {said or 'it said nothing'}")
+        raise _interrupted(f"it did not end within {seconds:g} seconds", SLOW) from error
+    if not done.returncode:
+        return
+    said = " | ".join(line.strip() for line in done.stderr.splitlines()[-6:] if line.strip())
+    ended = f"by {signal.Signals(-done.returncode).name} " if done.returncode < 0 else ""
+    reason = f"it ended {ended}with exit code {done.returncode}: {said or 'it said nothing'}"
+    # A client may take what the system refuses for a bad file, and tell the number of the error.
+    passing = any(int(number) in child.PASSING for number in re.findall(r"\[Errno (\d+)\]", done.stderr))
+    if ended or passing or done.returncode == child.TEMPORARY:
+        raise _interrupted(reason, child.remedy(reason))
+    raise CleanRunError(reason)
+
+
+def _interrupted(reason: str, remedy: str) -> InterruptedRunError:
+    return InterruptedRunError(f"{reason}. {remedy}")
 
 
 def _sites() -> list[str]:

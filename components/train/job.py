@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -80,4 +79,4 @@ def _repeatable(seed: int, xla: bool) -> None:
 
 
 if __name__ == "__main__":
-    run(child.job(sys.argv))
+    child.main(run)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -215,19 +216,57 @@ def test_what_is_missing_is_named(run_node: NodeRunner, made: Made, tmp_path: Pa
     [
         ("raise RuntimeError('no such thing')", "exit code 1: .*RuntimeError: no such thing"),
         ("import sys; print('no image', file=sys.stderr); sys.exit(2)", "exit code 2: no image"),
-        ("import os; os.abort()", "exit code -6"),
         ("import components", "No module named 'components'"),
         ("import tensorflow", "No module named 'tensorflow'"),
         ("import os; os._exit(0)", "left no answers"),
         ('print(\'{"file": "another"}\')', "was given 3 files and answered to"),
         ("print('hello')", "JSONDecodeError"),
-        ("while True: pass", "did not end within 3 seconds"),
     ],
 )
 def test_a_broken_client_is_found(source: str, says: str, bundle: Path, tried: list[cases.Case]) -> None:
     (bundle / "client.py").write_text(source)
-    with pytest.raises(verify.CleanRunError, match=says):
+    with pytest.raises(verify.CleanRunError, match=says) as told:
+        verify.answers("client", bundle, tried, "image", seconds=60)
+    assert not isinstance(told.value, verify.InterruptedRunError)
+
+
+# What ends a clean process though the bundle may be good; the first as the system does when memory runs out.
+KILL = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+INTERRUPTIONS = [
+    (KILL, "it ended by SIGKILL with exit code -9: .* no memory left"),
+    ("import os; os.abort()", "it ended by SIGABRT with exit code -6"),
+    ("while True: pass", "did not end within 3 seconds.* the machine was busy"),
+    ("raise MemoryError", "MemoryError.* no memory left"),
+    ("import errno, os; raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))", "No space left.* free disk space"),
+    ("import sys; print('a.png: no image ([Errno 5] Input/output error)', file=sys.stderr); sys.exit(2)", "Errno 5"),
+    (
+        "import os, resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); "
+        "os.write(os.open('file', os.O_CREAT | os.O_WRONLY), b'x')",
+        "File too large.* free disk space",
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "says"), INTERRUPTIONS)
+def test_a_fault_of_the_machine_is_no_verdict(source: str, says: str, bundle: Path, tried: list[cases.Case]) -> None:
+    (bundle / "client.py").write_text(source)
+    with pytest.raises(verify.InterruptedRunError, match=rf"the load check of the client: .*{says}.*; .*run again"):
         verify.answers("client", bundle, tried, "image", seconds=3 if "while" in source else 60)
+    if source == KILL:
+        with pytest.raises(verify.InterruptedRunError, match="SIGKILL"):
+            verify.verify(bundle, tried, "image", verify.Limits(0.02, 1e-4, 0.8))
+
+
+def test_a_killed_load_check_fails_the_node_and_the_next_run_makes_it_again(
+    run_node: NodeRunner, made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "client.py").write_text(KILL)
+    with monkeypatch.context() as patch:
+        patch.setattr(bundles, "_client", lambda _: SimpleNamespace(__file__=tmp_path / "client.py", PREPROCESSING=""))
+        with pytest.raises(verify.InterruptedRunError, match=r"SIGKILL.*run again"):
+            check(run_node, made)
+    assert not list(tmp_path.rglob("INFRA_*"))
+    assert check(run_node, made)[1].get_int_custom_property("blessed") == 1
 
 
 def test_a_broken_client_or_manifest_is_refused(bundle: Path, tried: list[cases.Case]) -> None:
