@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from components import child
 from components.artifacts import FLATBUFFER, TRIAL_FILE
 from components.compress import conversion, measure, method, records
 from components.compress.context import Context, steps
@@ -88,11 +89,13 @@ class Bench:
         return Context(self._stored, self.model, self._examples, self._policy, self._seed, name, skipped, changed)
 
     def attempt(self, chain: list[dict[str, Any]], folder: Path) -> None:
-        """As `run`, but what goes wrong is a result, too: failed.json says why."""
+        """As `run`, but what goes wrong is a result, too: failed.json says why. A full memory or disk is raised."""
         folder.mkdir(parents=True, exist_ok=True)
         try:
             self.run(chain, folder)
         except Exception as error:
+            if child.is_passing(error):
+                raise
             _failed(folder, error)
 
     def run(self, chain: list[dict[str, Any]], folder: Path) -> None:
@@ -133,11 +136,14 @@ class Bench:
             example, _ = next(self._examples["eval"].raw().take(1).as_numpy_iterator())
             latencies = measure.latencies(folder / FLATBUFFER, float_folder / FLATBUFFER, example)
         except Exception as error:
+            if child.is_passing(error):
+                raise
             made.unlink()
             _failed(folder, error)
             return
         records.write(made, {**records.read(made), **latencies})
         os.replace(made, folder / TRIAL_FILE)
+        (folder / records.ENDED_FILE).unlink(missing_ok=True)
 
     def _apply(self, chain: list[dict[str, Any]], label: str) -> tuple[bytes, _Tuned]:
         """The chain's flatbuffer, float32 if no method of it writes one; and what it was begun with or has become."""

@@ -27,7 +27,9 @@ def compress(work: dict[str, Any], config: CompressConfig, checkpoints: Path, mo
 
     Raises:
       RuntimeError: every chain failed.
+      MachineError: the machine has ended a trial twice, which says nothing of its chain.
     """
+    records.forget(checkpoints)
     chains: list[list[dict[str, Any]]] = [[], *(list(chain) for chain in config.chains)]
     folders = [records.folder(checkpoints, work, chain) for chain in chains]
     restored = _as_restored(checkpoints, folders)
@@ -108,10 +110,13 @@ def _judge(trials: list[dict[str, Any]], float32: dict[str, Any], config: Compre
 def _search(
     work: dict[str, Any], config: CompressConfig, checkpoints: Path, folders: list[Path]
 ) -> tuple[Path, dict[str, Any]]:
-    """Searches in a child; where it dies, that trial has failed, and another one goes on. Its folder, what was found.
+    """Searches in a child; where it dies, another one goes on. Its folder, what was found.
+
+    The trial of which it died has failed; if the machine has ended it, it is tried once more.
 
     Raises:
       RuntimeError: it died without a trial.
+      MachineError: the machine has ended a trial twice.
     """
     assert config.search is not None
     place = checkpoints / f"search-{hunt.digest([work, config.search.model_dump(mode='json')])}"
@@ -131,11 +136,11 @@ def _search(
         try:
             child.run(hunt.__name__, job)
         except child.ChildError as error:
-            current = place / hunt.CURRENT
-            if not current.exists():
+            current = records.read(place / hunt.CURRENT)
+            if not current:
                 raise RuntimeError(f"the search can't go on: {error}") from error
-            records.fail(Path(records.read(current)["folder"]), str(error))
-            current.unlink()
+            _died(error, Path(current["folder"]), current["label"])
+            (place / hunt.CURRENT).unlink()
 
 
 def _try(
@@ -152,6 +157,7 @@ def _try(
 
     Raises:
       RuntimeError: the float model can't be written as a flatbuffer.
+      MachineError: the machine has ended a trial twice.
     """
     failed: dict[int, str] = {}
     for place, folder in enumerate(folders):
@@ -162,6 +168,7 @@ def _try(
     while todo := [
         place for place, folder in enumerate(folders) if place not in failed and not (folder / TRIAL_FILE).exists()
     ]:
+        todo.sort(key=lambda place: not records.is_ended(folders[place]))  # the order in which the child takes them
         job = {
             "work": work,
             "trials": [{"chain": chains[place], "folder": str(folders[place])} for place in todo],
@@ -170,23 +177,44 @@ def _try(
             "done": len(chains) - len(todo),
             "total": total or len(chains),
         }
-        word = "the process ended without a result"
+        died = child.ChildError("the process ended without a result")
         try:
             child.run(trial.__name__, job)
         except child.ChildError as error:
-            word = str(error)
-        for place in todo:
-            if told := records.read(folders[place] / records.FAILED_FILE):
-                failed[place] = told["reason"]
-        # The child died of the first that it has not made, or not measured; it has not begun with those behind it.
-        left = [place for place in todo if not records.is_done(folders[place])]
-        if left and 0 not in failed:
-            dead = next((place for place in left if not records.is_made(folders[place])), left[0])
-            records.fail(folders[dead], word)
-            failed[dead] = word
+            died = error
+        failed |= _failures(died, todo, chains, folders)
         if 0 in failed:
             raise RuntimeError(f"the float model can't be written as a flatbuffer: {failed[0]}")
     return [_result(chains[place], folder, failed.get(place)) for place, folder in enumerate(folders)]
+
+
+def _failures(
+    died: child.ChildError, todo: list[int], chains: list[list[dict[str, Any]]], folders: list[Path]
+) -> dict[int, str]:
+    """Records of which trial a child has died, if it has left one; the reasons of all that have failed, by place."""
+    left = [place for place in todo if not records.is_done(folders[place])]
+    if left and not (folders[0] / records.FAILED_FILE).exists():
+        # The child died of the first that it has not made, or not measured; it has not begun with those behind it.
+        unmade = [place for place in left if not records.is_made(folders[place])]
+        hopeless = [place for place in left if records.is_hopeless(folders[place])]
+        dead = (hopeless or unmade or left)[0]
+        _died(died, folders[dead], method.label(chains[dead]))
+    told = {place: records.read(folders[place] / records.FAILED_FILE) for place in todo}
+    return {place: found["reason"] for place, found in told.items() if found}
+
+
+def _died(error: child.ChildError, folder: Path, label: str) -> None:
+    """Records of which trial a child has died.
+
+    Raises:
+      MachineError: the machine has ended it, for the second time.
+    """
+    if not isinstance(error, child.MachineError):
+        records.fail(folder, str(error))
+    elif records.is_hopeless(folder):  # the child has seen it, and said so
+        raise error
+    else:
+        records.end(folder, label, error.reason, error.crashed)
 
 
 def _result(chain: list[dict[str, Any]], folder: Path, reason: str | None = None) -> dict[str, Any]:

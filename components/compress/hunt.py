@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,12 +187,12 @@ class Hunt:
         def tell(chain: list[dict[str, Any]], folder: Path) -> None:
             done = sum(self._result(one["folder"]) is not None for one in self._found["chains"])
             progress.bar(records.TRIALS, self._job["done"] + done, self._job["total"], method.label(chain))
-            records.write(current, {"folder": str(folder)})
+            records.write(current, {"folder": str(folder), "label": method.label(chain)})
 
         current = self._folder / CURRENT
         team.attempt([one for one in todo if not records.is_made(one[1])], tell)
-        for _, folder in todo:
-            records.write(current, {"folder": str(folder)})
+        for chain, folder in todo:
+            records.write(current, {"folder": str(folder), "label": method.label(chain)})
             self._bench.finish(folder, Path(self._job["float"]))
         current.unlink()
 
@@ -231,4 +230,4 @@ def run(job: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    run(child.job(sys.argv))
+    child.main(run)

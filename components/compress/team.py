@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import traceback
 from collections.abc import Callable
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
@@ -24,8 +25,8 @@ Trial = tuple[Chain, Path]
 class Team:
     """Tries chains on `workers` benches; what a chain comes to depends neither on their number nor on the order.
 
-    A chain goes to the bench that has made its first step, or is about to: what chains share is made once. If a bench
-    dies, that trial has failed, and another bench takes its place.
+    A chain goes to the bench that has made its first step, or is about to: what chains share is made once. If the
+    machine ends a bench, that trial is tried once more when nothing else runs, by another bench, which takes its place.
 
     Args:
       local: the bench of this process: a team of one.
@@ -47,20 +48,42 @@ class Team:
     def attempt(
         self, trials: list[Trial], tell: Callable[[Chain, Path], None], halted: Callable[[], bool] = lambda: False
     ) -> None:
-        """Tries each of `trials`, which leaves made.json or failed.json.
+        """Tries each of `trials`, which leaves made.json or failed.json; first those that the machine has ended before.
 
         Args:
           trials: of which the first is begun first.
           tell: is told of each that is begun.
           halted: whether no more should be begun.
+
+        Raises:
+          MachineError: the machine has ended a trial, here for the second time, or this process can't go on.
         """
+        again = [one for one in trials if records.is_ended(one[1])]
+        self._alone(again, tell, halted)
+        others = [one for one in trials if one not in again]
+        if self._members:
+            self._together(others, tell, halted)
+            self._alone([one for one in others if records.is_ended(one[1])], tell, halted)
+        else:
+            self._alone(others, tell, halted)
+
+    def _alone(self, trials: list[Trial], tell: Callable[[Chain, Path], None], halted: Callable[[], bool]) -> None:
+        """One trial after the other, while no other bench has memory of its own."""
+        for chain, folder in trials:
+            if halted():
+                return
+            tell(chain, folder)
+            if not self._members:
+                self._local.attempt(chain, folder)
+                continue
+            for member in self._members:
+                member.leave(at_once=False)
+            self._members[0].begin(chain, folder)
+            self._members[0].end()
+
+    def _together(self, trials: list[Trial], tell: Callable[[Chain, Path], None], halted: Callable[[], bool]) -> None:
+        """Trials side by side."""
         if not trials:
-            return
-        if not self._members:
-            for chain, folder in trials:
-                if not halted():
-                    tell(chain, folder)
-                    self._local.attempt(chain, folder)
             return
         waiting = _groups(trials)
         while True:
@@ -92,6 +115,7 @@ class _Member:
         self._arguments = arguments
         self._process: BaseProcess | None = None
         self._folder: Path | None = None
+        self._label = ""
         self.connection: connection.Connection[Any, Any]
 
     @property
@@ -107,18 +131,30 @@ class _Member:
             self._process = spawn.Process(target=_work, args=(its, *self._arguments), daemon=True)
             self._process.start()
             its.close()
-        self._folder = folder
+        self._folder, self._label = folder, method.label(chain)
         self.connection.send((chain, str(folder)))
 
     def end(self) -> None:
-        """Takes note that the trial is made, or of what the process has died of."""
+        """Takes note that the trial is made, or of what the process has died of.
+
+        Raises:
+          MachineError: the machine has ended this trial for the second time.
+        """
         assert self._folder and self._process
+        folder, self._folder = self._folder, None
         try:
-            self.connection.recv()
+            passing = self.connection.recv()
         except (EOFError, OSError):
             self._process.join()
-            records.fail(self._folder, child.last_word(self._process.exitcode or 0))
-        self._folder = None
+            code = self._process.exitcode or 0
+            if code < 0:
+                records.end(folder, self._label, child.last_word(code), child.is_crash(code))
+            else:
+                records.fail(folder, child.last_word(code))
+            return
+        if passing:
+            self._process.join()
+            records.end(folder, self._label, passing, crashed=False)
 
     def leave(self, at_once: bool) -> None:
         """Ends the process: when it has nothing more to do, or at once."""
@@ -128,20 +164,34 @@ class _Member:
         if at_once:
             self._process.terminate()
         self._process.join()
+        self._process = None
 
 
 def _work(its: connection.Connection[Any, Any], *arguments: Any) -> None:
-    """What such a process does until nothing more is asked of it."""
+    """What such a process does until nothing more is asked of it; it answers "", or how the machine has failed it."""
     # Several processes may share one GPU: none can have all of its memory.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    bench = Bench(*arguments)
-    while True:
-        try:
-            chain, folder = its.recv()
-        except EOFError:
-            return
-        bench.attempt(chain, Path(folder))
-        its.send(None)
+    try:
+        bench = Bench(*arguments)
+        while (task := _next_task(its)) is not None:
+            chain, folder = task
+            bench.attempt(chain, Path(folder))
+            its.send("")
+    except Exception as error:
+        if not child.is_passing(error):
+            raise
+        # It ends with this: what it has in memory is of no use to anybody.
+        traceback.print_exc()
+        its.send(f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+
+def _next_task(its: connection.Connection[Any, Any]) -> tuple[Chain, str] | None:
+    """Return what is asked for next; None if there is nothing more."""
+    try:
+        chain, folder = its.recv()
+    except EOFError:
+        return None
+    return chain, folder
 
 
 def _groups(trials: list[Trial]) -> dict[str, list[Trial]]:

@@ -1,11 +1,11 @@
 """Tries chains, one after the other or side by side. A program: `python -m components.compress.trial FILE`.
 
-A process of its own, so that an abort of a converter or an interpreter is a failed trial and not a failed run.
+A process of its own, so that an abort of a converter or an interpreter is a failed trial and not a failed run. What the
+machine has ended is tried once more, alone, before it ends the run.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,4 +42,4 @@ def run(job: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    run(child.job(sys.argv))
+    child.main(run)

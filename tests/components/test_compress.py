@@ -12,7 +12,7 @@ import pytest
 
 from components import artifacts, child
 from components.augment.component import Augmenter
-from components.compress import choice, executor, method, records
+from components.compress import choice, executor, hunt, method, records
 from components.compress.bench import Bench
 from components.compress.component import Compressor
 from components.compress.config import CompressConfig
@@ -244,6 +244,70 @@ def test_a_trial_that_fails_or_kills_its_process_leaves_the_others_theirs(
     # Once more, as after a kill: what has succeeded stays, what has failed is tried again.
     executor._try({}, CHAINS, folders)
     assert calls[2] == ["prune", "int8"]
+
+
+@pytest.mark.parametrize(
+    ("crashed", "times", "ends"),
+    [((False,), 1, "ok"), ((False, False), 2, "raises"), ((True, False), 2, "raises"), ((True, True), 2, "failed")],
+)
+def test_a_trial_that_the_machine_ends_is_tried_once_more_first_of_all(
+    crashed: tuple[bool, ...], times: int, ends: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[list[str]] = []
+
+    def run(module: str, job: dict[str, Any]) -> None:
+        """Stands for the child, which int8 ends some times."""
+        calls.append([method.label(one["chain"]) for one in job["trials"]])
+        for one in job["trials"]:
+            label, folder = method.label(one["chain"]), Path(one["folder"])
+            folder.mkdir(exist_ok=True)
+            if label == "int8" and len(calls) <= times:
+                raise child.MachineError(f"the process was ended, call {len(calls)}", crashed[len(calls) - 1])
+            (folder / artifacts.TRIAL_FILE).write_text(json.dumps({"label": label, "status": "ok"}))
+
+    monkeypatch.setattr(child, "run", run)
+    folders = [tmp_path / str(number) for number in range(4)]
+    if ends == "raises":
+        with pytest.raises(child.MachineError, match=r"trial int8 was ended twice.*call 2\. This says nothing"):
+            executor._try({}, CHAINS, folders)
+        assert not (folders[2] / records.FAILED_FILE).exists()
+        # The next run does it anew: twice, if need be.
+        records.forget(tmp_path)
+        assert [one["status"] for one in executor._try({}, CHAINS, folders)] == ["ok"] * 4
+        return
+    found = executor._try({}, CHAINS, folders)
+    assert [one["status"] for one in found] == ["ok", "ok", ends, "ok"]
+    assert calls[:2] == [["float32", "prune", "int8", "dynamic_range"], ["int8", "dynamic_range"]]
+    assert ends == "ok" or "call 2" in found[2]["reason"]
+
+
+def test_a_search_tries_once_more_what_the_machine_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = CompressConfig.model_validate({"search": {"max_trials": 1}})
+    ended = tmp_path / "trial"
+    calls = 0
+
+    def run(module: str, job: dict[str, Any]) -> None:
+        """Stands for the child, of which the second says that the trial has ended a worker again."""
+        nonlocal calls
+        calls += 1
+        records.write(Path(job["folder"], hunt.CURRENT), {"folder": str(ended), "label": "int8"})
+        if calls == 2:
+            with pytest.raises(child.MachineError) as told:
+                records.end(ended, "int8", "SIGKILL", crashed=False)
+            raise child.MachineError(f"components.child.MachineError: {told.value}")
+        if calls == 3:
+            records.write(Path(job["folder"], hunt.FOUND), {"ended": "after max_trials"})
+            return
+        raise child.MachineError("SIGKILL")
+
+    monkeypatch.setattr(child, "run", run)
+    with pytest.raises(child.MachineError) as error:
+        executor._search({}, config, tmp_path, [tmp_path / "float"])
+    assert str(error.value).startswith("trial int8 was ended twice") and str(error.value).count(child.NOTHING) == 1
+    assert not (ended / records.FAILED_FILE).exists()
+    records.forget(tmp_path)
+    executor._search({}, config, tmp_path, [tmp_path / "float"])
+    assert calls == 3 and not records.is_ended(ended)
 
 
 def test_steps_that_chains_share_are_made_once_and_change_no_result(work: dict[str, Any], tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +16,7 @@ import pytest
 import tf_keras
 from tfx.types import standard_artifacts
 
-from components import artifacts, child
+from components import artifacts, child, progress
 from components.compress import component, executor, hunt, method, records, workers
 from components.compress.bench import Bench
 from components.compress.config import CompressConfig
@@ -27,10 +29,26 @@ CHAINS = [
 ]
 
 
-def die(metrics: dict[str, float], label: str) -> None:
-    """Is told what is left after a step: ends the process of the structured one."""
-    if label == "structured":
-        os.kill(os.getpid(), signal.SIGKILL)
+@dataclass(frozen=True)
+class Faults:
+    """Told what is left after a step, it fails each of some steps once, as a machine does.
+
+    Attributes:
+      folder: tells which have failed.
+      for_ever: they fail each time.
+    """
+
+    folder: Path
+    for_ever: bool = False
+
+    def __call__(self, metrics: dict[str, float], label: str) -> None:
+        failed = self.folder / label
+        if label not in ("prune", "structured") or (failed.exists() and not self.for_ever):
+            return
+        failed.touch()
+        if label == "structured":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def begun(chain: list[dict[str, Any]], folder: Path) -> None:
@@ -48,26 +66,42 @@ def made(folder: Path) -> dict[str, Any]:
     return {key: value for key, value in found.items() if key != "seconds"}
 
 
-def test_two_workers_make_what_one_makes_and_one_that_dies_is_a_failed_trial(
-    work: dict[str, Any], tmp_path: Path
+def test_two_workers_make_what_one_makes_and_a_trial_that_the_machine_ends_is_made_once_more(
+    work: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(progress.ENV, str(tmp_path / "told.jsonl"))
     local = bench(work)
     folders = {name: [tmp_path / name / str(place) for place in range(len(CHAINS))] for name in ("one", "two")}
     with Team(local, 1) as team:
         team.attempt(list(zip(CHAINS, folders["one"], strict=True)), begun)
-    with Team(local, 2, work, CHAINS, False, die) as team:
+    with Team(local, 2, work, CHAINS, False, Faults(tmp_path)) as team:
         team.attempt(list(zip(CHAINS, folders["two"], strict=True)), begun)
         # Those that begin alike were made where their first step was.
         assert len(team._owners) == 4 and {id(one) for one in team._owners.values()} <= {*map(id, team._members)}
     for place, (one, two) in enumerate(zip(folders["one"], folders["two"], strict=True)):
-        if place == 3:
-            assert "SIGKILL" in records.read(two / records.FAILED_FILE)["reason"]
-        else:
-            same = [(folder / artifacts.FLATBUFFER).read_bytes() for folder in (one, two)]
-            assert len(set(same)) == 1, CHAINS[place]
-            assert made(one) == made(two) and "latency_ms" not in made(two)
-    local.finish(folders["two"][1], folders["two"][0])
-    assert records.read(folders["two"][1] / artifacts.TRIAL_FILE)["latency_ms"] > 0
+        same = [(folder / artifacts.FLATBUFFER).read_bytes() for folder in (one, two)]
+        assert len(set(same)) == 1, CHAINS[place]
+        assert made(one) == made(two) and "latency_ms" not in made(two)
+    told = (tmp_path / "told.jsonl").read_text()
+    assert "trial structured + dynamic_range was ended (the process was ended by SIGKILL)" in told
+    assert "was ended (OSError: [Errno 28] No space left on device); it is tried once more, alone" in told
+    assert told.count("is tried once more") == 2
+    local.finish(folders["two"][3], folders["two"][0])
+    assert records.read(folders["two"][3] / artifacts.TRIAL_FILE)["latency_ms"] > 0
+    assert not (folders["two"][3] / records.ENDED_FILE).exists()
+
+
+def test_a_trial_that_the_machine_ends_twice_is_no_failed_trial(work: dict[str, Any], tmp_path: Path) -> None:
+    trials = [(CHAINS[2], tmp_path / "full"), (CHAINS[3], tmp_path / "killed")]
+    with pytest.raises(OSError, match="No space left"):  # of a bench in this process, which is a child of the run's
+        Team(Bench(work, CHAINS, watch=Faults(tmp_path, for_ever=True)), 1).attempt(trials[:1], begun)
+    with (
+        pytest.raises(child.MachineError, match=r"trial structured.* was ended twice.*SIGKILL.* no memory left"),
+        Team(bench(work), 2, work, CHAINS, False, Faults(tmp_path, for_ever=True)) as team,
+    ):
+        team.attempt(trials[1:], begun)
+    assert records.is_hopeless(trials[1][1])
+    assert not [path for _, folder in trials for path in folder.glob(records.FAILED_FILE)]
 
 
 def test_what_was_made_before_a_kill_is_only_measured(
