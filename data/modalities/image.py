@@ -150,15 +150,24 @@ def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Ten
     encoded = tf.reshape(inputs["image"], [-1])
     images = tf.map_fn(lambda one: _decode(one, config), encoded, fn_output_signature=tf.uint8)
     images = tf.ensure_shape(images, [None, config.height, config.width, config.channels])
-    pixels = tf.cast(images, tf.float32)
-    mean = tft.mean(tf.reduce_mean(pixels, axis=[1, 2]), reduce_instance_dims=False)
-    square = tft.mean(tf.reduce_mean(pixels**2, axis=[1, 2]), reduce_instance_dims=False)
-    stddev = tf.sqrt(tf.maximum(square - mean**2, 1.0))
+    # Whole numbers: unlike floats they have the same sum in whatever order Beam adds them up, in the last bit, too.
+    sums = tf.map_fn(_sums, images, fn_output_signature=tf.TensorSpec([3, config.channels], tf.int64))
+    count, total, squares = tf.unstack(tf.cast(tft.sum(sums, reduce_instance_dims=False), tf.float64))
+    variance = squares / count - (total / count) ** 2
+    mean, stddev = (tf.cast(found, tf.float32) for found in (total / count, tf.sqrt(tf.maximum(variance, 1.0))))
     return {
         "image": tf.map_fn(tf.io.encode_png, images, fn_output_signature=tf.string),
         "mean": tf.repeat(mean[tf.newaxis], tf.shape(encoded)[0], axis=0),
         "stddev": tf.repeat(stddev[tf.newaxis], tf.shape(encoded)[0], axis=0),
     }
+
+
+def _sums(image: tf.Tensor) -> tf.Tensor:
+    """Return the number of pixels of an image, their sum, and that of their squares: int64 [3, channels]."""
+    import tensorflow as tf
+
+    pixels = tf.cast(image, tf.int64)
+    return tf.reduce_sum(tf.stack([tf.ones_like(pixels), pixels, pixels**2]), axis=[1, 2])
 
 
 def _decode(encoded: tf.Tensor, config: Config) -> tf.Tensor:

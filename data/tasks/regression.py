@@ -68,7 +68,9 @@ def preprocess(label: tf.Tensor, config: DataConfig) -> dict[str, tf.Tensor]:
     import tensorflow as tf
     import tensorflow_transform as tft
 
-    mean, variance = tft.mean(label), tft.var(label)
+    # In float64: what depends on the order in which Beam adds them up is rounded off.
+    precise = tf.cast(label, tf.float64)
+    mean, variance = tf.cast(tft.mean(precise), tf.float32), tf.cast(tft.var(precise), tf.float32)
     stddev = tf.where(variance > 0, tf.sqrt(variance), 1.0)
     return {LABEL: label, MEAN: tf.ones_like(label) * mean, STDDEV: tf.ones_like(label) * stddev}
 
