@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.extractors import slice_key_extractor
+from tensorflow_model_analysis.slicer import slicer_lib
 
 
 def custom_extractors(
@@ -35,14 +36,14 @@ def raw_slices(extractor: tfma.extractors.Extractor) -> tfma.extractors.Extracto
 
 
 class _RawSlices(beam.PTransform):
-    """Extracts slice keys where there are no transformed features (nothing after it needs them), and no empty ones."""
+    """Extracts slice keys where there are no transformed features (nothing after it needs them), sorted, none empty."""
 
     def __init__(self, slices: beam.PTransform) -> None:
         super().__init__()
         self._slices = slices
 
     def expand(self, extracts: beam.PCollection) -> beam.PCollection:
-        return extracts | "OnlyRaw" >> beam.Map(_only_raw) | self._slices
+        return extracts | "OnlyRaw" >> beam.Map(_only_raw) | self._slices | "InOrder" >> beam.Map(_in_order)
 
 
 def _only_raw(extracts: dict[str, Any]) -> dict[str, Any]:
@@ -50,6 +51,14 @@ def _only_raw(extracts: dict[str, Any]) -> dict[str, Any]:
     # TFMA would make a slice of the value None, and then fail to write it.
     there = {name: value for name, value in kept[constants.FEATURES_KEY].items() if not _is_empty(value)}
     return {**kept, constants.FEATURES_KEY: there}
+
+
+def _in_order(extracts: dict[str, Any]) -> dict[str, Any]:
+    """Sort the slice keys: TFMA has them in the order of a set, another one in each process, in which the jackknife
+    then draws its parts, and its seed means nothing.
+    """
+    keys = sorted(extracts[constants.SLICE_KEY_TYPES_KEY], key=repr)
+    return {**extracts, constants.SLICE_KEY_TYPES_KEY: slicer_lib.slice_keys_to_numpy_array(keys)}
 
 
 def _is_empty(value: Any) -> bool:

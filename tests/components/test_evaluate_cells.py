@@ -1,4 +1,4 @@
-"""A column whose cells are empty in the test split alone, let pass by a warning: both evaluations slice by it."""
+"""Slices: of a column whose cells are empty in the test split alone, let pass by a warning; and their order."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
+import tensorflow_model_analysis as tfma
+from apache_beam.testing.util import assert_that, equal_to
+from tensorflow_model_analysis import constants
+from tensorflow_model_analysis.extractors import slice_key_extractor
+from tensorflow_model_analysis.slicer import slicer_lib
 from tfx.types import Channel, standard_artifacts
 
 from components import artifacts, gates
-from components.evaluate import component, gate
+from components.evaluate import component, extractors, gate
 from components.evaluate.config import EvaluateConfig
 from data.config import DataConfig
 from tests.components.test_evaluate import SCHEMA, Shades, picture, save
@@ -60,3 +66,23 @@ def test_examples_with_empty_cells_are_in_no_slice_of_that_column(run_node: Any)
     assert {row.slice for row in rows if row.gate == "non_inferiority"} == {"overall", *wanted}
     figures = json.loads(Path(evaluation.uri, "metrics.json").read_text())
     assert figures["slices"]["camera=left"]["examples"] == 90 and figures["examples"] == 120
+
+
+def test_the_slices_of_an_example_have_the_same_order_in_every_process() -> None:
+    """Else the seeded jackknife draws other parts, and a gate may decide otherwise on the same predictions."""
+    keys = [(), (("camera", "left"),), (("floor", 2),), (("label", "dark"),)]
+
+    def sliced(order: list[Any]) -> tfma.extractors.Extractor:
+        array = slicer_lib.slice_keys_to_numpy_array(order)
+        add = beam.Map(lambda extracts: {**extracts, constants.SLICE_KEY_TYPES_KEY: array})
+        return extractors.raw_slices(tfma.extractors.Extractor(slice_key_extractor.SLICE_KEY_EXTRACTOR_STAGE_NAME, add))
+
+    with beam.Pipeline() as pipeline:
+        example = pipeline | beam.Create([{constants.FEATURES_KEY: {"label": "dark"}}])
+        for number, order in enumerate((keys, keys[::-1])):
+            found = (
+                example
+                | f"Slice{number}" >> sliced(order).ptransform
+                | f"Keys{number}" >> beam.Map(lambda extracts: list(extracts[constants.SLICE_KEY_TYPES_KEY]))
+            )
+            assert_that(found, equal_to([sorted(keys, key=repr)]), label=f"Check{number}")
