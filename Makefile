@@ -13,7 +13,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Where it is set nothing is cached, and every start takes longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test test-all test-kubeflow check format bench docs lock clean
+.PHONY: help setup run test test-all test-kubeflow golden golden-record check format bench docs lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,12 @@ test-all: setup ## every family with every compression method, on two devices, a
 
 test-kubeflow: setup ## digits-cnn, compiled, through what the launchers of both Kubeflow targets do
 	$(BIN)/python -m pytest tests/kubeflow -m slow -s $(ARGS)
+
+golden: setup ## that no result has changed: of BASE=COMMIT, run here, too, or else of tests/golden/expected.json
+	$(BIN)/python -m tests.golden.against $(BASE)
+
+golden-record: setup ## write tests/golden/expected.json anew, where results are to change
+	$(BIN)/python -m tests.golden.record . tests/golden/expected.json
 
 check: setup ## lint, format, types, and which module may import which
 	@failed=0; for tool in 'ruff check .' 'ruff format --check .' mypy 'lint-imports --no-logo'; do \
