@@ -2,8 +2,11 @@
 
     python -m tests.golden.compare EXPECTED.json FOUND.json
 
-Counts, strings, sizes of layers and outcomes of gates must be equal, losses, metrics and bytes within 1e-3, and digests
-equal where both records were made in the same environment. Exit code 1 if anything differs.
+Counts, strings, shapes of layers and outcomes of gates must be equal, losses, metrics and bytes within 1e-3, and
+digests equal where both records were made in the same environment. Exit code 1 if anything differs.
+
+Elsewhere the last bits of weights differ, and what depends on them is given more room: with another CPU's kernels
+packed sizes moved by up to 0.5 %, and calibration errors, which jump where an example changes its bin, by up to 0.002.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from tests.golden import record
 TOLERANCE = 1e-3  # relative
 # A difference of two metrics may be zero but for rounding, and no ratio of it means anything.
 ZERO = 1e-6
+# By a part of the key: relative and absolute tolerance where the environments differ.
+ELSEWHERE = {"gzip_bytes": (1e-2, 0.0), "zstd_bytes": (1e-2, 0.0), "calibration": (TOLERANCE, 5e-3)}
 ABSENT = "absent"
 
 
@@ -29,11 +34,13 @@ class Difference(NamedTuple):
     what: str
     expected: Any
     found: Any
+    part: str = "exact"
 
 
 def differences(expected: dict[str, Any], found: dict[str, Any]) -> list[Difference]:
     """Return what differs, experiment by experiment; digests only if `incomparable` gives no reason against it."""
-    parts = ("exact", "figures") if incomparable(expected, found) else ("exact", "figures", "digests")
+    same = not incomparable(expected, found)
+    parts = ("exact", "figures", "digests") if same else ("exact", "figures")
     rows: list[Difference] = []
     for name in sorted({*expected["experiments"], *found["experiments"]}):
         first, second = (each["experiments"].get(name) for each in (expected, found))
@@ -42,21 +49,19 @@ def differences(expected: dict[str, Any], found: dict[str, Any]) -> list[Differe
             rows.append(Difference(name, "experiment", *told))
             continue
         for part in parts:
-            rows += _part(name, part, first[part], second[part])
+            keys = sorted({*first[part], *second[part]})
+            pairs = [(key, first[part].get(key, ABSENT), second[part].get(key, ABSENT)) for key in keys]
+            rows += [Difference(name, *pair, part) for pair in pairs if not _equal(part, *pair, same)]
     return rows
 
 
-def _part(name: str, part: str, first: dict[str, Any], second: dict[str, Any]) -> list[Difference]:
-    """Return the rows of one part of an experiment that differ."""
-    equal = _close if part == "figures" else lambda one, other: bool(one == other)
-    pairs = [(key, first.get(key, ABSENT), second.get(key, ABSENT)) for key in sorted({*first, *second})]
-    return [Difference(name, key, one, other) for key, one, other in pairs if not equal(one, other)]
-
-
-def _close(one: Any, other: Any) -> bool:
-    if ABSENT in (one, other):
-        return False
-    return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=ZERO)
+def _equal(part: str, key: str, one: Any, other: Any, same: bool) -> bool:
+    """Return whether two values of a row pass for equal; `same`: their environments are."""
+    if part != "figures" or ABSENT in (one, other):
+        return bool(one == other)
+    loose = [] if same else [room for word, room in ELSEWHERE.items() if word in key]
+    relative, absolute = loose[0] if loose else (TOLERANCE, ZERO)
+    return math.isclose(one, other, rel_tol=relative, abs_tol=absolute)
 
 
 def incomparable(expected: dict[str, Any], found: dict[str, Any]) -> str:
@@ -78,7 +83,7 @@ def subset(recorded: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 def text(expected: dict[str, Any], found: dict[str, Any]) -> str:
     """Return the comparison as a table for people."""
     rows, reason = differences(expected, found), incomparable(expected, found)
-    table = [("experiment", "what", "expected", "found"), *(tuple(map(str, row)) for row in rows)]
+    table = [("experiment", "what", "expected", "found"), *(tuple(map(str, row[:4])) for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(3)]
     lines = ["  ".join([*map(str.ljust, row[:3], widths), row[3]]) for row in table] if rows else []
     parts = [part for each in found["experiments"].values() for part in each.items()]

@@ -49,7 +49,7 @@ def changed(part: str, key: str, value: Any) -> dict[str, Any]:
 def test_a_change_is_noticed(part: str, key: str, value: Any) -> None:
     found = changed(part, key, value)
     (row,) = compare.differences(RECORD, found)
-    assert (row.experiment, row.what, row.found) == ("one", key, value)
+    assert (row.experiment, row.part, row.what, row.found) == ("one", part, key, value)
     (back,) = compare.differences(found, RECORD)
     assert back.expected == value
     assert f"{row.what}  " in compare.text(RECORD, found) and "1 of " in compare.text(RECORD, found)
@@ -65,7 +65,7 @@ def test_a_row_that_is_gone_is_noticed(part: str) -> None:
 
 def test_an_experiment_that_is_gone_is_noticed() -> None:
     (row,) = compare.differences(RECORD, {**RECORD, "experiments": {}})
-    assert row == ("one", "experiment", "recorded", "absent")
+    assert row[:4] == ("one", "experiment", "recorded", "absent")
 
 
 def test_a_figure_within_a_thousandth_passes() -> None:
@@ -82,6 +82,21 @@ def test_digests_of_another_environment_are_not_compared(key: str) -> None:
     assert "not compared" not in compare.text(RECORD, RECORD)
     found["experiments"]["one"]["exact"]["data/splits/train"] = 99
     assert len(compare.differences(RECORD, found)) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "near", "far"),
+    [("float/gzip_bytes", 1000, 1009, 1020), ("float/metrics/calibration_error", 0.02, 0.023, 0.03)],
+)
+def test_what_hangs_on_the_last_bits_has_more_room_in_another_environment(
+    key: str, value: float, near: float, far: float
+) -> None:
+    recorded = changed("figures", key, value)
+    for moved in (near, far):
+        found = changed("figures", key, moved)
+        assert [row.what for row in compare.differences(recorded, found)] == [key]
+        found["environment"]["cpu_flags"] = "other"
+        assert [row.what for row in compare.differences(recorded, found)] == ([key] if moved == far else [])
 
 
 def test_all_outcomes_of_gates_differ() -> None:
