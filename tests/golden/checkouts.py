@@ -50,7 +50,7 @@ def environment() -> dict[str, str | int]:
         "cpu_flags": _digest(" ".join(sorted(flags)).encode()),
         "threads": len(os.sched_getaffinity(0)),
         # Of this checkout, whose environment runs the other one, too.
-        "lock": _digest((ROOT / "requirements.lock").read_bytes()),
+        "lock": _digest("\n".join(_packages(ROOT / "requirements.lock")).encode()),
     }
 
 
@@ -71,6 +71,12 @@ def export(commit: str, folder: Path) -> Path:
         content.extractall(folder, filter="tar")
     archive.unlink()
     return folder
+
+
+def _packages(lock: Path) -> list[str]:
+    """Return the lines of a lock file without its comments, which say who wants a package."""
+    lines = (line.strip() for line in lock.read_text().splitlines())
+    return [line for line in lines if not line.startswith("#")]
 
 
 def _digest(content: bytes) -> str:
