@@ -40,8 +40,9 @@ golden-record: setup ## write tests/golden/expected.json anew, where results are
 	$(BIN)/python -m tests.golden.record . tests/golden/expected.json
 
 check: setup ## lint, format, types, and which module may import which
+	@.ci/links
 	@failed=0; for tool in 'ruff check .' 'ruff format --check .' mypy 'lint-imports --no-logo'; do \
-		echo "$$tool"; $(BIN)/$$tool || failed=1; \
+		echo "$$tool"; PYTHONPATH=build/links $(BIN)/$$tool || failed=1; \
 	done; exit $$failed
 
 format: setup ## let ruff mend what it can

@@ -6,7 +6,7 @@ import os
 
 from tfx.types import artifact
 
-from components.integrity import MANIFEST as MANIFEST
+from modelmill.components.integrity import MANIFEST as MANIFEST
 
 # Inside a Model: the served SavedModel (TFX's own place), and what rebuilds the bare Keras model.
 SERVING = "Format-Serving"
@@ -37,31 +37,31 @@ FOUND = "found"
 class CompressedModel(artifact.Artifact):
     """A flatbuffer and how it was made. A type of its own, so that no resolver takes it for a float model."""
 
-    TYPE_NAME = "components.CompressedModel"
+    TYPE_NAME = "modelmill.CompressedModel"
 
 
 class CompressionReport(artifact.Artifact):
     """trials.json: every trial of the Compressor."""
 
-    TYPE_NAME = "components.CompressionReport"
+    TYPE_NAME = "modelmill.CompressionReport"
 
 
 class DataVerdict(artifact.Artifact):
     """Stands when the data gate let the examples pass."""
 
-    TYPE_NAME = "components.DataVerdict"
+    TYPE_NAME = "modelmill.DataVerdict"
 
 
 class Predictions(artifact.Artifact):
     """TFRecords of tf.Examples: what the float and the compressed model answered to each example of a split."""
 
-    TYPE_NAME = "components.Predictions"
+    TYPE_NAME = "modelmill.Predictions"
 
 
 class ServingBundle(artifact.Artifact):
     """Exactly the files that are to be pushed."""
 
-    TYPE_NAME = "components.ServingBundle"
+    TYPE_NAME = "modelmill.ServingBundle"
 
 
 def serving(model_uri: str) -> str:

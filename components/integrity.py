@@ -1,6 +1,6 @@
 """Compare a bundle, or a pushed version, with its manifest: names that stay inside, and SHA-256 digests.
 
-A folder is on this machine or in a bucket (gs://). The clients in data/clients do the same without modelmill.
+A folder is on this machine or in a bucket (gs://). The clients of the modalities do the same without modelmill.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from data import files
+from modelmill.data.core import files
 
 # Here and not in artifacts.py, which loads TFX: `modelmill predict` must not.
 MANIFEST = "manifest.json"

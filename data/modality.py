@@ -2,127 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, cast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from pydantic import Field
-
-from data import plugins, task
-from data.config import DataConfig, Strict
+from modelmill.data import task
+from modelmill.data.config import DataConfig
+from modelmill.data.core import plugins
+from modelmill.data.policy import Policy
+from modelmill.data.spec import Features, Spec
 
 if TYPE_CHECKING:
     import tensorflow as tf
     import tensorflow_transform as tft
 
-PACKAGE = "data.modalities"
-
-# The name, in a raw example, of the digest of its content: splits are made by it, and predictions joined by it.
-CONTENT = "sha256"
-LABEL = "label"
-PATH = "path"
-# Of what `stream` gives, no feature: what decides on the split.
-DECIDES = "decides on the split"
-
-Features = Mapping[str, bytes | str | int | float]
-
-
-class BadExampleError(ValueError):
-    """A file that holds no example of the modality; the message names the file and the reason."""
-
-
-class Policy(Strict):
-    """An augmentation policy; a modality adds its own fields, with defaults that change nothing."""
-
-    # Fields that mix the examples of a batch: the others change each example by itself.
-    MIXING: ClassVar[tuple[str, ...]] = ()
-
-    strength: float = Field(1.0, ge=0, le=1, description="Scales every range of the policy; 0 changes nothing.")
-    mode: Literal["online", "materialized"] = Field(
-        "online", description="online: drawn anew in each epoch. materialized: written down once, as `copies`."
-    )
-    copies: int = Field(4, ge=1, le=1000, description="If materialized: how often each train example is written.")
-
-    def per_example(self) -> Self:
-        """The part that changes each example by itself."""
-        return type(self).model_validate({**self.model_dump(exclude=set(self.MIXING)), **_APPLIED})
-
-    def online(self) -> Self:
-        """What is done while training: all of it, or, of a policy that is materialized, the mixing."""
-        if self.mode == "online":
-            return self.model_copy(update=_APPLIED)
-        return type(self).model_validate(self.model_dump(include={"strength", *self.MIXING}))
-
-    def fitted(self, spec: Spec) -> Self:
-        """With what it must know of the examples; for most modalities that is nothing."""
-        return self
-
-    def mixes(self) -> bool:
-        """Whether the examples of a batch are mixed, so that labels become shares of classes."""
-        return bool(self.strength) and any(getattr(self, name) for name in self.MIXING)
-
-    def materializes(self) -> bool:
-        """Whether there is anything to be written down before training."""
-        return self.mode == "materialized" and self.changes()
-
-    def outside(self) -> dict[str, str]:
-        """The fields that name files which it takes (see data/outside.py), and what they name.
-
-        A changed file augments anew: their content counts in the cache's keys.
-        """
-        return {}
-
-    def look(self) -> None:
-        """Looks at these files before anything runs, without TensorFlow.
-
-        Raises:
-          ValueError, FileNotFoundError: one is not what it should be.
-        """
-
-    def changes(self) -> bool:
-        """Whether it changes any example by itself."""
-        ranges = self.model_dump(exclude={"strength", "mode", "copies", *self.MIXING})
-        return bool(self.strength) and any(ranges.values())
-
-
-# How often and when a policy is applied makes no difference to what it does.
-_APPLIED = {name: Policy.model_fields[name].default for name in ("mode", "copies")}
-
-
-class Column(Strict):
-    """One number of a table's row."""
-
-    column: str
-    kind: str = Field(description="number, days, category, missing, or a wave of the date such as 'year sin'.")
-    mean: float = Field(0, description="Of numbers and days, over the train split: they are normalised already.")
-    stddev: float = Field(1, gt=0)
-    categories: tuple[str, ...] = Field((), description="By their place from 0; unknown ones have the next place.")
-
-
-class Spec(Strict):
-    """What a model needs to know of its examples: written beside the model, read by all who rebuild it."""
-
-    modality: str
-    shape: tuple[int, ...] = Field(description="Of one preprocessed example, such as (height, width, channels).")
-    dtype: str = Field(description="Of a preprocessed example, and of the flatbuffer's input.")
-    task: str = Field(task.DEFAULT, description="What is asked of an example: the name of a file in data/tasks.")
-    labels: tuple[str, ...] = Field((), description="What the parts of an answer are of, in their order: the classes.")
-    mean: tuple[float, ...] = Field((), description="Per channel, over the train split; none: not normalised.")
-    stddev: tuple[float, ...] = Field((), description="Per channel, over the train split; never zero.")
-    vocabulary: int = Field(0, ge=0, description="How many token ids there are; 0 if the inputs are no ids.")
-    tokenizer: str = Field("", description="Of texts: the JSON of the tokenizer; see data/tokenizer.py.")
-    pairs: bool = Field(False, description="Of texts: each is two, with a tab between them.")
-    columns: tuple[Column, ...] = Field((), description="Of a table: what each number of the vector is.")
-    masked: bool = Field(
-        False, description="The last channel of a series is 1 where there is a value, and 0 where it was padded."
-    )
-    sample_rate: int = Field(0, ge=0, description="Hertz, of a waveform; 0 if the inputs are none.")
-    label_mean: float = Field(0, description="Of regression: of the labels of the train split.")
-    label_stddev: float = Field(1, gt=0, description="Of regression: of the labels of the train split.")
-
-    @property
-    def model_dtype(self) -> str:
-        """Of the bare model's input: float32 once normalised, else what the examples have."""
-        return "float32" if self.mean else self.dtype
+PACKAGE = "modelmill.data.modalities"
 
 
 class Modality(Protocol):
@@ -143,9 +36,9 @@ class Modality(Protocol):
     def examples(self, path: str, contents: bytes, config: Any) -> Iterator[Features]:
         """The features of the raw examples in one file.
 
-        The path, the label and the columns of the CSV are added to them, as far as data/listing.py knows them, and the
-        digest of the file as its CONTENT: where a file holds several examples, they bring a label and a content of
-        their own. Raises BadExampleError.
+        The path, the label and the columns of the CSV are added to them, as far as data/readers/file_listing.py knows
+        them, and the digest of the file as its CONTENT: where a file holds several examples, they bring a label and a
+        content of their own. Raises BadExampleError.
         """
 
     # A modality whose inputs are bytes, uint8, says BYTES = True: flatbuffers of integers alone take them as they are.
@@ -193,8 +86,8 @@ class Modality(Protocol):
     def show(self, input: tf.Tensor, config: Any) -> tuple[str, bytes]:
         """A model's input [*shape] for people: a media type, such as image/png or audio/wav, and a file of it.
 
-        pipeline/report/shown.py says which types a page knows. A modality whose raw examples say more than the model's
-        inputs (words, a row) may also have `show_raw(example, config)`, which takes a raw example's features.
+        report/examples/render.py says which types a page knows. A modality whose raw examples say more than the
+        model's inputs (words, a row) may also have `show_raw(example, config)`, which takes a raw example's features.
         """
 
     def filename(self, content: bytes) -> str:

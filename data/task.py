@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from data import plugins
+from modelmill.data.core import plugins
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     import tensorflow_transform as tft
     from numpy.typing import NDArray
 
-    from data.config import DataConfig
-    from data.modality import Spec
+    from modelmill.data.config import DataConfig
+    from modelmill.data.spec import Spec
 
-PACKAGE = "data.tasks"
-DEFAULT = "classification"
+PACKAGE = "modelmill.data.tasks"
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pipeline import results
-from pipeline.experiment import Experiment, load
-from pipeline.folders import Folders, part_problem
-from pipeline.results import Run
+from modelmill.pipeline.experiment.experiment import Experiment, load
+from modelmill.pipeline.layout import Folders, part_problem
+from modelmill.pipeline.records import run as results
+from modelmill.pipeline.records.run import Run
 
 if TYPE_CHECKING:
     from tfx import v1 as tfx
@@ -58,7 +58,7 @@ def build_pipeline(
         `lambda nodes: [Count(examples=nodes["ingest"].outputs["examples"])]`.
     """
     _keras_2()
-    from pipeline import graph
+    from modelmill.pipeline import graph
 
     pipeline = graph.build(experiment, Folders(Path(root), experiment.name))
     if more:
@@ -95,7 +95,7 @@ def run(
       BusyError: another process runs the same experiment there.
     """
     _keras_2()
-    from pipeline.runners import run as runner
+    from modelmill.pipeline.runners.local import run as runner
 
     loaded = experiment if isinstance(experiment, Experiment) else load_experiment(experiment)
     wrong = part_problem(first, last, loaded.nodes)

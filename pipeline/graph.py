@@ -12,22 +12,25 @@ from dataclasses import dataclass
 from tfx import v1 as tfx
 from tfx.types import BaseChannel
 
-from components.augment.component import Augmenter
-from components.check.component import LoadCheck, sources
-from components.compress.component import Compressor
-from components.digest import code
-from components.evaluate.baseline import baseline_resolver
-from components.evaluate.component import CompressedEvaluator, evaluator
-from components.ingest.component import example_gen
-from components.models import family, loops
-from components.push.component import Pusher
-from components.train.component import trainer
-from components.transform.component import transform
-from components.validate.component import DataGate, example_validator, gate_config, schema_gen, statistics_gen
-from components.validate.history import statistics_resolver
-from data import modality, outside, task
-from pipeline.experiment import Experiment
-from pipeline.folders import Folders
+from modelmill.components.augment.component import Augmenter
+from modelmill.components.compress.component import Compressor
+from modelmill.components.evaluate.baseline_resolver import baseline_resolver
+from modelmill.components.evaluate.component import CompressedEvaluator, evaluator
+from modelmill.components.ingest.component import example_gen
+from modelmill.components.load_check.component import LoadCheck, sources
+from modelmill.components.models import family
+from modelmill.components.models.training import loops
+from modelmill.components.push.component import Pusher
+from modelmill.components.source_digest import code
+from modelmill.components.train.component import trainer
+from modelmill.components.transform.component import transform
+from modelmill.components.validate.component import DataGate, example_validator, gate_config, schema_gen, statistics_gen
+from modelmill.components.validate.previous_resolver import statistics_resolver
+from modelmill.data import modality, task
+from modelmill.data.core import plugins
+from modelmill.data.core.fetch import resolve
+from modelmill.pipeline.experiment.experiment import Experiment
+from modelmill.pipeline.layout import Folders
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,10 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
     """The nodes, in the order of NODES in folders.py; `augment` only where the policy is materialized."""
     data, augment, compress = experiment.data, experiment.augment, experiment.compress
     judge = experiment.evaluate.resolved(data.task)
-    reads = (f"{modality.PACKAGE}.{data.modality}", f"{task.PACKAGE}.{data.task}")
+    reads = (plugins.module_name(modality.PACKAGE, data.modality), f"{task.PACKAGE}.{data.task}")
     learns = (*reads, f"{family.PACKAGE}.{experiment.model.family}", f"{loops.__name__}.{experiment.train.loop}")
 
-    ingest = example_gen(places.data, data, experiment.split, code("components.ingest.executor", *reads))
+    ingest = example_gen(places.data, data, experiment.split, code("modelmill.components.ingest.executor", *reads))
     examples = ingest.outputs["examples"]
 
     statistics = statistics_gen(examples, data)
@@ -89,11 +92,11 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
             experiment.validation, data, judge.slices or (), (str(judge.metric), *judge.also), experiment.split
         ),
         history=places.history,
-        code=code("components.validate.executor"),
+        code=code("modelmill.components.validate.data_gate"),
         last=last.outputs["statistics"],
     ).with_id("data-gate")
 
-    learned = code("components.transform.preprocessing", *reads) + outside.digest(data.outside())
+    learned = code("modelmill.components.transform.preprocessing", *reads) + resolve.digest(data.outside())
     preprocess = transform(examples, schema.outputs["schema"], data, learned)
     preprocess.add_upstream_node(data_gate)
     transformed: BaseChannel = preprocess.outputs["transformed_examples"]
@@ -106,7 +109,7 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
             data=data,
             policy=augment,
             seed=experiment.run.seed,
-            code=code("components.augment.executor", *reads) + outside.digest(augment.outside()),
+            code=code("modelmill.components.augment.executor", *reads) + resolve.digest(augment.outside()),
         )
         augmented, transformed = [node], node.outputs["augmented_examples"]
 
@@ -121,7 +124,7 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         train=experiment.train,
         seed=experiment.run.seed,
         checkpoints=places.checkpoints,
-        code=code("components.train.executor", *learns) + outside.digest(begins),
+        code=code("modelmill.components.train.executor", *learns) + resolve.digest(begins),
     )
     model = train.outputs["model"]
 
@@ -132,7 +135,9 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         baseline.outputs["model"],
         schema.outputs["schema"],
         judge,
-        code=code("components.evaluate.extractors", "components.evaluate.float_executor", reads[1]),
+        code=code(
+            "modelmill.components.evaluate.tfma_extractors", "modelmill.components.evaluate.float_executor", reads[1]
+        ),
         asked=data.task,
     )
 
@@ -144,8 +149,13 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         metric=str(judge.metric),
         seed=experiment.run.seed,
         checkpoints=places.checkpoints,
-        code=code("components.compress.executor", "components.compress.trial", *learns, *compress.modules())
-        + outside.digest(augment.outside()),
+        code=code(
+            "modelmill.components.compress.executor",
+            "modelmill.components.compress.trials.main",
+            *learns,
+            *compress.modules(),
+        )
+        + resolve.digest(augment.outside()),
         **({"plain_examples": plain} if augmented else {}),
     ).with_id("compress")
     small.add_upstream_node(evaluate)
@@ -160,7 +170,7 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         margin=compress.margin,
         min_agreement=compress.min_agreement,
         max_calibration_rise=compress.max_calibration_rise,
-        code=code("components.evaluate.executor", *reads),
+        code=code("modelmill.components.evaluate.executor", *reads),
     )
 
     check = LoadCheck(
@@ -180,7 +190,7 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
         compressed_blessing=evaluate_small.outputs["blessing"],
         infra_blessing=check.outputs["blessing"],
         destination=places.destination,
-        code=code("components.push.executor"),
+        code=code("modelmill.components.push.executor"),
     )
     return [
         *(ingest, statistics, last, schema, validator, data_gate, preprocess, *augmented),

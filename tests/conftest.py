@@ -45,7 +45,7 @@ def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def image_config(image_folder: Path) -> Any:
     """The `data` section for `image_folder`."""
-    from data.modalities import image
+    from modelmill.data.modalities.image import modality as image
 
     return image.Config(path=str(image_folder), height=12, width=12, channels=1)
 
@@ -53,7 +53,7 @@ def image_config(image_folder: Path) -> Any:
 @pytest.fixture(scope="session")
 def node_runner(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Runs nodes whose artifacts several tests use."""
-    from components.testing import NodeRunner
+    from modelmill.components.testing.pytest_plugin import NodeRunner
 
     return NodeRunner(tmp_path_factory.mktemp("nodes"))
 
@@ -63,10 +63,10 @@ def prepared(node_runner: Any, image_folder: Path, image_config: Any) -> SimpleN
     """The components ingest, statistics, schema, validator and transform, run on `image_folder`."""
     from tfx.components import ExampleValidator, SchemaGen
 
-    from components.ingest.component import example_gen
-    from components.transform.component import transform
-    from components.validate.component import statistics_gen
-    from data.config import SplitConfig
+    from modelmill.components.ingest.component import example_gen
+    from modelmill.components.transform.component import transform
+    from modelmill.components.validate.component import statistics_gen
+    from modelmill.data.splits import SplitConfig
 
     done = SimpleNamespace()
     done.ingest = example_gen(str(image_folder), image_config, SplitConfig(), "code")
@@ -87,11 +87,11 @@ def trained(
     node_runner: Any, prepared: SimpleNamespace, image_config: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Any:
     """The Trainer component, run on `prepared`: a small CNN that has learned its three classes."""
-    from components.models.families import cnn
-    from components.models.learning import OptimizerConfig
-    from components.train.component import trainer
-    from components.train.config import TrainConfig
-    from data.modalities import image
+    from modelmill.components.models.families import cnn
+    from modelmill.components.models.training.config import OptimizerConfig
+    from modelmill.components.train.component import trainer
+    from modelmill.components.train.config import TrainConfig
+    from modelmill.data.modalities.image import modality as image
 
     component = trainer(
         prepared.transform.outputs["transformed_examples"],

@@ -12,14 +12,12 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 import tensorflow as tf
 from tfx import v1 as tfx
 
-import components
-import data
-import pipeline
-from pipeline.runners.kubeflow import compiler, entrypoint
+import modelmill
+from modelmill.pipeline.runners.kubeflow.compile import compiler
+from modelmill.pipeline.runners.kubeflow.container import entrypoint
 
 assert tfx.components.Evaluator and tfx.components.Trainer, "a component of TFX could not be imported"
-for package in (components, data, pipeline):
-    assert str(package.__file__).startswith(sys.prefix), f"not the installed one: {package.__file__}"
+assert str(modelmill.__file__).startswith(sys.prefix), f"not the installed one: {modelmill.__file__}"
 assert compiler and entrypoint
 for tool in ("g++", "gcc", "ruff", "mypy", "uv"):
     assert not os.path.exists(f"{sys.prefix}/bin/{tool}"), f"{tool} should not be in the image"

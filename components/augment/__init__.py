@@ -1,0 +1,1 @@
+"""The node `augment`: writes augmented copies of the train split."""

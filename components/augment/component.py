@@ -6,9 +6,9 @@ from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import BaseChannel, Channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.augment import executor
-from data.config import DataConfig
-from data.modality import Policy
+from modelmill.components.augment import executor
+from modelmill.data.config import DataConfig
+from modelmill.data.policy import Policy
 
 NODE = "augment"
 

@@ -22,9 +22,9 @@ from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils
 
-from components import progress
-from data import modality
-from data.modality import Spec
+from modelmill.data import modality
+from modelmill.data.core import progress
+from modelmill.data.spec import Spec
 
 TRAIN = "train"
 # Copies in a file; and in one call of the augmentation, which is compiled for one size of batch.

@@ -9,10 +9,11 @@ from pathlib import Path
 from tfx import v1 as tfx
 from tfx.types import artifact_utils, standard_artifacts
 
-from components import artifacts
-from components.compress import executor, workers
-from components.compress.config import CompressConfig
-from components.compress.context import CALIBRATION
+from modelmill.components import artifacts
+from modelmill.components.compress import executor
+from modelmill.components.compress.config import CompressConfig
+from modelmill.components.compress.context import CALIBRATION
+from modelmill.components.compress.trials import worker_count
 
 
 @tfx.dsl.components.component
@@ -48,7 +49,7 @@ def Compressor(
         "seed": seed,
         "code": code,
     }
-    settings = CompressConfig.model_validate_json(config).model_copy(update={"workers": workers.count()})
+    settings = CompressConfig.model_validate_json(config).model_copy(update={"workers": worker_count.count()})
     executor.compress(work, settings, Path(checkpoints), Path(model.uri), Path(report.uri))
 
 

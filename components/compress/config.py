@@ -6,11 +6,14 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from components.compress import method
-from components.compress.presets import PRESETS
-from components.compress.search import SearchConfig
-from data import plugins, task
-from data.config import Strict
+from modelmill.components.compress import chain as compress_chain
+from modelmill.components.compress import method
+from modelmill.components.compress.chain import label, parse_chain
+from modelmill.components.compress.presets import PRESETS
+from modelmill.components.compress.search.config import SearchConfig
+from modelmill.data import task
+from modelmill.data.core import plugins
+from modelmill.data.core.config import Strict
 
 # Roughly: seconds to load TensorFlow and the data; those of a chain besides its epochs, to trace, convert and measure;
 # how long an epoch of fine-tuning takes, with fewer bits or zeros simulated, relative to one of training.
@@ -67,14 +70,14 @@ class CompressConfig(Strict):
     @field_validator("chains", mode="before")
     @classmethod
     def _chains(cls, chains: Any) -> Any:
-        return [method.parse_chain(chain) for chain in chains] if isinstance(chains, (list, tuple)) else chains
+        return [parse_chain(chain) for chain in chains] if isinstance(chains, (list, tuple)) else chains
 
     @field_validator("chains")
     @classmethod
     def _once(cls, chains: Any) -> Any:
         for place, chain in enumerate(chains):
             if chain in chains[:place]:
-                raise ValueError(f"{method.label(chain)} with the same settings is there twice; leave one out")
+                raise ValueError(f"{label(chain)} with the same settings is there twice; leave one out")
         return chains
 
     def canonical(self) -> str:
@@ -91,7 +94,7 @@ class CompressConfig(Strict):
 
     def modules(self) -> list[str]:
         """The plug-ins that may run, for the digest of the code."""
-        found = {name for chain in self.chains for step in chain for name in method.modules(step)}
+        found = {name for chain in self.chains for step in chain for name in compress_chain.modules(step)}
         if self.search:
             found |= {f"{method.PACKAGE}.{name}" for name in plugins.names(method.PACKAGE)}
         return sorted(found)

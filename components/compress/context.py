@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.compress import distiller
-from components.models import loops, serving
-from components.models.input import Examples
-from components.models.store import Stored
-from data import plugins, task
-from data.modality import Policy
+from modelmill.components.compress.rewrites import distillation
+from modelmill.components.models.export import saved_model
+from modelmill.components.models.export.model_store import Stored
+from modelmill.components.models.training import loops
+from modelmill.components.models.training.dataset import Examples
+from modelmill.data import task
+from modelmill.data.core import plugins
+from modelmill.data.policy import Policy
 
 if TYPE_CHECKING:
     import tensorflow as tf
     import tf_keras
 
-    from components.compress.method import TunedConfig
+    from modelmill.components.models.training.fine_tuning import TunedConfig
 
 # The train split before any augmentation; where it is absent, the train split itself has none.
 CALIBRATION = "calibration"
@@ -76,8 +78,8 @@ class Context:
         Args: epochs: instead of the settings' own, for a part of them.
         """
         if config.teacher:
-            terms = distiller.Terms(self.classes, config.teacher, config.temperature)
-            model = distiller.beside(model, self.trained, terms)
+            terms = distillation.Terms(self.classes, config.teacher, config.temperature)
+            model = distillation.beside(model, self.trained, terms)
         self.train(model, epochs or config.epochs, config.learning_rate, callbacks)
 
     def train(
@@ -110,7 +112,7 @@ class Context:
 
         Args: unrolled: recurrent layers without loops; needed by who looks for the ranges of activations.
         """
-        return serving.converter(model, self.stored.spec, unrolled)
+        return saved_model.converter(model, self.stored.spec, unrolled)
 
     def calibration(self, count: int) -> Iterator[tf.Tensor]:
         """`count` train examples, not augmented, each as a batch of one of the flatbuffer's input."""
@@ -164,7 +166,7 @@ class Context:
 
 def steps(chain: list[dict[str, Any]]) -> Iterator[tuple[Any, Any]]:
     """Each step of a chain as (method, its Config)."""
-    from components.compress import method
+    from modelmill.components.compress import method
 
     for step in chain:
         found = method.look_up(step["method"])

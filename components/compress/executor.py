@@ -6,10 +6,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from components import child, progress
-from components.artifacts import FLATBUFFER, PACE_FILE, TRIAL_FILE, TRIALS_FILE
-from components.compress import choice, hunt, method, records, trial
-from components.compress.config import CompressConfig
+from modelmill.components.artifacts import FLATBUFFER, PACE_FILE, TRIAL_FILE, TRIALS_FILE
+from modelmill.components.compress import chain as compress_chain
+from modelmill.components.compress import selection
+from modelmill.components.compress.config import CompressConfig
+from modelmill.components.compress.search import search
+from modelmill.components.compress.trials import main as trial
+from modelmill.components.compress.trials import store
+from modelmill.data.core import progress, subprocess_job
 
 # Lists the trials that were put back into the checkpoints.
 RESTORED = "restored.json"
@@ -29,9 +33,9 @@ def compress(work: dict[str, Any], config: CompressConfig, checkpoints: Path, mo
       RuntimeError: every chain failed.
       MachineError: the machine has ended a trial twice, which says nothing of its chain.
     """
-    records.forget(checkpoints)
+    store.forget(checkpoints)
     chains: list[list[dict[str, Any]]] = [[], *(list(chain) for chain in config.chains)]
-    folders = [records.folder(checkpoints, work, chain) for chain in chains]
+    folders = [store.folder(checkpoints, work, chain) for chain in chains]
     restored = _as_restored(checkpoints, folders)
     count, epochs = config.cost()
     progress.note(f"{count} chains, at most {epochs} epochs of fine-tuning in all{_takes(work, config)}")
@@ -43,33 +47,33 @@ def compress(work: dict[str, Any], config: CompressConfig, checkpoints: Path, mo
         found = [one for one in searched["chains"] if checkpoints / one["folder"] not in folders]
         folders += [checkpoints / one["folder"] for one in found]
         trials += [_result(one["chain"], checkpoints / one["folder"]) for one in found]
-    progress.bar(records.TRIALS, len(folders), len(folders))
+    progress.bar(store.TRIALS, len(folders), len(folders))
     float32, *trials = trials
     chosen = _judge(trials, float32, config)
     for number, folder in enumerate(folders):
         if (folder / FLATBUFFER).exists():
-            shutil.copytree(folder, report / records.TRIALS / str(number), dirs_exist_ok=True)
+            shutil.copytree(folder, report / store.TRIALS / str(number), dirs_exist_ok=True)
     content = {
         "float": float32,
         "trials": trials,
         "chosen": chosen,
         "within_budget": trials[chosen]["within_budget"],
-        "candidates": choice.candidates(trials),
-        "pareto": choice.pareto(trials, config.search.objectives if config.search else ("gzip_bytes", "metric")),
+        "candidates": selection.candidates(trials),
+        "pareto": selection.pareto(trials, config.search.objectives if config.search else ("gzip_bytes", "metric")),
         "folders": [folder.name for folder in folders],
         "search": {**searched, "folder": place.name} if config.search else None,
     }
-    records.write(report / TRIALS_FILE, content)
+    store.write(report / TRIALS_FILE, content)
     model.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folders[chosen + 1] / FLATBUFFER, model / FLATBUFFER)
-    records.write(model / TRIAL_FILE, trials[chosen])
+    store.write(model / TRIAL_FILE, trials[chosen])
     for folder in [*folders, *([place] if config.search else [])]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _takes(work: dict[str, Any], config: CompressConfig) -> str:
     """By what an epoch took to train, if the Trainer has told."""
-    pace = records.read(Path(work["rebuild"], PACE_FILE))
+    pace = store.read(Path(work["rebuild"], PACE_FILE))
     if not pace:
         return ""
     epoch = pace["seconds_per_epoch"]
@@ -85,7 +89,7 @@ def _as_restored(checkpoints: Path, folders: list[Path]) -> bool:
     note = checkpoints / RESTORED
     if not note.exists():
         return False
-    names = records.read(note)
+    names = store.read(note)
     note.unlink()
     if not {folder.name for folder in folders} <= set(names):
         raise RuntimeError(
@@ -98,9 +102,9 @@ def _as_restored(checkpoints: Path, folders: list[Path]) -> bool:
 def _judge(trials: list[dict[str, Any]], float32: dict[str, Any], config: CompressConfig) -> int:
     """Marks what is within the budget; the chosen one, and a word if that is not."""
     for tried in trials:
-        tried["over"] = choice.over(tried, float32, config)
+        tried["over"] = selection.over(tried, float32, config)
         tried["within_budget"] = tried["status"] == "ok" and not tried["over"]
-    chosen = choice.choose(trials, float32, config)
+    chosen = selection.choose(trials, float32, config)
     if not trials[chosen]["within_budget"]:
         nearest = trials[chosen]
         progress.note(f"no chain is within the budget; the nearest is {nearest['label']}: {'; '.join(nearest['over'])}")
@@ -119,7 +123,7 @@ def _search(
       MachineError: the machine has ended a trial twice.
     """
     assert config.search is not None
-    place = checkpoints / f"search-{hunt.digest([work, config.search.model_dump(mode='json')])}"
+    place = checkpoints / f"search-{search.digest([work, config.search.model_dump(mode='json')])}"
     job = {
         "work": work,
         "config": config.model_dump(mode="json"),
@@ -130,17 +134,17 @@ def _search(
         "total": len(folders) + config.search.max_trials,
     }
     while True:
-        found = records.read(place / hunt.FOUND) or {}
+        found = store.read(place / search.FOUND) or {}
         if found.get("ended"):
             return place, found
         try:
-            child.run(hunt.__name__, job)
-        except child.ChildError as error:
-            current = records.read(place / hunt.CURRENT)
+            subprocess_job.run(search.__name__, job)
+        except subprocess_job.ChildError as error:
+            current = store.read(place / search.CURRENT)
             if not current:
                 raise RuntimeError(f"the search can't go on: {error}") from error
             _died(error, Path(current["folder"]), current["label"])
-            (place / hunt.CURRENT).unlink()
+            (place / search.CURRENT).unlink()
 
 
 def _try(
@@ -161,14 +165,14 @@ def _try(
     """
     failed: dict[int, str] = {}
     for place, folder in enumerate(folders):
-        told = folder / records.FAILED_FILE
+        told = folder / store.FAILED_FILE
         if not again and told.exists():
-            failed[place] = records.read(told)["reason"]
+            failed[place] = store.read(told)["reason"]
         told.unlink(missing_ok=True)
     while todo := [
         place for place, folder in enumerate(folders) if place not in failed and not (folder / TRIAL_FILE).exists()
     ]:
-        todo.sort(key=lambda place: not records.is_ended(folders[place]))  # the order in which the child takes them
+        todo.sort(key=lambda place: not store.is_ended(folders[place]))  # the order in which the child takes them
         job = {
             "work": work,
             "trials": [{"chain": chains[place], "folder": str(folders[place])} for place in todo],
@@ -177,10 +181,10 @@ def _try(
             "done": len(chains) - len(todo),
             "total": total or len(chains),
         }
-        died = child.ChildError("the process ended without a result")
+        died = subprocess_job.ChildError("the process ended without a result")
         try:
-            child.run(trial.__name__, job)
-        except child.ChildError as error:
+            subprocess_job.run(trial.__name__, job)
+        except subprocess_job.ChildError as error:
             died = error
         failed |= _failures(died, todo, chains, folders)
         if 0 in failed:
@@ -189,41 +193,41 @@ def _try(
 
 
 def _failures(
-    died: child.ChildError, todo: list[int], chains: list[list[dict[str, Any]]], folders: list[Path]
+    died: subprocess_job.ChildError, todo: list[int], chains: list[list[dict[str, Any]]], folders: list[Path]
 ) -> dict[int, str]:
     """Records of which trial a child has died, if it has left one; the reasons of all that have failed, by place."""
-    left = [place for place in todo if not records.is_done(folders[place])]
-    if left and not (folders[0] / records.FAILED_FILE).exists():
+    left = [place for place in todo if not store.is_done(folders[place])]
+    if left and not (folders[0] / store.FAILED_FILE).exists():
         # The child died of the first that it has not made, or not measured; it has not begun with those behind it.
-        unmade = [place for place in left if not records.is_made(folders[place])]
-        hopeless = [place for place in left if records.is_hopeless(folders[place])]
+        unmade = [place for place in left if not store.is_made(folders[place])]
+        hopeless = [place for place in left if store.is_hopeless(folders[place])]
         dead = (hopeless or unmade or left)[0]
-        _died(died, folders[dead], method.label(chains[dead]))
-    told = {place: records.read(folders[place] / records.FAILED_FILE) for place in todo}
+        _died(died, folders[dead], compress_chain.label(chains[dead]))
+    told = {place: store.read(folders[place] / store.FAILED_FILE) for place in todo}
     return {place: found["reason"] for place, found in told.items() if found}
 
 
-def _died(error: child.ChildError, folder: Path, label: str) -> None:
+def _died(error: subprocess_job.ChildError, folder: Path, label: str) -> None:
     """Records of which trial a child has died.
 
     Raises:
       MachineError: the machine has ended it, for the second time.
     """
-    if not isinstance(error, child.MachineError):
-        records.fail(folder, str(error))
-    elif records.is_hopeless(folder):  # the child has seen it, and said so
+    if not isinstance(error, subprocess_job.MachineError):
+        store.fail(folder, str(error))
+    elif store.is_hopeless(folder):  # the child has seen it, and said so
         raise error
     else:
-        records.end(folder, label, error.reason, error.crashed)
+        store.end(folder, label, error.reason, error.crashed)
 
 
 def _result(chain: list[dict[str, Any]], folder: Path, reason: str | None = None) -> dict[str, Any]:
     """What a trial has written; a failed trial is a result too."""
-    if reason is None and (told := records.read(folder / records.FAILED_FILE)):
+    if reason is None and (told := store.read(folder / store.FAILED_FILE)):
         reason = told["reason"]
     if reason is not None:
-        label = method.label(chain)
+        label = compress_chain.label(chain)
         progress.note(f"trial {label} failed: {reason}")
         return {"chain": chain, "label": label, "status": "failed", "reason": reason, "skipped": []}
-    found: dict[str, Any] = records.read(folder / TRIAL_FILE)
+    found: dict[str, Any] = store.read(folder / TRIAL_FILE)
     return found

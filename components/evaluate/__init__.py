@@ -1,0 +1,1 @@
+"""The nodes `evaluate` and `evaluate-compressed`: metrics per slice with intervals, and their gates."""

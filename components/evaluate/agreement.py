@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components import intervals
-from components.evaluate import predictions
-from components.evaluate.results import OVERALL
+from modelmill.components import intervals
+from modelmill.components.evaluate import predictions
+from modelmill.components.evaluate.tfma_results import OVERALL
 
 # Answers of two models float32 [examples, outputs] to bool [examples]: whether they come to the same.
 Same = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.bool_]]

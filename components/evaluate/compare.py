@@ -13,10 +13,11 @@ from tensorflow_model_analysis.extractors import materialized_predictions_extrac
 from tensorflow_model_analysis.proto import config_pb2
 from tfx_bsl.public import tfxio
 
-from components.evaluate import extractors, predictions
-from components.evaluate import metrics as ours
-from components.evaluate.config import EvaluateConfig
-from data import modality, task
+from modelmill.components.evaluate import predictions, tfma_extractors
+from modelmill.components.evaluate import tfma_metrics as ours
+from modelmill.components.evaluate.config import EvaluateConfig
+from modelmill.data import task
+from modelmill.data.spec import LABEL
 
 # Parts are drawn at random: with a seed, the same predictions give the same intervals.
 SEED = 0
@@ -30,7 +31,7 @@ def eval_config(asked: str, evaluate: EvaluateConfig) -> config_pb2.EvalConfig:
       evaluate: resolved.
     """
     specs = [
-        config_pb2.ModelSpec(name=name, label_key=modality.LABEL, prediction_key=name, is_baseline=baseline)
+        config_pb2.ModelSpec(name=name, label_key=LABEL, prediction_key=name, is_baseline=baseline)
         for name, baseline in ((predictions.FLOAT, True), (predictions.COMPRESSED, False))
     ]
     by_value = [config_pb2.SlicingSpec(feature_keys=[predictions.recorded_as(name)]) for name in evaluate.slices or ()]
@@ -82,7 +83,7 @@ def compare(pipeline: beam.Pipeline, recorded: str, evaluation: str, asked: str,
         tfma.extractors.ExampleWeightsExtractor(config),
         materialized_predictions_extractor.MaterializedPredictionsExtractor(config),
         tfma.extractors.UnbatchExtractor(),
-        extractors.raw_slices(tfma.extractors.SliceKeyExtractor(eval_config=config, materialize=False)),
+        tfma_extractors.raw_slices(tfma.extractors.SliceKeyExtractor(eval_config=config, materialize=False)),
     ]
     evaluators = [tfma.evaluators.MetricsPlotsAndValidationsEvaluator(config, random_seed_for_testing=SEED)]
     paths = {key: f"{evaluation}/{key}" for key in (tfma.METRICS_KEY, tfma.PLOTS_KEY, tfma.VALIDATIONS_KEY)}

@@ -11,12 +11,13 @@ from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import BaseChannel, Channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components import artifacts
-from components.evaluate import compare, executor, extractors, float_executor
-from components.evaluate.config import EvaluateConfig
-from components.evaluate.results import allowance
-from data import modality, task
-from data.config import DataConfig
+from modelmill.components import artifacts
+from modelmill.components.evaluate import compare, executor, float_executor, tfma_extractors
+from modelmill.components.evaluate.config import EvaluateConfig
+from modelmill.components.evaluate.tfma_results import allowance
+from modelmill.data import task
+from modelmill.data.config import DataConfig
+from modelmill.data.spec import DEFAULT, LABEL
 
 NODE = "evaluate"
 COMPRESSED_NODE = "evaluate-compressed"
@@ -35,7 +36,7 @@ def evaluator(
     schema: BaseChannel,
     config: EvaluateConfig,
     code: str,
-    asked: str = task.DEFAULT,
+    asked: str = DEFAULT,
 ) -> FloatEvaluator:
     """The node `evaluate`: outputs `evaluation` and `blessing`; gate.float_gates reads the former.
 
@@ -45,7 +46,7 @@ def evaluator(
       baseline_model: what the candidate must not fall behind; it may be empty.
       schema: of the raw examples.
       config: thresholds.
-      code: digest of the source that it takes from us, components.digest.code.
+      code: digest of the source that it takes from us, modelmill.components.source_digest.code.
       asked: the task.
     """
     node = FloatEvaluator(
@@ -55,7 +56,7 @@ def evaluator(
         schema=schema,
         example_splits=[executor.SPLIT],
         eval_config=eval_config(config, asked),
-        module_path=extractors.__name__,
+        module_path=tfma_extractors.__name__,
     ).with_id(NODE)
     # Nothing reads it, but it is in the cache key, in which of our modules there would be the names alone.
     node.exec_properties["code"] = code
@@ -64,7 +65,7 @@ def evaluator(
     return node
 
 
-def eval_config(config: EvaluateConfig, asked: str = task.DEFAULT) -> config_pb2.EvalConfig:
+def eval_config(config: EvaluateConfig, asked: str = DEFAULT) -> config_pb2.EvalConfig:
     """What TFX's Evaluator measures, and demands of all examples. Without a threshold it would never bless.
 
     The label is the task's (a class's number), from `transform_features`; slices are made by raw features.
@@ -85,7 +86,7 @@ def eval_config(config: EvaluateConfig, asked: str = task.DEFAULT) -> config_pb2
                 model_type=tfma.TF_GENERIC,
                 signature_name="evaluate",
                 preprocessing_function_names=["transform_features"],
-                label_key=modality.LABEL,
+                label_key=LABEL,
             )
         ],
         slicing_specs=[config_pb2.SlicingSpec(), *by_value],
@@ -146,7 +147,7 @@ class CompressedEvaluator(base_beam_component.BaseBeamComponent):
           data: names the modality and the task.
           max_drop: how much worse the metric may be than the float model's.
           margin: the interval of the drop may reach this much below max_drop.
-          code: digest of the source, components.digest.code.
+          code: digest of the source, modelmill.components.source_digest.code.
           min_agreement: share of the examples that it must answer as the float model does; None: only told.
           max_calibration_rise: how much its calibration error may be larger; None: only told.
         """

@@ -6,9 +6,11 @@ from typing import Self
 
 from pydantic import Field
 
-from data import modality, plugins, task
-from data.config import Strict
-from data.task import Metric
+from modelmill.data import task
+from modelmill.data.core import plugins
+from modelmill.data.core.config import Strict
+from modelmill.data.spec import LABEL
+from modelmill.data.task import Metric
 
 
 class EvaluateConfig(Strict):
@@ -52,8 +54,8 @@ class EvaluateConfig(Strict):
         except plugins.UnknownNameError as error:
             raise ValueError(f"evaluate.metric: {error}") from error
         classes = task.look_up(asked).CLASSES and judged.one_class
-        slices = self.slices if self.slices is not None else (modality.LABEL,) if classes else ()
-        if modality.LABEL in slices and not classes:
+        slices = self.slices if self.slices is not None else (LABEL,) if classes else ()
+        if LABEL in slices and not classes:
             what = f"{judged.name} means nothing on" if task.look_up(asked).CLASSES else f"{asked} has no"
             raise ValueError(f"evaluate.slices: found {list(slices)}; {what} examples of one class; leave out 'label'")
         threshold = self.threshold if self.threshold is not None else judged.threshold

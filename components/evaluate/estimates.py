@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from components import intervals
-from components.evaluate.predictions import FLOAT
-from components.evaluate.results import Measure, Slice
-from data.task import Metric
+from modelmill.components import intervals
+from modelmill.components.evaluate.predictions import FLOAT
+from modelmill.components.evaluate.tfma_results import Measure, Slice
+from modelmill.data.task import Metric
 
 # TFMA's jackknife leaves out one of so many parts at a time; with fewer examples some parts are empty.
 PARTS = 20

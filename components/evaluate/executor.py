@@ -12,11 +12,13 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils
 
-from components import artifacts, gates, progress
-from components.evaluate import agreement, compare, gate, predictions, results
-from components.evaluate.config import EvaluateConfig
-from components.gates import Gate
-from data import modality, task
+from modelmill.components import artifacts, gates
+from modelmill.components.evaluate import agreement, compare, predictions, tfma_results
+from modelmill.components.evaluate import gates as evaluate_gates
+from modelmill.components.evaluate.config import EvaluateConfig
+from modelmill.components.gates import Gate
+from modelmill.data import modality, task
+from modelmill.data.core import progress
 
 SPLIT = "test"
 METRICS_FILE = "metrics.json"
@@ -45,12 +47,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         with self._make_beam_pipeline() as pipeline:
             compare.compare(pipeline, recorded, evaluation, asked, config)
 
-        slices, metric = results.read(evaluation), task.metric(asked, config.metric)
-        rows = gate.compressed_gates(slices, config, bounds["max_drop"], bounds["margin"], report, metric)
+        slices, metric = tfma_results.read(evaluation), task.metric(asked, config.metric)
+        rows = evaluate_gates.compressed_gates(slices, config, bounds["max_drop"], bounds["margin"], report, metric)
         same = getattr(task.look_up(asked), "SAME", None)
         agreed = agreement.read(recorded, config.slices or (), same) if same else {}
-        rows += gate.told_gates(slices[results.OVERALL], agreed.get(results.OVERALL), config, bounds, asked)
-        figures = gate.figures(slices, config.confidence, metric, agreed, rows)
+        rows += evaluate_gates.told_gates(
+            slices[tfma_results.OVERALL], agreed.get(tfma_results.OVERALL), config, bounds, asked
+        )
+        figures = evaluate_gates.figures(slices, config.confidence, metric, agreed, rows)
         gates.write(Path(evaluation) / artifacts.GATES_FILE, rows)
         (Path(evaluation) / METRICS_FILE).write_text(json.dumps(figures, indent=1))
         _bless(_only(output_dict, "blessing"), model, compressed, rows)

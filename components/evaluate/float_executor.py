@@ -10,10 +10,10 @@ from tfx.components.evaluator import executor as evaluator
 from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils
 
-from components import artifacts
-from components.evaluate import gate
-from components.evaluate.config import EvaluateConfig
-from data import files
+from modelmill.components import artifacts
+from modelmill.components.evaluate import gates
+from modelmill.components.evaluate.config import EvaluateConfig
+from modelmill.data.core import files
 
 
 class Executor(evaluator.Executor):
@@ -29,7 +29,7 @@ class Executor(evaluator.Executor):
         super().Do(input_dict, output_dict, exec_properties)
         evaluation = artifact_utils.get_single_uri(output_dict[constants.EVALUATION_KEY])
         config = EvaluateConfig.model_validate_json(exec_properties["evaluate"])
-        rows = gate.float_gates(evaluation, config, exec_properties["task"])
+        rows = gates.float_gates(evaluation, config, exec_properties["task"])
         written = json.dumps([row.model_dump() for row in rows], indent=1)
         files.write(f"{evaluation}/{artifacts.GATES_FILE}", written.encode())
         if any(row.outcome == "refused" for row in rows):

@@ -10,9 +10,9 @@ import apache_beam as beam
 import numpy as np
 import tensorflow as tf
 
-from components import artifacts
-from components.models.runtime import Flatbuffer
-from data import modality
+from modelmill.components import artifacts
+from modelmill.components.models.flatbuffer.interpreter import Flatbuffer
+from modelmill.data.spec import CONTENT, LABEL
 
 # Features of a recorded prediction, a tf.Example, besides CONTENT and LABEL (the task's: a class's number, int64).
 CLASS = "class"  # the raw label, for classes bytes
@@ -32,7 +32,7 @@ class Predict(beam.DoFn):
         self._model = artifacts.serving(model)
         self._compressed = os.path.join(compressed, artifacts.FLATBUFFER)
         self._input = input_name
-        self._slices = [name for name in slices if name != modality.LABEL]
+        self._slices = [name for name in slices if name != LABEL]
 
     def setup(self) -> None:
         self._saved = tf.saved_model.load(self._model)
@@ -41,7 +41,7 @@ class Predict(beam.DoFn):
     def process(self, element: list[bytes]) -> Iterator[tf.train.Example]:
         features = [tf.train.Example.FromString(one).features.feature for one in element]
         serialized = tf.constant(element)
-        labels = self._call("transform_features", examples=serialized)[modality.LABEL]
+        labels = self._call("transform_features", examples=serialized)[LABEL]
         (floats,) = self._call("evaluate", examples=serialized).values()
         raw = tf.constant([_bytes(one, self._input) for one in features])
         inputs = self._call("preprocess", **{self._input: raw})["inputs"]
@@ -61,7 +61,7 @@ def record(
     compressed: str,
     input_name: str,
     predictions: str,
-    slices: tuple[str, ...] = (modality.LABEL,),
+    slices: tuple[str, ...] = (LABEL,),
 ) -> None:
     """Adds to a pipeline: reads raw examples in folder `split`, writes predictions into folder `predictions`.
 
@@ -88,12 +88,12 @@ def record(
 
 def recorded_as(feature: str) -> str:
     """The name, in a recorded prediction, of a raw feature by which examples are sliced."""
-    return CLASS if feature == modality.LABEL else f"{SLICE}{feature}"
+    return CLASS if feature == LABEL else f"{SLICE}{feature}"
 
 
 def raw_name(column: str) -> str:
     """The raw feature of a slice: of recorded predictions, or (with its own name) of raw examples."""
-    return modality.LABEL if column == CLASS else column.removeprefix(SLICE)
+    return LABEL if column == CLASS else column.removeprefix(SLICE)
 
 
 def pattern(predictions: str) -> str:
@@ -102,7 +102,7 @@ def pattern(predictions: str) -> str:
 
 
 def _content(example: tf.train.Example) -> bytes:
-    return _bytes(example.features.feature, modality.CONTENT)
+    return _bytes(example.features.feature, CONTENT)
 
 
 def _bytes(features: Any, name: str) -> bytes:
@@ -116,12 +116,12 @@ def _example(features: Any, label: Any, exact: Any, compressed: Any, slices: lis
     """One recorded prediction."""
     example = tf.train.Example()
     recorded = example.features.feature
-    recorded[modality.CONTENT].bytes_list.value.append(_bytes(features, modality.CONTENT))
-    recorded[CLASS].CopyFrom(features[modality.LABEL])
+    recorded[CONTENT].bytes_list.value.append(_bytes(features, CONTENT))
+    recorded[CLASS].CopyFrom(features[LABEL])
     if np.issubdtype(label.dtype, np.integer):
-        recorded[modality.LABEL].int64_list.value.extend(np.ravel(label))
+        recorded[LABEL].int64_list.value.extend(np.ravel(label))
     else:
-        recorded[modality.LABEL].float_list.value.extend(np.ravel(label))
+        recorded[LABEL].float_list.value.extend(np.ravel(label))
     for name in slices:
         if name in features:  # else a cell of the CSV was empty: the example is in no slice
             recorded[recorded_as(name)].CopyFrom(features[name])

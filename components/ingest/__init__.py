@@ -1,0 +1,1 @@
+"""The node `ingest`: TFX's file-based ExampleGen with our reader."""

@@ -7,11 +7,13 @@ from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2
 
-from components.ingest.config import custom_config
-from components.ingest.driver import Driver
-from components.ingest.executor import Executor
-from data import modality
-from data.config import DataConfig, SplitConfig
+from modelmill.components.ingest.config import custom_config
+from modelmill.components.ingest.driver import Driver
+from modelmill.components.ingest.executor import Executor
+from modelmill.data import modality
+from modelmill.data.config import DataConfig
+from modelmill.data.spec import CONTENT
+from modelmill.data.splits import SplitConfig
 
 
 class ExampleGen(FileBasedExampleGen):
@@ -25,7 +27,7 @@ def example_gen(folder: str, data: DataConfig, split: SplitConfig, code: str) ->
     """Reads `folder` into the splits train, eval and test.
 
     Args:
-      folder: of the data; see data/listing.py for what is read of it.
+      folder: of the data; see data/readers/file_listing.py for what is read of it.
       data: the section of the experiment.
       split: how the splits are made.
       code: digest of the source that runs.
@@ -42,7 +44,7 @@ def example_gen(folder: str, data: DataConfig, split: SplitConfig, code: str) ->
         input_base=folder,
         input_config=tfx.proto.Input(splits=[example_gen_pb2.Input.Split(name="all", pattern=pattern)]),
         output_config=tfx.proto.Output(
-            split_config=example_gen_pb2.SplitConfig(splits=shares, partition_feature_name=modality.CONTENT)
+            split_config=example_gen_pb2.SplitConfig(splits=shares, partition_feature_name=CONTENT)
         ),
         custom_config=custom_config(data, split, code),
     ).with_id("ingest")

@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from data import modality
-from data.config import DataConfig, SplitConfig
+from modelmill.data import modality
+from modelmill.data.config import DataConfig
+from modelmill.data.splits import SplitConfig
 
 if TYPE_CHECKING:
     from tfx.proto import example_gen_pb2

@@ -7,10 +7,12 @@ from typing import Any
 
 from tfx.components.example_gen import driver, input_processor
 
-from components.ingest.config import settings
-from data import listing, modality
-from data.config import DataConfig, SplitConfig
-from data.table import BadDataError
+from modelmill.components.ingest.config import settings
+from modelmill.data import modality
+from modelmill.data.config import DataConfig
+from modelmill.data.readers import file_listing
+from modelmill.data.readers.labels_csv import BadDataError
+from modelmill.data.splits import SplitConfig
 
 
 class Driver(driver.FileBasedDriver):
@@ -41,7 +43,7 @@ class _Input(input_processor.FileBasedInputProcessor):
     def get_input_fingerprint(self, span: int, version: int | None = None) -> str:
         pattern = modality.pattern(self._data)
         try:
-            found = listing.list_files(self._root, pattern, self._data, self._split)
+            found = file_listing.list_files(self._root, pattern, self._data, self._split)
         except (BadDataError, OSError) as error:
             # The executor meets it again, and says so: what a driver raises leaves an execution that never ends.
             return "unusable " + hashlib.sha256(str(error).encode(errors="replace")).hexdigest()

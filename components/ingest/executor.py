@@ -16,15 +16,17 @@ from tfx import v1 as tfx
 from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
 from tfx.types import Artifact, artifact_utils
 
-from components import progress
-from components.artifacts import COLUMNS, INGEST_FILE
-from components.ingest.config import settings
-from components.ingest.judge import Copy, Verdict, conflict, judge
-from data import listing, modality, raw
-from data.config import SPLITS, BadSplitError, DataConfig, SplitConfig
-from data.listing import Listing, Row, shown
-from data.modality import BadExampleError
-from data.table import BadDataError
+from modelmill.components.artifacts import COLUMNS, INGEST_FILE
+from modelmill.components.ingest.config import settings
+from modelmill.components.ingest.conflicts import Copy, Verdict, conflict, judge
+from modelmill.data import modality
+from modelmill.data.config import DataConfig
+from modelmill.data.core import progress
+from modelmill.data.readers import file_listing, raw_examples
+from modelmill.data.readers.file_listing import Listing, Row, shown
+from modelmill.data.readers.labels_csv import BadDataError
+from modelmill.data.spec import CONTENT, DECIDES, LABEL, PATH, BadExampleError
+from modelmill.data.splits import SPLITS, BadSplitError, SplitConfig
 
 
 class Executor(BaseExampleGenExecutor):
@@ -43,7 +45,7 @@ class Executor(BaseExampleGenExecutor):
         """As TFX's; beside the splits it leaves ingest.json, and the CSV's columns as a property of the artifact."""
         data, split = settings(exec_properties)
         pattern = modality.pattern(data)
-        self._listing = listing.list_files(str(exec_properties["input_base"]), pattern, data, split)
+        self._listing = file_listing.list_files(str(exec_properties["input_base"]), pattern, data, split)
         artifact = artifact_utils.get_single_instance(output_dict["examples"])
         self._report = os.path.join(artifact.uri, INGEST_FILE)
         super().Do(input_dict, output_dict, exec_properties)
@@ -98,11 +100,11 @@ class _Parse(beam.DoFn):
 
     def process(self, row: Row) -> Iterator[Any]:
         try:
-            for features in raw.examples(self._root, row, self._data, self._split):
+            for features in raw_examples.examples(self._root, row, self._data, self._split):
                 split, group = row.split, row.group
-                if modality.DECIDES in features:
-                    split, group = self._split.decided(features.pop(modality.DECIDES), features[modality.PATH])
-                yield split or self._hashed(group or str(features[modality.CONTENT])), to_example(features)
+                if DECIDES in features:
+                    split, group = self._split.decided(features.pop(DECIDES), features[PATH])
+                yield split or self._hashed(group or str(features[CONTENT])), to_example(features)
         except BadSplitError as error:
             raise BadDataError(str(error)) from error
         except BadExampleError as error:
@@ -117,8 +119,8 @@ class _Parse(beam.DoFn):
 
 def _copy(found: tuple[str, tf.train.Example]) -> tuple[bytes, Copy]:
     split, example = found
-    path, label = _text(example, modality.PATH), _text(example, modality.LABEL)
-    return example.features.feature[modality.CONTENT].bytes_list.value[0], Copy(path, label, split)
+    path, label = _text(example, PATH), _text(example, LABEL)
+    return example.features.feature[CONTENT].bytes_list.value[0], Copy(path, label, split)
 
 
 def _judge(
@@ -139,7 +141,7 @@ def _judge(
 
 
 def _is_kept(found: tuple[str, tf.train.Example], verdict: Verdict) -> bool:
-    return not verdict.reasons or _text(found[1], modality.PATH) not in verdict.reasons
+    return not verdict.reasons or _text(found[1], PATH) not in verdict.reasons
 
 
 def _text(example: tf.train.Example, name: str) -> str:

@@ -1,0 +1,1 @@
+"""Models: families, layers, training, export and flatbuffers. Knows no node."""

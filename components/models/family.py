@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic import Field
 
-from components.models.phases import Factors
-from data import modality, plugins, task
-from data.config import DataConfig, Strict
-from data.modality import Spec
+from modelmill.components.models.training.layer_rates import Factors
+from modelmill.data import modality, task
+from modelmill.data.config import DataConfig
+from modelmill.data.core import plugins
+from modelmill.data.core.config import Strict
+from modelmill.data.spec import Spec
 
 if TYPE_CHECKING:
     import tf_keras
 
-PACKAGE = "components.models.families"
+PACKAGE = "modelmill.components.models.families"
 
 
 class FamilyConfig(Strict):

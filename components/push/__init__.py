@@ -1,0 +1,1 @@
+"""The node `push`: copies a blessed bundle to its destination, whole or not at all."""

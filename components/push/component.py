@@ -8,9 +8,9 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import BaseChannel, Channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components import artifacts
-from components.push import executor
-from data import files
+from modelmill.components import artifacts
+from modelmill.components.push import executor
+from modelmill.data.core import files
 
 NODE = "push"
 
@@ -55,7 +55,7 @@ class Pusher(base_component.BaseComponent):
           compressed_blessing: from `evaluate-compressed`.
           infra_blessing: from `check`.
           destination: absolute path of a local folder, or gs://BUCKET/FOLDER; it takes a sub-folder per version.
-          code: digest of the source, components.digest.code("components.push.executor").
+          code: digest of the source, modelmill.components.source_digest.code("modelmill.components.push.executor").
 
         Raises:
           ValueError: a blessing is missing, or the destination is neither.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from data.config import Strict
+from modelmill.data.core.config import Strict
 
 
 class PushConfig(Strict):

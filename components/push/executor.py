@@ -10,9 +10,9 @@ from tfx.components.pusher import executor
 from tfx.components.util import model_utils
 from tfx.types import Artifact, artifact_utils
 
-from components import artifacts, integrity, progress
-from components.push import damage, objects, versions
-from data import files
+from modelmill.components import artifacts, integrity
+from modelmill.components.push import damaged_versions, gcs_versions, local_versions
+from modelmill.data.core import files, progress
 
 # Each must be there, and positive.
 BLESSINGS = {
@@ -52,9 +52,9 @@ class Executor(executor.Executor):
         digests = _whole(folder, bundle.get_string_custom_property(artifacts.MANIFEST_DIGEST))
         destination = exec_properties["destination"].rstrip("/")
         if files.is_remote(destination):
-            number, new = objects.push(folder, destination, artifacts.MANIFEST)
+            number, new = gcs_versions.push(folder, destination, artifacts.MANIFEST)
         else:
-            number, new = versions.push(folder, Path(destination), artifacts.MANIFEST)
+            number, new = local_versions.push(folder, Path(destination), artifacts.MANIFEST)
         path = f"{destination}/{number}"
         integrity.copy(folder, Path(pushed.uri), digests)
         self._MarkPushed(pushed, pushed_destination=path, pushed_version=str(number))
@@ -75,15 +75,17 @@ def _whole(folder: Path, manifest_digest: str) -> dict[str, str]:
       DamagedError: a file is missing or has another content.
     """
     if not (folder / artifacts.MANIFEST).is_file():
-        raise ValueError(f"blessed, but damaged: there is no {artifacts.MANIFEST} in {folder}; {damage.REMEDY}")
+        raise ValueError(
+            f"blessed, but damaged: there is no {artifacts.MANIFEST} in {folder}; {damaged_versions.REMEDY}"
+        )
     content = (folder / artifacts.MANIFEST).read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if manifest_digest not in ("", found):
         raise integrity.DamagedError(
             f"damaged: {artifacts.MANIFEST}: expected SHA-256 {manifest_digest}, found {found} ({len(content)} bytes); "
-            f"in {folder}; {damage.REMEDY}"
+            f"in {folder}; {damaged_versions.REMEDY}"
         )
-    digests = damage.refuse(folder, content)
+    digests = damaged_versions.refuse(folder, content)
     more = integrity.unlisted(folder, digests)
     if more:
         progress.note(f"warning: not pushed, because {artifacts.MANIFEST} does not list them: {', '.join(more)}")

@@ -1,0 +1,1 @@
+"""The node `train`: TFX's Trainer, run in a child process."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from tfx import v1 as tfx
 from tfx.types import BaseChannel
 
-from components.models.family import FamilyConfig
-from components.train.config import TrainConfig
-from data.config import DataConfig
-from data.modality import Policy
+from modelmill.components.models.family import FamilyConfig
+from modelmill.components.train.config import TrainConfig
+from modelmill.data.config import DataConfig
+from modelmill.data.policy import Policy
 
 
 def trainer(
@@ -39,7 +39,7 @@ def trainer(
       code: digest of the source that runs.
     """
     return tfx.components.Trainer(
-        run_fn="components.train.executor.run_fn",
+        run_fn="modelmill.components.train.executor.run_fn",
         examples=examples,
         transform_graph=transform_graph,
         schema=schema,

@@ -6,14 +6,14 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from components.models.learning import LearningConfig
-from components.models.strategy import StrategyConfig
+from modelmill.components.models.training.config import LearningConfig
+from modelmill.components.models.training.strategy import StrategyConfig
 
 
 class TrainConfig(LearningConfig):
     """How the model learns, and where."""
 
-    loop: str = Field("supervised", description="The name of a file in components/models/loops.")
+    loop: str = Field("supervised", description="The name of a file in components/models/training/loops.")
     strategy: StrategyConfig = StrategyConfig()
 
     @model_validator(mode="after")

@@ -11,9 +11,10 @@ from typing import Any
 
 from tfx import v1 as tfx
 
-from components import artifacts, child, progress
-from components.models import strategy
-from components.train import job
+from modelmill.components import artifacts
+from modelmill.components.models.training import strategy
+from modelmill.components.train import job
+from modelmill.data.core import progress, subprocess_job
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
@@ -40,7 +41,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     if work["train"]["strategy"]["name"] == "one_device" and not work["train"]["xla"]:
         job.run(work)
     else:
-        child.run("components.train.job", work)
+        subprocess_job.run("modelmill.components.train.job", work)
     shutil.rmtree(work["checkpoints"])
 
 

@@ -1,4 +1,4 @@
-"""The training itself: JSON in, a Model artifact's content out. A program: `python -m components.train.job FILE`."""
+"""Train: JSON in, a Model artifact's content out. A program: `python -m modelmill.components.train.job FILE`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from components import child
-from components.artifacts import HISTORY_FILE, PACE_FILE
-from components.models import family, loops, serving, store, strategy, weights
-from components.models.input import Examples
-from components.models.scalars import Scalars
-from components.train.config import TrainConfig
-from data import modality, plugins
+from modelmill.components.artifacts import HISTORY_FILE, PACE_FILE
+from modelmill.components.models import family
+from modelmill.components.models.export import model_store, saved_model
+from modelmill.components.models.training import class_weights as training_class_weights
+from modelmill.components.models.training import loops, strategy
+from modelmill.components.models.training.dataset import Examples
+from modelmill.components.models.training.tensorboard import Scalars
+from modelmill.components.train.config import TrainConfig
+from modelmill.data import modality
+from modelmill.data.core import plugins, subprocess_job
 
 
 def run(work: dict[str, Any]) -> None:
@@ -37,7 +40,7 @@ def run(work: dict[str, Any]) -> None:
     for split, found in examples.items():
         if not found.count:
             raise ValueError(f"the {split} split has no examples; give more data or change `split` in the experiment")
-    class_weights = weights.per_label(train.class_weights, examples["train"])
+    class_weights = training_class_weights.per_label(train.class_weights, examples["train"])
     logs = Scalars(Path(work["model_run"]))
     loop = plugins.load(loops.__name__, train.loop, "training loop")
     model, history = loop.train(
@@ -53,11 +56,11 @@ def run(work: dict[str, Any]) -> None:
         factors=family.factors(config),
     )
     logs.close()
-    stored = store.Stored(config, spec, work["data"], train.loop, batch, class_weights)
-    store.save(Path(work["rebuild"]), stored, model)
+    stored = model_store.Stored(config, spec, work["data"], train.loop, batch, class_weights)
+    model_store.save(Path(work["rebuild"]), stored, model)
     # Rebuilt from what was stored: free of the strategy, and proof that it can be rebuilt.
-    _, bare = store.load(Path(work["rebuild"]))
-    serving.export(bare, spec, work["transform_graph"], Path(work["serving"]))
+    _, bare = model_store.load(Path(work["rebuild"]))
+    saved_model.export(bare, spec, work["transform_graph"], Path(work["serving"]))
     Path(work["model_run"]).mkdir(parents=True, exist_ok=True)
     Path(work["model_run"], HISTORY_FILE).write_text(json.dumps(history, indent=1))
     # The first epoch compiles. With the model, because the Compressor tells by it what fine-tuning will take.
@@ -79,4 +82,4 @@ def _repeatable(seed: int, xla: bool) -> None:
 
 
 if __name__ == "__main__":
-    child.main(run)
+    subprocess_job.main(run)

@@ -1,0 +1,1 @@
+"""The node `transform`: TFX's Transform with the modality's preprocessing."""

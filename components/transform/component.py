@@ -5,7 +5,7 @@ from __future__ import annotations
 from tfx import v1 as tfx
 from tfx.types import BaseChannel
 
-from data.config import DataConfig
+from modelmill.data.config import DataConfig
 
 
 def transform(examples: BaseChannel, schema: BaseChannel, data: DataConfig, code: str) -> tfx.components.Transform:
@@ -17,7 +17,7 @@ def transform(examples: BaseChannel, schema: BaseChannel, data: DataConfig, code
     return tfx.components.Transform(
         examples=examples,
         schema=schema,
-        preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
+        preprocessing_fn="modelmill.components.transform.preprocessing.preprocessing_fn",
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "eval", "test"]),
         custom_config={"data": data.canonical(), "code": code},
         disable_statistics=True,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from data import modality, task
+from modelmill.data import modality, task
+from modelmill.data.spec import LABEL
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -19,6 +20,6 @@ def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
     kind = modality.look_up(content["modality"])
     config = kind.Config.model_validate(content)
     outputs = kind.preprocess(inputs, config)
-    if modality.LABEL in inputs:
-        outputs |= task.look_up(config.task).preprocess(tf.reshape(inputs[modality.LABEL], [-1]), config)
+    if LABEL in inputs:
+        outputs |= task.look_up(config.task).preprocess(tf.reshape(inputs[LABEL], [-1]), config)
     return outputs

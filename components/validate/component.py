@@ -10,12 +10,13 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import BaseChannel, standard_artifacts
 from tfx.types.artifact_utils import decode_split_names
 
-from components.artifacts import DataVerdict
-from components.validate import executor, lookup
-from components.validate.config import ValidateConfig
-from components.validate.statistics import Executor
-from data import modality, task
-from data.config import DataConfig, SplitConfig
+from modelmill.components.artifacts import DataVerdict
+from modelmill.components.validate import data_gate, previous_lookup
+from modelmill.components.validate.config import ValidateConfig
+from modelmill.components.validate.statistics import Executor
+from modelmill.data import modality, task
+from modelmill.data.config import DataConfig
+from modelmill.data.splits import SplitConfig
 
 # The gate compares the labels of the splits, all of them.
 LABELS = 100_000
@@ -40,7 +41,7 @@ def CuratedSchema(
     schema: tfx.dsl.components.OutputArtifact[standard_artifacts.Schema],
 ) -> None:
     """Gives the schema that `text` is. TFX's ImportSchemaGen knows its path only: it would miss every edit."""
-    executor.write_schema(text, schema.uri)
+    data_gate.write_schema(text, schema.uri)
 
 
 def schema_gen(statistics: BaseChannel, curated: str | None) -> base_component.BaseComponent:
@@ -48,7 +49,7 @@ def schema_gen(statistics: BaseChannel, curated: str | None) -> base_component.B
     if curated and not Path(curated).is_file():  # a cluster's: nobody here can read it
         return tfx.components.ImportSchemaGen(schema_file=curated).with_id("schema")
     if curated:
-        return CuratedSchema(text=executor.read_schema(curated)).with_id("schema")
+        return CuratedSchema(text=data_gate.read_schema(curated)).with_id("schema")
     return tfx.components.SchemaGen(statistics=statistics, exclude_splits=["eval", "test"]).with_id("schema")
 
 
@@ -91,6 +92,8 @@ def DataGate(
     `config` is of gate_config, `code` the digest of the source that runs. Where later runs have no metadata store to
     look into, `history` is the folder in which what passed is kept for them; else "".
     """
-    executor.check(statistics, anomalies, last, json.loads(config), verdict.uri)
+    data_gate.check(statistics, anomalies, last, json.loads(config), verdict.uri)
     if history:
-        lookup.record(history, lookup.splits(statistics.uri, decode_split_names(statistics.split_names)))
+        previous_lookup.record(
+            history, previous_lookup.splits(statistics.uri, decode_split_names(statistics.split_names))
+        )

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from data.config import Strict
+from modelmill.data.core.config import Strict
 
 
 class ValidateConfig(Strict):

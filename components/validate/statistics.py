@@ -9,7 +9,7 @@ import tensorflow_data_validation as tfdv
 from tfx.components.statistics_gen import executor
 from tfx.types import Artifact, artifact_utils
 
-from components.artifacts import COLUMNS
+from modelmill.components.artifacts import COLUMNS
 
 _OPTIONS = "stats_options_json"
 

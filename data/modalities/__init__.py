@@ -1,0 +1,1 @@
+"""Modalities, one folder a modality, found by its name."""

@@ -1,0 +1,1 @@
+"""Data sets that come with modelmill, one file a data set, found by its name."""

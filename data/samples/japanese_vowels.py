@@ -17,7 +17,7 @@ EVERY = 6
 
 def write(folder: Path) -> None:
     """Writes folder/SPLIT/japanese_vowels.ts for train, eval and test."""
-    files = resources.files("data.samples") / "files"
+    files = resources.files("modelmill.data.samples") / "files"
     train, test = (
         gzip.decompress((files / f"japanese_vowels_{name}.ts.gz").read_bytes()).decode("utf-8")
         for name in ("train", "test")

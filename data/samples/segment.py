@@ -14,6 +14,6 @@ from pathlib import Path
 
 def write(folder: Path) -> None:
     """Writes folder/segment.csv: the column category, and the numbers."""
-    packed = resources.files("data.samples") / "files" / "segment.csv.gz"
+    packed = resources.files("modelmill.data.samples") / "files" / "segment.csv.gz"
     header, rest = gzip.decompress(packed.read_bytes()).decode("utf-8").split("\n", 1)
     (folder / "segment.csv").write_text(header.replace("-", "_") + "\n" + rest, encoding="utf-8", newline="\n")

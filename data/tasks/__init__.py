@@ -1,0 +1,1 @@
+"""Tasks, one file a task, found by its name: labels, losses, metrics."""

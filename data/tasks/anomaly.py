@@ -10,24 +10,24 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from data import scores
-from data.modality import LABEL, Spec
-from data.task import Metric
+from modelmill.data import metrics
+from modelmill.data.spec import LABEL, Spec
+from modelmill.data.task import Metric
 
 if TYPE_CHECKING:
     import tensorflow as tf
     import tensorflow_transform as tft
 
-    from data.config import DataConfig
+    from modelmill.data.config import DataConfig
 
 ANSWER = "score"
 MEANING = "the mean squared error of reconstruction, in squared deviations: the higher, the less normal"
 CLASSES = False
 MEASURE = "reconstruction"
 METRICS = (
-    Metric("auc", "The area under the ROC curve: how often an anomaly scores above a normal example.", scores.auc),
+    Metric("auc", "The area under the ROC curve: how often an anomaly scores above a normal example.", metrics.auc),
     Metric("partial_auc", "The same where at most a tenth of the normal examples is taken for anomalies, in shares "
-           "of what can be had there.", scores.partial_auc),
+           "of what can be had there.", metrics.partial_auc),
 )  # fmt: skip
 REPORTED = ("auc", "partial_auc")
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from data import scores
-from data.modality import LABEL, Spec
-from data.task import Metric
+from modelmill.data import metrics
+from modelmill.data.spec import LABEL, Spec
+from modelmill.data.task import Metric
 
 if TYPE_CHECKING:
     import tensorflow as tf
     import tensorflow_transform as tft
 
-    from data.config import DataConfig
+    from modelmill.data.config import DataConfig
 
 ANSWER = "probabilities"
 MEANING = "probabilities, in the order of the labels"
@@ -23,25 +23,27 @@ METRICS = (
     Metric(
         "accuracy",
         "The share of examples whose most probable class is the right one.",
-        scores.accuracy,
+        metrics.accuracy,
         one_class=True,
-        right=scores.right_class,
+        right=metrics.right_class,
     ),
-    Metric("balanced_accuracy", "The mean over classes of the share that is answered right.", scores.balanced_accuracy),
-    Metric("macro_f1", "The mean over classes of F1, the harmonic mean of precision and recall.", scores.macro_f1),
-    Metric("f1", "F1 of the second of two classes, which is the rarer one in training.", scores.f1, two_classes=True),
-    Metric("auc", "The area under the ROC curve of two classes.", scores.auc_of_second, two_classes=True),
+    Metric(
+        "balanced_accuracy", "The mean over classes of the share that is answered right.", metrics.balanced_accuracy
+    ),
+    Metric("macro_f1", "The mean over classes of F1, the harmonic mean of precision and recall.", metrics.macro_f1),
+    Metric("f1", "F1 of the second of two classes, which is the rarer one in training.", metrics.f1, two_classes=True),
+    Metric("auc", "The area under the ROC curve of two classes.", metrics.auc_of_second, two_classes=True),
     Metric(
         "calibration_error",
         "How far the probability of the answer is from the share that is right, on average over ten bins of it.",
-        scores.calibration_error,
+        metrics.calibration_error,
         higher=False,
         threshold=None,
         one_class=True,
     ),
 )
 REPORTED = ("accuracy", "calibration_error")
-SAME = scores.same_class
+SAME = metrics.same_class
 
 
 def raw(text: str) -> str:

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from data import scores
-from data.modality import LABEL, Spec
-from data.task import Metric
+from modelmill.data import metrics
+from modelmill.data.spec import LABEL, Spec
+from modelmill.data.task import Metric
 
 if TYPE_CHECKING:
     import tensorflow as tf
     import tensorflow_transform as tft
 
-    from data.config import DataConfig
+    from modelmill.data.config import DataConfig
 
 BETWEEN = "|"
 ANSWER = "probabilities"
@@ -24,18 +24,18 @@ MEANING = "probabilities, each by itself, in the order of the labels"
 CLASSES = False
 MEASURE = "binary_accuracy"
 METRICS = (
-    Metric("micro_f1", "F1 over all labels of all examples, an answer being what is above 0.5.", scores.micro_f1),
-    Metric("macro_f1", "The mean over labels of F1, an answer being what is above 0.5.", scores.macro_f1_of_labels),
+    Metric("micro_f1", "F1 over all labels of all examples, an answer being what is above 0.5.", metrics.micro_f1),
+    Metric("macro_f1", "The mean over labels of F1, an answer being what is above 0.5.", metrics.macro_f1_of_labels),
     Metric(
         "subset_accuracy",
         "The share of examples of which every label is answered right.",
-        scores.subset_accuracy,
-        right=scores.right_labels,
+        metrics.subset_accuracy,
+        right=metrics.right_labels,
     ),
-    Metric("macro_auc", "The mean over labels of the area under the ROC curve.", scores.macro_auc),
+    Metric("macro_auc", "The mean over labels of the area under the ROC curve.", metrics.macro_auc),
 )
 REPORTED = ("micro_f1", "macro_f1", "subset_accuracy")
-SAME = scores.same_labels
+SAME = metrics.same_labels
 
 
 def raw(text: str) -> str:

@@ -9,15 +9,15 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from data import scores
-from data.modality import LABEL, Spec
-from data.task import Metric
+from modelmill.data import metrics
+from modelmill.data.spec import LABEL, Spec
+from modelmill.data.task import Metric
 
 if TYPE_CHECKING:
     import tensorflow as tf
     import tensorflow_transform as tft
 
-    from data.config import DataConfig
+    from modelmill.data.config import DataConfig
 
 ANSWER = "prediction"
 MEANING = "the number, in the unit of the labels"
@@ -28,14 +28,14 @@ METRICS = (
     Metric(
         "r2",
         "R², the coefficient of determination: the share of the labels' variance that the answers explain.",
-        scores.r2,
+        metrics.r2,
         least=None,
         threshold=0.0,
     ),
     Metric(
         "rmse",
         "The root of the mean squared difference from the label, in its unit.",
-        scores.rmse,
+        metrics.rmse,
         higher=False,
         most=None,
         threshold=None,
@@ -43,7 +43,7 @@ METRICS = (
     Metric(
         "mae",
         "The mean absolute difference from the label, in its unit.",
-        scores.mae,
+        metrics.mae,
         higher=False,
         most=None,
         threshold=None,

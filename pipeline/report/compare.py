@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from components.gates import outcome
-from pipeline.report import charts, page, recorded, words
-from pipeline.report.examples import Answers
-from pipeline.report.parts import compression, quality, training, verdict
-from pipeline.report.recorded import Recorded
-from pipeline.report.statistics import mcnemar
+from modelmill.components.gates import outcome
+from modelmill.data.core import format
+from modelmill.data.core.stats import mcnemar
+from modelmill.pipeline.records import mlmd
+from modelmill.pipeline.records.mlmd import Recorded
+from modelmill.pipeline.report import page
+from modelmill.pipeline.report.charts import charts
+from modelmill.pipeline.report.examples.read import Answers
+from modelmill.pipeline.report.parts import compression, quality_classes, training, verdict
 
 SURE = 0.05
 MODELS = ("compressed", "float")
@@ -28,7 +31,7 @@ def write(folders: list[Path], output: Path | None = None) -> Path:
     Returns:
       The page's path: compare.html.
     """
-    runs = [recorded.read(folder) for folder in folders]
+    runs = [mlmd.read(folder) for folder in folders]
     names = _names(runs)
     content = {
         "title": " and ".join(names),
@@ -57,7 +60,7 @@ def _sentence(runs: list[Recorded], names: list[str]) -> str:
     best = max(told, key=lambda pair: pair[0] if verdict.judged_by(runs[0]).higher else -pair[0])
     same = [one for value, one in told if value == best[0]]
     if len(same) > 1:
-        return f"{words.several(same)} have the same {name} compressed: {best[0]:.4f}."
+        return f"{format.several(same)} have the same {name} compressed: {best[0]:.4f}."
     return f"{best[1]} has the best {name} compressed: {best[0]:.4f}. Whether that is more than chance is said below."
 
 
@@ -85,24 +88,24 @@ def _table(runs: list[Recorded], names: list[str]) -> dict[str, Any]:
     rows = [["status", *(run.summary["status"] for run in runs)]]
     for model in ("float", "compressed"):
         found = [run.summary.get(model) or {} for run in runs]
-        rows.append([f"{name}, {model}", *(words.number(verdict.quality(one, name)) for one in found)])
-        rows.append([f"gzipped, {model}", *(words.size(one.get("gzip_bytes")) for one in found)])
-        rows.append([f"latency, {model}", *(words.latency(one.get("latency_ms")) for one in found)])
+        rows.append([f"{name}, {model}", *(format.number(verdict.quality(one, name)) for one in found)])
+        rows.append([f"gzipped, {model}", *(format.size(one.get("gzip_bytes")) for one in found)])
+        rows.append([f"latency, {model}", *(format.latency(one.get("latency_ms")) for one in found)])
     rows.append(["made by", *(str((run.summary.get("compressed") or {}).get("label", "–")) for run in runs)])
     epochs = [run.json("train", "model_run", "history.json") for run in runs]
     rows.append(["epochs", *(str(len(one)) if one else "–" for one in epochs)])
-    rows.append(["time of the run", *(words.duration(run.summary.get("seconds")) for run in runs)])
+    rows.append(["time of the run", *(format.duration(run.summary.get("seconds")) for run in runs)])
     rows_of = [run.summary.get("gates", []) for run in runs]
     refused = [[gate["gate"] for gate in gates if outcome(gate) == "refused"] for gates in rows_of]
-    rows.append(["refused by", *(words.several(list(dict.fromkeys(one))) or "–" for one in refused)])
+    rows.append(["refused by", *(format.several(list(dict.fromkeys(one))) or "–" for one in refused)])
     return {"columns": ["", *names], "rows": rows}
 
 
 def _significance(runs: list[Recorded], names: list[str], model: str) -> list[str]:
     """McNemar's test of each run against the first, on the test examples that both have judged."""
-    first, notes = quality.answers(runs[0]), []
+    first, notes = quality_classes.answers(runs[0]), []
     for run, name in zip(runs[1:], names[1:], strict=True):
-        other = quality.answers(run)
+        other = quality_classes.answers(run)
         if first is None or other is None:
             notes.append(f"{name}, {model}: no predictions to compare.")
             continue
@@ -141,7 +144,9 @@ def _curves(runs: list[Recorded], names: list[str]) -> list[charts.Figure]:
         ]
         if rows:
             ends = {row["series"]: row["value"] for row in rows}
-            says = f"At the end: {words.several([f'{words.number(value)} of {name}' for name, value in ends.items()])}."
+            says = (
+                f"At the end: {format.several([f'{format.number(value)} of {name}' for name, value in ends.items()])}."
+            )
             chart = charts.curves(
                 rows, title.lower(), log=key.endswith("loss") and min(row["value"] for row in rows) > 0
             )
@@ -162,7 +167,7 @@ def _plane(runs: list[Recorded], names: list[str]) -> list[charts.Figure]:
         return []
     higher = verdict.judged_by(runs[0]).higher
     best = compression.front(rows, "gzip_bytes", higher)
-    winners = words.several([f"{one['label']} of {one['role']}" for one in best])
+    winners = format.several([f"{one['label']} of {one['role']}" for one in best])
     says = f"{'Up' if higher else 'Down'} and to the left is better; nothing beats {winners}."
     chart = charts.plane(rows, best, "gzip_bytes", "bytes, gzipped", f"{verdict.metric(runs[0])} (eval split)", [])
     return [{**charts.figure("trials", "Every trial", says, chart), "wide": True}]

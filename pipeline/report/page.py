@@ -14,14 +14,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pipeline.folders import Folders
-from pipeline.report import charts, recorded
-from pipeline.report.parts import card, compression, data, lineage, quality, training, verdict
-from pipeline.report.recorded import Recorded
+from modelmill.pipeline.layout import Folders
+from modelmill.pipeline.records import mlmd
+from modelmill.pipeline.records.mlmd import Recorded
+from modelmill.pipeline.report.charts import charts
+from modelmill.pipeline.report.parts import card, compression, data, lineage, quality_classes, training, verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
 # Read off artifacts, which never change, and so kept; the others are quick, and tell of the run itself.
-KEPT = {"data": data.make, "training": training.make, "quality": quality.make, "compression": compression.make}
+KEPT = {"data": data.make, "training": training.make, "quality": quality_classes.make, "compression": compression.make}
 CACHED = 4
 MOST_BYTES = 5_000_000
 
@@ -37,10 +38,10 @@ def write(folder: Path, output: Path | None = None, saliency: bool = False) -> P
     Returns:
       The page's path.
     """
-    run = recorded.read(folder)
+    run = mlmd.read(folder)
     parts = _kept(run)
     if saliency:
-        from pipeline.report.saliency import add
+        from modelmill.pipeline.report.explain.saliency import add
 
         add(run, parts["quality"])
     parts |= {"verdict": verdict.make(run), "lineage": lineage.make(run), "card": card.make(run)}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from components.gates import GateRefusedError
-from data.table import BadDataError
+from modelmill.components.gates import GateRefusedError
+from modelmill.data.readers.labels_csv import BadDataError
 
 # Beam appends the step to every message, and its workers send a traceback as text.
 _TAIL = re.compile(r"\s*\[while running '[^']*'\]")
@@ -73,7 +73,7 @@ def _said(error: BaseException) -> str:
     if _TRACEBACK in message:
         kind, message = _last_raised(message)
     message = " ".join(_TAIL.sub("", message).split())
-    own = type(error).__module__.partition(".")[0] in ("pipeline", "components", "data")
+    own = type(error).__module__.partition(".")[0] == "modelmill"
     if message and (own or kind in _PLAIN):
         return message
     return f"{kind}: {message}" if message else kind

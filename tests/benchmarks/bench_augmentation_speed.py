@@ -68,15 +68,15 @@ def measure(height: int, width: int, channels: int, batch: int) -> dict[str, flo
 def modelmill(images: Any) -> Callable[[], Any]:
     import tensorflow as tf
 
-    from data.augment import image
-    from data.modalities.image import Policy
+    from modelmill.data.modalities.image.augment import pipeline
+    from modelmill.data.modalities.image.config import Policy
 
     policy = Policy(rotation=30, scale=0.1, crop=0.125, brightness=0.2, contrast=0.2)
     batch = tf.constant(images)
 
     @tf.function(autograph=False)
     def run(seeds: tf.Tensor) -> tf.Tensor:
-        return image.augment(batch, seeds, policy, tf.float32)
+        return pipeline.augment(batch, seeds, policy, tf.float32)
 
     places = tf.range(len(images), dtype=tf.int64)
     numbers = iter(range(10**9))

@@ -17,12 +17,16 @@ import numpy as np
 import pytest
 import yaml
 
-from components.compress import measure, method, trial
-from components.compress.context import CALIBRATION
-from components.models import runtime, serving, store
-from components.models.input import Examples
-from components.models.loops import supervised
-from data import modality
+from modelmill.components.compress import chain as compress_chain
+from modelmill.components.compress.chain import parse_chain
+from modelmill.components.compress.context import CALIBRATION
+from modelmill.components.compress.trials import main as trial
+from modelmill.components.compress.trials import measure
+from modelmill.components.models.export import model_store, saved_model
+from modelmill.components.models.flatbuffer import interpreter
+from modelmill.components.models.training.dataset import Examples
+from modelmill.components.models.training.loops import supervised
+from modelmill.data import modality
 from tests.benchmarks import bench_trials
 
 if TYPE_CHECKING:
@@ -37,7 +41,7 @@ class Work:
     """The trained network and what surrounds it; `chains` are the experiment's."""
 
     model: tf_keras.Model
-    stored: store.Stored
+    stored: model_store.Stored
     folders: dict[str, Any]
     examples: dict[str, Examples]
     chains: list[list[dict[str, Any]]]
@@ -59,7 +63,7 @@ class Work:
         """By TF's converter: float32, float16, dynamic_range or int8."""
         import tensorflow as tf
 
-        converter = tf.lite.TFLiteConverter.from_keras_model(serving.served(model, self.stored.spec, batch=1))
+        converter = tf.lite.TFLiteConverter.from_keras_model(saved_model.served(model, self.stored.spec, batch=1))
         if kind != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if kind == "float16":
@@ -105,7 +109,7 @@ class Work:
     def chain(self, chain: list[dict[str, Any]]) -> bytes:
         """As the Compressor makes it."""
         bench = trial.Bench(self.folders, [chain])
-        return bench._apply(chain, method.label(chain))[0]
+        return bench._apply(chain, compress_chain.label(chain))[0]
 
 
 def trained(root: Path) -> Work:
@@ -115,17 +119,17 @@ def trained(root: Path) -> Work:
     files = {split: sorted(map(str, (folder / f"Split-{split}").iterdir())) for split in ("train", "eval", "test")}
     experiment = yaml.safe_load((links.parent / "experiment.yaml").read_text())
     rebuild = links / "train" / "model" / "modelmill"
-    stored, model = store.load(rebuild)
+    stored, model = model_store.load(rebuild)
     examples = {split: Examples(found, stored.spec, stored.batch) for split, found in files.items()}
     folders = {"rebuild": str(rebuild), "files": {**files, CALIBRATION: files["train"]}, "seed": 0}
     folders |= {"augment": experiment["augment"], "metric": "accuracy"}
-    chains = [method.parse_chain(chain) for chain in experiment["compress"]["chains"]]
+    chains = [parse_chain(chain) for chain in experiment["compress"]["chains"]]
     return Work(model, stored, folders, examples, chains)
 
 
 def rows_of(work: Work) -> list[tuple[str, str, Callable[[], bytes]]]:
     """(by what, how, what makes the flatbuffer)."""
-    smallest = [chain for chain in work.chains if method.label(chain).endswith("cluster + dynamic_range")]
+    smallest = [chain for chain in work.chains if compress_chain.label(chain).endswith("cluster + dynamic_range")]
     return [
         ("TF's converter", "float32", lambda: work.converted(work.model)),
         *(
@@ -138,7 +142,7 @@ def rows_of(work: Work) -> list[tuple[str, str, Callable[[], bytes]]]:
         ),
         ("TF-MOT by hand", "80 % pruned, dynamic range", lambda: work.by_hand(False)),
         ("TF-MOT by hand", "80 % pruned, 16 clusters, dynamic range", lambda: work.by_hand(True)),
-        *(("modelmill", method.label(chain), lambda chain=chain: work.chain(chain)) for chain in smallest),
+        *(("modelmill", compress_chain.label(chain), lambda chain=chain: work.chain(chain)) for chain in smallest),
     ]
 
 
@@ -157,7 +161,7 @@ def test_peers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         start, path = time.perf_counter(), tmp_path / f"{number}.tflite"
         path.write_bytes(make())
         seconds = time.perf_counter() - start
-        answers = runtime.Flatbuffer(path).predict_all(image for image, _ in pairs)
+        answers = interpreter.Flatbuffer(path).predict_all(image for image, _ in pairs)
         accuracy = float(np.mean(answers.argmax(axis=1) == [label for _, label in pairs]))
         size = measure.sizes(path)
         ratio = measure.latencies(path, exact, pairs[0][0])["latency"]["one_thread"]["ratio"]

@@ -70,12 +70,12 @@ def main(node: str, folder: Path, side: int) -> None:
     from tfx.proto import example_gen_pb2
     from tfx.types import artifact_utils, standard_artifacts
 
-    from components.augment.component import Augmenter
-    from components.ingest.component import example_gen
-    from components.testing import NodeRunner
-    from components.transform.component import transform
-    from data.config import SplitConfig
-    from data.modalities import image
+    from modelmill.components.augment.component import Augmenter
+    from modelmill.components.ingest.component import example_gen
+    from modelmill.components.testing.pytest_plugin import NodeRunner
+    from modelmill.components.transform.component import transform
+    from modelmill.data.modalities.image import modality as image
+    from modelmill.data.splits import SplitConfig
 
     run = NodeRunner(folder / node)
     data = image.Config(path=str(folder / "data"), height=side, width=side, channels=1)

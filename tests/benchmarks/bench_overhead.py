@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from data import sample
-from pipeline import experiment
+from modelmill.data import sample_data
+from modelmill.pipeline.experiment import experiment
 
 FACTORS = [int(factor) for factor in os.environ.get("OVERHEAD_FACTORS", "1").split(",")]
 LIMIT = 25.0
@@ -51,11 +51,11 @@ def settings(factor: int) -> tuple[dict[str, Any], list[str]]:
 @pytest.mark.parametrize("factor", FACTORS)
 @pytest.mark.timeout(7200)
 def test_overhead(factor: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    files = sample.materialize("digits", tmp_path / "runs" / "samples")
+    files = sample_data.materialize("digits", tmp_path / "runs" / "samples")
     script = Path(__file__).with_name("plain_digits.py")
     by_hand, overrides = settings(factor)
     plain, told = cpu_seconds([sys.executable, str(script), str(files), json.dumps(by_hand)], tmp_path)
-    command = [sys.executable, "-m", "pipeline", "run", "digits-cnn", *overrides]
+    command = [sys.executable, "-m", "modelmill", "run", "digits-cnn", *overrides]
     whole, _ = cpu_seconds(command, tmp_path)
     summary = json.loads((tmp_path / "runs" / "digits-cnn" / "latest" / "summary.json").read_text())
     with capsys.disabled():

@@ -40,7 +40,7 @@ def run(name: str, root: Path, seed: int, *more: str) -> Path:
     root = root / str(seed)
     sets = ["--set", f"run.seed={seed}", *more]
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "run", name, "--root", str(root), *sets],
+        [sys.executable, "-m", "modelmill", "run", name, "--root", str(root), *sets],
         stdout=subprocess.PIPE,
         text=True,
         check=False,

@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.models import runtime, store
-from components.models.input import Examples
+from modelmill.components.models.export import model_store
+from modelmill.components.models.flatbuffer import interpreter
+from modelmill.components.models.training.dataset import Examples
 
 SEEDS = range(int(os.environ.get("TRIALS_SEEDS", "5")))
 Trial = dict[str, Any]
@@ -59,7 +60,7 @@ def root(tmp_path: Path) -> Path:
 def ran(root: Path, name: str, to: str, *sets: str) -> Path:
     """Runs an experiment as far as a node; the folder of what its nodes have made."""
     words = [word for one in sets for word in ("--set", one)]
-    command = [sys.executable, "-m", "pipeline", "run", name, "--root", str(root), "--to", to, *words]
+    command = [sys.executable, "-m", "modelmill", "run", name, "--root", str(root), "--to", to, *words]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     assert done.returncode in (0, 3), done.stdout
     return root / name / "latest" / "links"
@@ -89,13 +90,13 @@ def reported(links: Path) -> dict[str, Any]:
 
 def tested(links: Path, numbers: Iterable[int]) -> list[float]:
     """Accuracy on the test split of some of the trials' flatbuffers; 0 is the float model's."""
-    stored, _ = store.load(links / "train" / "model" / "modelmill")
+    stored, _ = model_store.load(links / "train" / "model" / "modelmill")
     files = [str(path) for path in (links / "transform" / "transformed_examples" / "Split-test").iterdir()]
     pairs = list(Examples(files, stored.spec, 64).raw().as_numpy_iterator())
     labels = np.array([label for _, label in pairs])
     found = []
     for number in numbers:
-        flatbuffer = runtime.Flatbuffer(links / "compress" / "report" / "trials" / str(number) / "model.tflite")
+        flatbuffer = interpreter.Flatbuffer(links / "compress" / "report" / "trials" / str(number) / "model.tflite")
         answers = flatbuffer.predict_all(image for image, _ in pairs)
         found.append(float(np.mean(answers.argmax(axis=1) == labels)))
     return found

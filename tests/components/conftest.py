@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from components import artifacts
+from modelmill.components import artifacts
 
 if TYPE_CHECKING:
     import tf_keras
 
-    from components.models import store
+    from modelmill.components.models.export import model_store
 
 
 @pytest.fixture(scope="session")
@@ -25,15 +25,15 @@ def files(prepared: SimpleNamespace) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def learned(trained: Any) -> tuple[store.Stored, tf_keras.Model]:
+def learned(trained: Any) -> tuple[model_store.Stored, tf_keras.Model]:
     """The trained model as it is stored; the names of layers begin anew, as in a process of its own."""
     import tf_keras
 
-    from components.models import store
+    from modelmill.components.models.export import model_store as export_model_store
 
     (model,) = trained.outputs["model"].get()
     tf_keras.backend.clear_session()
-    return store.load(Path(artifacts.rebuild(model.uri)))
+    return export_model_store.load(Path(artifacts.rebuild(model.uri)))
 
 
 @pytest.fixture(scope="module")

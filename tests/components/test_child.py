@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from components import child
-from components.check import clean
+from modelmill.components.load_check import isolated_main as clean
+from modelmill.data.core import subprocess_job
 
 # In a process of its own, without TensorFlow, which the real jobs load.
 MAIN = """
 import errno, os, resource, signal, sys
-from components import child
+from modelmill.data.core import subprocess_job as child
 child.job = lambda arguments: {}
 def work(job):
     %s
@@ -37,9 +37,9 @@ ENDS = {
 
 def program(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "doomed.py").write_text(MAIN % text)
-    monkeypatch.setenv("PYTHONPATH", f"{folder}:{Path(child.__file__).parent.parent}")
+    monkeypatch.setenv("PYTHONPATH", f"{folder}:{Path(subprocess_job.__file__).parent.parent}")
     monkeypatch.chdir(folder)
-    child.run("doomed", {})
+    subprocess_job.run("doomed", {})
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -47,7 +47,7 @@ def test_what_the_machine_ends_is_no_failure_of_the_work(
     end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text, says = ENDS[end]
-    with pytest.raises(child.MachineError, match=says) as told:
+    with pytest.raises(subprocess_job.MachineError, match=says) as told:
         program(text, tmp_path, monkeypatch)
     assert not told.value.crashed
 
@@ -56,9 +56,9 @@ def test_what_the_machine_ends_is_no_failure_of_the_work(
 def test_what_fails_by_itself_is_no_fault_of_the_machine(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(child.ChildError, match=r"no$") as told:
+    with pytest.raises(subprocess_job.ChildError, match=r"no$") as told:
         program(text, tmp_path, monkeypatch)
-    assert not isinstance(told.value, child.MachineError)
+    assert not isinstance(told.value, subprocess_job.MachineError)
 
 
 def test_a_crash_is_known_but_not_where_memory_ran_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,12 +66,12 @@ def test_a_crash_is_known_but_not_where_memory_ran_out(tmp_path: Path, monkeypat
         ("os.abort()", True),
         ("print('std::bad_alloc', file=sys.stderr, flush=True); os.abort()", False),
     ):
-        with pytest.raises(child.MachineError, match="SIGABRT") as told:
+        with pytest.raises(subprocess_job.MachineError, match="SIGABRT") as told:
             program(text, tmp_path, monkeypatch)
         assert told.value.crashed == crashed
 
 
 def test_the_copy_that_stands_alone_is_one() -> None:
-    assert (clean.TEMPORARY, clean.PASSING) == (child.TEMPORARY, child.PASSING)
+    assert (clean.TEMPORARY, clean.PASSING) == (subprocess_job.TEMPORARY, subprocess_job.PASSING)
     for error in (MemoryError(), OSError(errno.ENOSPC, ""), OSError(errno.ENOENT, ""), ValueError()):
-        assert clean.is_passing(error) == child.is_passing(error)
+        assert clean.is_passing(error) == subprocess_job.is_passing(error)

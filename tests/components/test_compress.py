@@ -10,15 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components import artifacts, child
-from components.augment.component import Augmenter
-from components.compress import choice, executor, hunt, method, records
-from components.compress.bench import Bench
-from components.compress.component import Compressor
-from components.compress.config import CompressConfig
-from components.models import runtime, store
-from components.models.input import Examples
-from data.modalities import image
+from modelmill.components import artifacts
+from modelmill.components.augment.component import Augmenter
+from modelmill.components.compress import chain as compress_chain
+from modelmill.components.compress import executor, selection
+from modelmill.components.compress.chain import parse_chain
+from modelmill.components.compress.component import Compressor
+from modelmill.components.compress.config import CompressConfig
+from modelmill.components.compress.search import search
+from modelmill.components.compress.trials import store as trials_store
+from modelmill.components.compress.trials.runner import Bench
+from modelmill.components.models.export import model_store
+from modelmill.components.models.flatbuffer import interpreter as flatbuffer_interpreter
+from modelmill.components.models.training.dataset import Examples
+from modelmill.data.core import subprocess_job
+from modelmill.data.modalities.image import modality as image
 
 PRUNE = {"prune": {"sparsity": 0.6, "epochs": 3, "learning_rate": 0.003}}
 
@@ -140,7 +146,7 @@ def test_every_trial_tells_layer_by_layer_what_it_came_to(compressed: dict[str, 
 
 
 def test_a_kernel_of_few_weights_gets_fewer_clusters() -> None:
-    from components.compress.methods import cluster
+    from modelmill.components.compress.methods import cluster
 
     dense = np.arange(24, dtype=np.float32).reshape(4, 6) + 1
     assert cluster.most_clusters(dense, 16, sparse=False) == 16
@@ -171,10 +177,10 @@ def test_the_float_flatbuffer_agrees_with_the_keras_model(
     compressed: dict[str, Any], trained: Any, prepared: SimpleNamespace
 ) -> None:
     (model,) = trained.outputs["model"].get()
-    stored, keras = store.load(Path(artifacts.rebuild(model.uri)))
+    stored, keras = model_store.load(Path(artifacts.rebuild(model.uri)))
     (examples,) = prepared.transform.outputs["transformed_examples"].get()
     split = Examples([str(path) for path in Path(examples.uri, "Split-test").iterdir()], stored.spec, 64)
-    answers = runtime.Flatbuffer(compressed["trials"] / "0" / artifacts.FLATBUFFER).predict_all(
+    answers = flatbuffer_interpreter.Flatbuffer(compressed["trials"] / "0" / artifacts.FLATBUFFER).predict_all(
         inputs for inputs, _ in split.raw().as_numpy_iterator()
     )
     logits = np.concatenate([keras(inputs) for inputs, _ in split.plain().as_numpy_iterator()])
@@ -205,9 +211,9 @@ FLOAT = {**OK, "metrics": {"accuracy": 0.95}, "gzip_bytes": 1000}
     ],
 )
 def test_each_limit_of_the_budget_is_kept_and_named(budget: dict[str, float], word: str) -> None:
-    (over,) = choice.over(OK, FLOAT, CompressConfig(**budget))
+    (over,) = selection.over(OK, FLOAT, CompressConfig(**budget))
     assert word in over
-    assert choice.over(OK, FLOAT, CompressConfig(max_drop=0.05, max_bytes=100, max_latency_ms=1)) == []
+    assert selection.over(OK, FLOAT, CompressConfig(max_drop=0.05, max_bytes=100, max_latency_ms=1)) == []
 
 
 CHAINS: list[list[dict[str, Any]]] = [[], [{"method": "prune"}], [{"method": "int8"}], [{"method": "dynamic_range"}]]
@@ -226,16 +232,16 @@ def test_a_trial_that_fails_or_kills_its_process_leaves_the_others_theirs(
 
     def run(module: str, job: dict[str, Any]) -> None:
         """Stands for the child: pruning raises, int8 aborts the process."""
-        calls.append([method.label(one["chain"]) for one in job["trials"]])
+        calls.append([compress_chain.label(one["chain"]) for one in job["trials"]])
         for one in job["trials"]:
-            label, folder = method.label(one["chain"]), Path(one["folder"])
+            label, folder = compress_chain.label(one["chain"]), Path(one["folder"])
             folder.mkdir(exist_ok=True)
             if label == "int8":
-                raise child.ChildError("the process was ended by SIGABRT")
-            name = records.FAILED_FILE if label == "prune" else artifacts.TRIAL_FILE
+                raise subprocess_job.ChildError("the process was ended by SIGABRT")
+            name = trials_store.FAILED_FILE if label == "prune" else artifacts.TRIAL_FILE
             (folder / name).write_text(json.dumps({"label": label, "status": "ok", "reason": "ValueError: no"}))
 
-    monkeypatch.setattr(child, "run", run)
+    monkeypatch.setattr(subprocess_job, "run", run)
     folders = [tmp_path / str(number) for number in range(4)]
     found = executor._try({}, CHAINS, folders)
     assert calls == [["float32", "prune", "int8", "dynamic_range"], ["dynamic_range"]]
@@ -257,22 +263,24 @@ def test_a_trial_that_the_machine_ends_is_tried_once_more_first_of_all(
 
     def run(module: str, job: dict[str, Any]) -> None:
         """Stands for the child, which int8 ends some times."""
-        calls.append([method.label(one["chain"]) for one in job["trials"]])
+        calls.append([compress_chain.label(one["chain"]) for one in job["trials"]])
         for one in job["trials"]:
-            label, folder = method.label(one["chain"]), Path(one["folder"])
+            label, folder = compress_chain.label(one["chain"]), Path(one["folder"])
             folder.mkdir(exist_ok=True)
             if label == "int8" and len(calls) <= times:
-                raise child.MachineError(f"the process was ended, call {len(calls)}", crashed[len(calls) - 1])
+                raise subprocess_job.MachineError(f"the process was ended, call {len(calls)}", crashed[len(calls) - 1])
             (folder / artifacts.TRIAL_FILE).write_text(json.dumps({"label": label, "status": "ok"}))
 
-    monkeypatch.setattr(child, "run", run)
+    monkeypatch.setattr(subprocess_job, "run", run)
     folders = [tmp_path / str(number) for number in range(4)]
     if ends == "raises":
-        with pytest.raises(child.MachineError, match=r"trial int8 was ended twice.*call 2\. This says nothing"):
+        with pytest.raises(
+            subprocess_job.MachineError, match=r"trial int8 was ended twice.*call 2\. This says nothing"
+        ):
             executor._try({}, CHAINS, folders)
-        assert not (folders[2] / records.FAILED_FILE).exists()
+        assert not (folders[2] / trials_store.FAILED_FILE).exists()
         # The next run does it anew: twice, if need be.
-        records.forget(tmp_path)
+        trials_store.forget(tmp_path)
         assert [one["status"] for one in executor._try({}, CHAINS, folders)] == ["ok"] * 4
         return
     found = executor._try({}, CHAINS, folders)
@@ -290,29 +298,32 @@ def test_a_search_tries_once_more_what_the_machine_ends(tmp_path: Path, monkeypa
         """Stands for the child, of which the second says that the trial has ended a worker again."""
         nonlocal calls
         calls += 1
-        records.write(Path(job["folder"], hunt.CURRENT), {"folder": str(ended), "label": "int8"})
+        trials_store.write(Path(job["folder"], search.CURRENT), {"folder": str(ended), "label": "int8"})
         if calls == 2:
-            with pytest.raises(child.MachineError) as told:
-                records.end(ended, "int8", "SIGKILL", crashed=False)
-            raise child.MachineError(f"components.child.MachineError: {told.value}")
+            with pytest.raises(subprocess_job.MachineError) as told:
+                trials_store.end(ended, "int8", "SIGKILL", crashed=False)
+            raise subprocess_job.MachineError(f"modelmill.data.core.subprocess_job.MachineError: {told.value}")
         if calls == 3:
-            records.write(Path(job["folder"], hunt.FOUND), {"ended": "after max_trials"})
+            trials_store.write(Path(job["folder"], search.FOUND), {"ended": "after max_trials"})
             return
-        raise child.MachineError("SIGKILL")
+        raise subprocess_job.MachineError("SIGKILL")
 
-    monkeypatch.setattr(child, "run", run)
-    with pytest.raises(child.MachineError) as error:
+    monkeypatch.setattr(subprocess_job, "run", run)
+    with pytest.raises(subprocess_job.MachineError) as error:
         executor._search({}, config, tmp_path, [tmp_path / "float"])
-    assert str(error.value).startswith("trial int8 was ended twice") and str(error.value).count(child.NOTHING) == 1
-    assert not (ended / records.FAILED_FILE).exists()
-    records.forget(tmp_path)
+    assert (
+        str(error.value).startswith("trial int8 was ended twice")
+        and str(error.value).count(subprocess_job.NOTHING) == 1
+    )
+    assert not (ended / trials_store.FAILED_FILE).exists()
+    trials_store.forget(tmp_path)
     executor._search({}, config, tmp_path, [tmp_path / "float"])
-    assert calls == 3 and not records.is_ended(ended)
+    assert calls == 3 and not trials_store.is_ended(ended)
 
 
 def test_steps_that_chains_share_are_made_once_and_change_no_result(work: dict[str, Any], tmp_path: Path) -> None:
-    pruned = method.parse_chain([{"prune": {"epochs": 1}}])
-    both = method.parse_chain([{"prune": {"epochs": 1}}, "dynamic_range"])
+    pruned = parse_chain([{"prune": {"epochs": 1}}])
+    both = parse_chain([{"prune": {"epochs": 1}}, "dynamic_range"])
     made = {}
     for name, chains in (("shared", [pruned, both]), ("alone", [both])):
         bench = Bench(work, chains)
@@ -324,7 +335,7 @@ def test_steps_that_chains_share_are_made_once_and_change_no_result(work: dict[s
             bench.finish(folder, folder)
         assert len(bench._tuned) == len(chains)
         inputs = [one for one, _ in Examples(work["files"]["eval"], bench._stored.spec, 16).raw().as_numpy_iterator()]
-        made[name] = runtime.Flatbuffer(folder / artifacts.FLATBUFFER).predict_all(inputs)
+        made[name] = flatbuffer_interpreter.Flatbuffer(folder / artifacts.FLATBUFFER).predict_all(inputs)
         seconds = json.loads((folder / artifacts.TRIAL_FILE).read_text())["seconds"]
         assert seconds > 0.5
     np.testing.assert_allclose(made["shared"], made["alone"], atol=1e-6)
@@ -334,8 +345,8 @@ def test_a_child_that_is_killed_says_by_what(tmp_path: Path) -> None:
     (tmp_path / "doomed.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGABRT)\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(tmp_path))
-        with pytest.raises(child.ChildError, match="SIGABRT"):
-            child.run("doomed", {})
+        with pytest.raises(subprocess_job.ChildError, match="SIGABRT"):
+            subprocess_job.run("doomed", {})
 
 
 @pytest.mark.parametrize(
@@ -359,4 +370,4 @@ def test_a_child_that_is_killed_says_by_what(tmp_path: Path) -> None:
 )
 def test_senseless_chains_are_refused_with_the_reason(chain: list[Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        method.parse_chain(chain)
+        parse_chain(chain)

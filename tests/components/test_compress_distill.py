@@ -8,8 +8,9 @@ import tensorflow as tf
 import tf_keras
 from tf_keras import layers
 
-from components.compress import distiller, method
-from components.compress.distiller import Terms
+from modelmill.components.compress.chain import parse_chain
+from modelmill.components.compress.rewrites import distillation
+from modelmill.components.compress.rewrites.distillation import Terms
 
 
 def network(width: int, name: str) -> tf_keras.Model:
@@ -19,7 +20,7 @@ def network(width: int, name: str) -> tf_keras.Model:
 
 
 def fit(student: tf_keras.Model, teacher: tf_keras.Model, terms: Terms, labels: np.ndarray, epochs: int = 60) -> None:
-    beside = distiller.beside(student, teacher, terms)
+    beside = distillation.beside(student, teacher, terms)
     loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     beside.compile(tf_keras.optimizers.Adam(0.02), loss, ["accuracy"])
     images = np.random.default_rng(0).normal(size=(len(labels), 6, 6, 1)).astype(np.float32)
@@ -74,7 +75,7 @@ def test_features_and_attention_bring_the_layers_nearer() -> None:
 
     def attention() -> float:
         own, wanted = (tf_keras.Model(m.inputs, m.layers[1].output)(images) for m in (student, teacher))
-        return float(distiller._attention(own, wanted))
+        return float(distillation._attention(own, wanted))
 
     away = attention()
     pairs = {"student_conv": "teacher_conv"}
@@ -94,10 +95,10 @@ def test_features_and_attention_bring_the_layers_nearer() -> None:
 )
 def test_a_student_that_there_can_not_be_is_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        method.parse_chain([{"distill": settings}])
+        parse_chain([{"distill": settings}])
 
 
 def test_a_student_from_scratch_would_lose_what_was_pruned() -> None:
     with pytest.raises(ValueError, match="distill would undo prune; use prune after distill"):
-        method.parse_chain(["prune", "distill"])
-    assert len(method.parse_chain(["distill", "structured", "prune", "int8"])) == 4
+        parse_chain(["prune", "distill"])
+    assert len(parse_chain(["distill", "structured", "prune", "int8"])) == 4

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import tf_keras
 
-from components import artifacts
-from components.compress import measure
-from components.compress.context import Context
-from components.compress.methods import int8
-from components.models import anatomy, store
-from components.models.input import Examples
-from data.modalities import image
+from modelmill.components import artifacts
+from modelmill.components.compress.context import Context
+from modelmill.components.compress.methods import int8
+from modelmill.components.compress.trials import measure
+from modelmill.components.models.export import model_store
+from modelmill.components.models.flatbuffer import analyze
+from modelmill.components.models.training.dataset import Examples
+from modelmill.data.modalities.image import modality as image
 
 
 def test_dense_weights_of_few_values_stay_few_with_one_scale(
@@ -27,7 +28,7 @@ def test_dense_weights_of_few_values_stay_few_with_one_scale(
         trained.outputs["model"].get(),
         prepared.transform.outputs["transformed_examples"].get(),
     )
-    stored, network = store.load(Path(artifacts.rebuild(model.uri)))
+    stored, network = model_store.load(Path(artifacts.rebuild(model.uri)))
     files = [str(path) for path in Path(transformed.uri, "Split-train").iterdir()]
     context = Context(stored, network, {"train": Examples(files, stored.spec, 16)}, image.Policy(), 0, "test")
     for layer in network.layers:
@@ -37,7 +38,7 @@ def test_dense_weights_of_few_values_stay_few_with_one_scale(
     for dense in ("per_channel", "per_tensor"):
         path = tmp_path / f"{dense}.tflite"
         path.write_bytes(int8.export(network, int8.Config(dense=dense, calibration=20), context))
-        kernels = anatomy.read(path).kernels
+        kernels = analyze.read(path).kernels
         found[dense] = max(one.distinct for one in kernels if one.operator == "FULLY_CONNECTED")
         sizes[dense] = measure.sizes(path)["gzip_bytes"]
     assert found["per_tensor"] <= 7 and sizes["per_tensor"] < sizes["per_channel"]

@@ -13,37 +13,39 @@ import pytest
 import tf_keras
 from PIL import Image
 
-from components.compress import bench as benches
-from components.compress import method, records
-from components.compress.context import Context, steps
-from components.compress.methods import low_rank
-from components.compress.quantizer import QuantizationError, Quantizer
-from components.models import anatomy, runtime, store
-from components.models.input import Examples
-from data.clients import image as client
-from data.modalities import image
+from modelmill.components.compress.chain import parse_chain, parse_step
+from modelmill.components.compress.context import Context, steps
+from modelmill.components.compress.methods import low_rank
+from modelmill.components.compress.ptq.quantizer import QuantizationError, Quantizer
+from modelmill.components.compress.trials import runner as benches
+from modelmill.components.compress.trials import store as trials_store
+from modelmill.components.models.export import model_store
+from modelmill.components.models.flatbuffer import analyze, interpreter
+from modelmill.components.models.training.dataset import Examples
+from modelmill.data.modalities.image import client
+from modelmill.data.modalities.image import modality as image
 
 
 @pytest.fixture
-def context(learned: tuple[store.Stored, tf_keras.Model], files: dict[str, list[str]]) -> Context:
+def context(learned: tuple[model_store.Stored, tf_keras.Model], files: dict[str, list[str]]) -> Context:
     examples = {split: Examples(found, learned[0].spec, 16) for split, found in files.items()}
     return Context(*learned, examples, image.Policy(), 0, "test")
 
 
 def made(step: Any, model: tf_keras.Model, context: Context) -> tf_keras.Model:
-    ((found, config),) = steps([method.parse_step(step, 1)])
+    ((found, config),) = steps([parse_step(step, 1)])
     return found.tune(model, config, context)
 
 
 def exported(step: Any, model: tf_keras.Model, context: Context, path: Path) -> Path:
-    ((found, config),) = steps([method.parse_step(step, 1)])
+    ((found, config),) = steps([parse_step(step, 1)])
     path.write_bytes(found.export(model, config, context))
     return path
 
 
 def accuracy(path: Path, context: Context) -> float:
     pairs = list(context.examples["eval"].raw().as_numpy_iterator())
-    answers = runtime.Flatbuffer(path).predict_all(inputs for inputs, _ in pairs)
+    answers = interpreter.Flatbuffer(path).predict_all(inputs for inputs, _ in pairs)
     return float(np.mean(answers.argmax(axis=1) == [label for _, label in pairs]))
 
 
@@ -141,10 +143,10 @@ def test_integers_go_in_and_out_and_nothing_between_is_float(
     learned: Any, context: Context, image_folder: Path, tmp_path: Path
 ) -> None:
     path = exported({"int8": {"io": "integer"}}, learned[1], context, tmp_path / "model.tflite")
-    found = anatomy.read(path)
+    found = analyze.read(path)
     assert not {"CAST", "DEQUANTIZE"} & set(found.operators)
     assert accuracy(path, context) >= 0.9
-    assert runtime.Flatbuffer(path).output == {"dtype": "uint8", "scale": pytest.approx(1 / 256), "zero_point": 0}
+    assert interpreter.Flatbuffer(path).output == {"dtype": "uint8", "scale": pytest.approx(1 / 256), "zero_point": 0}
     # The shipped client reads what comes out.
     shape = {"height": 12, "width": 12, "channels": 1}
     manifest = {
@@ -188,13 +190,13 @@ def test_four_bits_are_half_of_eight_and_harmful_layers_get_eight(
 ) -> None:
     eight = exported("dynamic_range", learned[1], context, tmp_path / "eight.tflite")
     four = exported({"int4": {"fallback": None}}, learned[1], context, tmp_path / "four.tflite")
-    kernels = [{one.bits: one.bytes for one in anatomy.read(path).kernels} for path in (eight, four)]
+    kernels = [{one.bits: one.bytes for one in analyze.read(path).kernels} for path in (eight, four)]
     assert set(kernels[1]) == {4} and four.stat().st_size < 0.8 * eight.stat().st_size
     inputs = [one[0].numpy() for one in context.calibration(200)]
     error = Quantizer(bytes(context.converter(learned[1]).convert()), inputs).error(four.read_bytes())
     step = {"int4": {"fallback": {"tolerance": error / 2}}}
     strict = exported(step, learned[1], context, tmp_path / "strict.tflite")
-    assert 8 in {one.bits for one in anatomy.read(strict).kernels}
+    assert 8 in {one.bits for one in analyze.read(strict).kernels}
     assert "int8_weights: int4_weights alone makes an error of" in context.skipped[0]["reason"]
     assert accuracy(strict, context) >= 0.9
 
@@ -243,17 +245,19 @@ def test_a_class_that_the_first_examples_have_none_of_is_fetched(learned: Any, c
 )
 def test_settings_that_contradict_one_another_are_refused(step: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        method.parse_chain([step])
+        parse_chain([step])
 
 
-def bench(stored: store.Stored, model: tf_keras.Model, files: dict[str, list[str]], folder: Path) -> benches.Bench:
-    store.save(folder, stored, model)
+def bench(
+    stored: model_store.Stored, model: tf_keras.Model, files: dict[str, list[str]], folder: Path
+) -> benches.Bench:
+    model_store.save(folder, stored, model)
     return benches.Bench({"rebuild": str(folder), "files": files, "augment": {}, "metric": "accuracy", "seed": 0}, [])
 
 
 def reason(made: benches.Bench, chain: list[Any], folder: Path) -> str:
     made.attempt(chain, folder)
-    return str(json.loads((folder / records.FAILED_FILE).read_text())["reason"])
+    return str(json.loads((folder / trials_store.FAILED_FILE).read_text())["reason"])
 
 
 def test_a_model_whose_weights_are_no_numbers_fails_with_the_reason(
@@ -289,8 +293,8 @@ def test_what_a_rung_of_the_ladder_can_not_take_goes_to_the_next(
     model = tf_keras.Model(inputs, tf_keras.layers.Dense(3, name="logits")(features))
     made_ = bench(learned[0], learned[1], files, tmp_path / "rebuild")
     made_._tuned[benches._key([])].model = model
-    made_.attempt(method.parse_chain([{name: {"epochs": 1}} for name in chain]), tmp_path / "0")
-    rows = {row["layer"]: row for row in records.read(tmp_path / "0" / records.MADE_FILE)["layers"]}
+    made_.attempt(parse_chain([{name: {"epochs": 1}} for name in chain]), tmp_path / "0")
+    rows = {row["layer"]: row for row in trials_store.read(tmp_path / "0" / trials_store.MADE_FILE)["layers"]}
     rungs = {layer: row["rung"] for layer, row in rows.items()}
     annotated = {"known": "annotated", "logits": "annotated"}
     assert rungs == {**annotated, "unknown": "post-training", "small": "float", "behind": "float"}

@@ -13,18 +13,18 @@ import pytest
 import tf_keras
 from tfx.types import standard_artifacts
 
-from components import artifacts, gates
-from components.compress import choice
-from components.compress.bench import Bench
-from components.compress.component import Compressor
-from components.compress.config import CompressConfig
-from components.evaluate import gate
-from components.evaluate.component import CompressedEvaluator
-from components.evaluate.config import EvaluateConfig
-from components.models import serving, store
-from components.push.component import Pusher
-from data import task
-from data.modalities import image
+from modelmill.components import artifacts, gates
+from modelmill.components.compress import selection
+from modelmill.components.compress.component import Compressor
+from modelmill.components.compress.config import CompressConfig
+from modelmill.components.compress.trials.runner import Bench
+from modelmill.components.evaluate import gates as evaluate_gates
+from modelmill.components.evaluate.component import CompressedEvaluator
+from modelmill.components.evaluate.config import EvaluateConfig
+from modelmill.components.models.export import model_store, saved_model
+from modelmill.components.push.component import Pusher
+from modelmill.data import task
+from modelmill.data.modalities.image import modality as image
 
 
 def badly(model: tf_keras.Model) -> tf_keras.Model:
@@ -47,7 +47,7 @@ def badly(model: tf_keras.Model) -> tf_keras.Model:
 def test_what_eight_bits_ruin_is_refused_or_rescued_by_sparing_layers(
     learned: Any, files: dict[str, list[str]], tmp_path: Path
 ) -> None:
-    store.save(tmp_path / "rebuild", learned[0], badly(learned[1]))
+    model_store.save(tmp_path / "rebuild", learned[0], badly(learned[1]))
     config = CompressConfig(chains=[["int8"], [{"int8": {"fallback": {"tolerance": 0.1}}}]], max_drop=0.02)
     chains = [[], *map(list, config.chains)]
     bench = Bench(
@@ -63,16 +63,16 @@ def test_what_eight_bits_ruin_is_refused_or_rescued_by_sparing_layers(
     whole, ruined, rescued = found
     assert whole["metrics"]["accuracy"] >= 0.9 > 0.8 > ruined["metrics"]["accuracy"]
     for one in (ruined, rescued):
-        one["over"] = choice.over(one, whole, config)
+        one["over"] = selection.over(one, whole, config)
         one["within_budget"] = not one["over"]
     assert not ruined["within_budget"] and rescued["within_budget"], (ruined["over"], rescued["over"])
     # Alone it is still given, for the gate to refuse, and nothing that the gate refused is pushed.
-    chosen = choice.choose([ruined], whole, config)
+    chosen = selection.choose([ruined], whole, config)
     report = {"trials": [ruined], "chosen": chosen, "within_budget": False}
     metric = task.metric("classification", "accuracy")
-    (budget,) = gate.compressed_gates({}, EvaluateConfig(), 0.02, 0.02, report, metric)
+    (budget,) = evaluate_gates.compressed_gates({}, EvaluateConfig(), 0.02, 0.02, report, metric)
     assert not budget.passed and "accuracy falls by" in budget.reason
-    assert choice.choose([ruined, rescued], whole, config) == 1
+    assert selection.choose([ruined, rescued], whole, config) == 1
     spared = {row["layer"] for row in rescued["layers"] if row["bits"] == 32}
     assert spared and {one["layer"] for one in rescued["skipped"]} == spared
     assert "int8 alone makes an error of" in rescued["skipped"][0]["reason"]
@@ -87,9 +87,9 @@ def exploding(learned: Any, trained: Any, prepared: SimpleNamespace, node_runner
     shutil.copytree(model.uri, made.uri, dirs_exist_ok=True)
     shutil.rmtree(artifacts.serving(made.uri))
     ruined = badly(learned[1])
-    store.save(Path(artifacts.rebuild(made.uri)), learned[0], ruined)
+    model_store.save(Path(artifacts.rebuild(made.uri)), learned[0], ruined)
     (graph,) = prepared.transform.outputs["transform_graph"].get()
-    serving.export(ruined, learned[0].spec, graph.uri, Path(artifacts.serving(made.uri)))
+    saved_model.export(ruined, learned[0].spec, graph.uri, Path(artifacts.serving(made.uri)))
     return made
 
 

@@ -10,12 +10,17 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from components import artifacts, child
-from components.compress import choice, climb, executor, hunt, journal, method, records, sensitivity
-from components.compress.bench import Bench
-from components.compress.config import CompressConfig
-from components.compress.presets import PRESETS
-from components.compress.search import SpaceConfig
+from modelmill.components import artifacts
+from modelmill.components.compress import chain as compress_chain
+from modelmill.components.compress import executor, selection
+from modelmill.components.compress.chain import parse_chain
+from modelmill.components.compress.config import CompressConfig
+from modelmill.components.compress.presets import PRESETS
+from modelmill.components.compress.search import hill_climbing, search, sensitivity, study
+from modelmill.components.compress.search.config import SpaceConfig
+from modelmill.components.compress.trials import store
+from modelmill.components.compress.trials.runner import Bench
+from modelmill.data.core import subprocess_job
 
 SEARCH = {
     "max_trials": 4,
@@ -32,10 +37,10 @@ TRIALS = [result("best", 0.99, 900), result("beaten", 0.95, 600), result("middle
 
 
 def test_those_that_nothing_beats_are_kept_in_mind() -> None:
-    assert choice.pareto(TRIALS, ("gzip_bytes", "metric")) == [0, 2, 3]
-    assert choice.candidates(TRIALS) == {"quality": 0, "balanced": 2, "compact": 3}
+    assert selection.pareto(TRIALS, ("gzip_bytes", "metric")) == [0, 2, 3]
+    assert selection.candidates(TRIALS) == {"quality": 0, "balanced": 2, "compact": 3}
     over = [{**one, "within_budget": one["label"] != "tiny"} for one in TRIALS]
-    assert choice.candidates(over)["compact"] == 2
+    assert selection.candidates(over)["compact"] == 2
 
 
 def test_the_preferred_one_is_chosen_or_the_candidate_that_is_named() -> None:
@@ -47,7 +52,7 @@ def test_the_preferred_one_is_chosen_or_the_candidate_that_is_named() -> None:
         ({"prefer": "metric"}, "best"),
         ({"candidate": "quality"}, "best"),
     ):
-        assert trials[choice.choose(trials, whole, CompressConfig(**settings))]["label"] == label
+        assert trials[selection.choose(trials, whole, CompressConfig(**settings))]["label"] == label
 
 
 def test_with_an_impossible_budget_the_nearest_is_told_and_not_within_it() -> None:
@@ -56,7 +61,7 @@ def test_with_an_impossible_budget_the_nearest_is_told_and_not_within_it() -> No
     trials = [dict(one) for one in TRIALS]
     assert trials[executor._judge(trials, whole, config)]["label"] == "middle"
     assert not any(one["within_budget"] for one in trials)
-    assert choice.excess(trials[2], whole, config) == pytest.approx(1 + 300 / 90 - 1)
+    assert selection.excess(trials[2], whole, config) == pytest.approx(1 + 300 / 90 - 1)
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -93,7 +98,7 @@ def test_points_of_the_space_are_chains_that_may_be() -> None:
     space = SpaceConfig(distill=(0.5,), low_rank=(0.9,))
     for point in space.starts(["int8", "dynamic_range"]):
         assert {key for key, value in point.items() if value not in (space.options()[key])} == set()
-        assert method.parse_chain(space.chain(point, {}))
+        assert parse_chain(space.chain(point, {}))
     chosen = {"prune": 0.7, "cluster": 16, "export": "aware", "shares": "by_sensitivity"}
     steps = space.chain(chosen, {0.7: {"dense": 0.9}})
     assert [step["method"] for step in steps] == ["prune", "cluster", "pcqat"]
@@ -105,10 +110,10 @@ def test_the_search_begins_with_the_chains_of_a_preset() -> None:
     space = SpaceConfig()
     starts = [space.chain(point, {}) for point in space.starts(["dynamic_range", "int4", "int8"])]
     for chain in PRESETS["smallest"]["chains"]:
-        assert method.parse_chain(chain) in starts
+        assert parse_chain(chain) in starts
     # Those that cost nothing come first; what the space has not is left out, or what is nearest taken.
     assert [len(chain) for chain in starts[:3]] == [1, 1, 1] and starts[0][0]["method"] == "dynamic_range"
-    labels = [method.label(space.chain(point, {})) for point in space.starts(["int8"], "latency_ms")]
+    labels = [compress_chain.label(space.chain(point, {})) for point in space.starts(["int8"], "latency_ms")]
     assert "structured + dynamic_range" in labels
     small = SpaceConfig(distill=(), structured=(), prune=(0.6,), cluster=(), export=("int8",))
     points = list(small.starts(["int8"]))
@@ -128,27 +133,30 @@ def test_from_the_best_point_it_goes_on_a_step_further() -> None:
     whole = result("float32", 0.99, 1000)
     first = {"structured": 0, "prune": 0.8, "cluster": 16, "shares": "equal", "export": "int8"}
 
-    def proposed(*tried: climb.Tried) -> tuple[str, dict[str, Any]] | None:
+    def proposed(*tried: hill_climbing.Tried) -> tuple[str, dict[str, Any]] | None:
         points = [one.point for one in tried]
-        return climb.propose(space, tried, whole, config, lambda point: point not in points)
+        return hill_climbing.propose(space, tried, whole, config, lambda point: point not in points)
 
     assert proposed() is None
-    good, bad = climb.Tried(first, result("good", 0.98, 300)), climb.Tried(first, result("bad", 0.9, 300))
+    good, bad = (
+        hill_climbing.Tried(first, result("good", 0.98, 300)),
+        hill_climbing.Tried(first, result("bad", 0.9, 300)),
+    )
     assert proposed(good) == ("export", {**first, "export": "dynamic_range"})
     # A step in a parameter that has led to something better is followed by another one.
     fewer = {**first, "cluster": 8}
-    assert proposed(good, climb.Tried(fewer, result("better", 0.98, 200), "cluster")) == (
+    assert proposed(good, hill_climbing.Tried(fewer, result("better", 0.98, 200), "cluster")) == (
         "cluster",
         {**first, "cluster": 4},
     )
     # One that has led to nothing, or has failed, comes last; from the best point, be it not the latest.
-    failed = climb.Tried({**first, "export": "int4"}, None, "export")
+    failed = hill_climbing.Tried({**first, "export": "int4"}, None, "export")
     assert proposed(good, failed) == ("cluster", fewer)
     # Beyond the budget it goes back.
-    moved, point = proposed(bad, climb.Tried({**first, "export": "int4"}, None, "export")) or ("", {})
+    moved, point = proposed(bad, hill_climbing.Tried({**first, "export": "int4"}, None, "export")) or ("", {})
     assert (moved, point["cluster"]) == ("cluster", 32)
     every = [one for one in space.beside(first, True)]
-    assert climb.propose(space, [good], whole, config, lambda point: False) is None and len(every) > 5
+    assert hill_climbing.propose(space, [good], whole, config, lambda point: False) is None and len(every) > 5
 
 
 def test_zeros_are_shared_out_to_where_they_do_least() -> None:
@@ -161,11 +169,11 @@ def test_zeros_are_shared_out_to_where_they_do_least() -> None:
 
 
 def test_the_storage_of_another_search_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / journal.FILE
-    assert len(journal.open_study(path, "this", 2).directions) == 2
-    journal.open_study(path, "this", 2)
-    with pytest.raises(journal.ForeignStorageError, match="the storage of another search"):
-        journal.open_study(path, "that", 2)
+    path = tmp_path / study.FILE
+    assert len(study.open_study(path, "this", 2).directions) == 2
+    study.open_study(path, "this", 2)
+    with pytest.raises(study.ForeignStorageError, match="the storage of another search"):
+        study.open_study(path, "that", 2)
 
 
 def test_a_killed_search_goes_on_and_all_results_are_kept(
@@ -178,13 +186,13 @@ def test_a_killed_search_goes_on_and_all_results_are_kept(
         if len(tried) == 3:
             tried.append("killed")
             raise KeyboardInterrupt
-        tried.append(method.label(chain))
+        tried.append(compress_chain.label(chain))
         attempt(self, chain, folder)
 
     def in_process(module: str, job: dict[str, Any]) -> None:
         importlib.import_module(module).run(job)
 
-    monkeypatch.setattr(child, "run", in_process)
+    monkeypatch.setattr(subprocess_job, "run", in_process)
     monkeypatch.setattr(Bench, "attempt", watched)
     config = CompressConfig.model_validate({"chains": [["float16"]], "search": SEARCH, "max_drop": 0.2})
     places = tmp_path / "checkpoints", tmp_path / "model", tmp_path / "report"
@@ -220,13 +228,13 @@ def test_a_killed_search_goes_on_and_all_results_are_kept(
 
 
 def put_back(report: dict[str, Any], source: Path, checkpoints: Path) -> None:
-    """As pipeline.runners.candidate does."""
+    """As modelmill.pipeline.runners.local.push_candidate does."""
     import shutil
 
     for number, name in enumerate(report["folders"]):
         shutil.copytree(source / "trials" / str(number), checkpoints / name)
-    records.write(checkpoints / report["search"]["folder"] / hunt.FOUND, report["search"])
-    records.write(checkpoints / executor.RESTORED, report["folders"])
+    store.write(checkpoints / report["search"]["folder"] / search.FOUND, report["search"])
+    store.write(checkpoints / executor.RESTORED, report["folders"])
 
 
 def test_a_trial_that_fine_tuning_has_ruined_ends_early(work: dict[str, Any], tmp_path: Path) -> None:
@@ -234,13 +242,13 @@ def test_a_trial_that_fine_tuning_has_ruined_ends_early(work: dict[str, Any], tm
 
     def watch(metrics: dict[str, float], label: str) -> None:
         looks.append(label)
-        raise hunt.HopelessError(f"ended early: after {label} {metrics['accuracy']:.1f}")
+        raise search.HopelessError(f"ended early: after {label} {metrics['accuracy']:.1f}")
 
     bench = Bench(work, [], keep=True, watch=watch)
     # The second goes on from what the first has made, and ends there as well.
     for name, export in (("one", "int8"), ("two", "dynamic_range")):
-        chain = method.parse_chain([{"prune": {"epochs": 1}}, export])
+        chain = parse_chain([{"prune": {"epochs": 1}}, export])
         bench.attempt(chain, tmp_path / name)
-        reason = json.loads((tmp_path / name / records.FAILED_FILE).read_text())["reason"]
+        reason = json.loads((tmp_path / name / store.FAILED_FILE).read_text())["reason"]
         assert "ended early: after prune" in reason
     assert looks == ["prune", "prune"]

@@ -10,9 +10,9 @@ import pytest
 import tf_keras
 from tf_keras import layers
 
-from components.compress import importance, surgery
-from components.compress.channels import Channels
-from components.compress.methods import structured
+from modelmill.components.compress.methods import structured
+from modelmill.components.compress.rewrites import channel_importance, prune_channels
+from modelmill.components.compress.rewrites.channel_groups import Channels
 
 
 def residual() -> tf_keras.Model:
@@ -67,7 +67,7 @@ def test_channels_that_are_always_zero_can_go_and_nothing_changes(build: Callabl
             kernel = values[0] if layer.name != "separable" else values[1]
             (np.swapaxes(kernel, -1, -2) if layer.name == "larger" else kernel)[..., ~mask] = 0
             layer.set_weights(values)
-    small = surgery.remove(model, channels, keep)
+    small = prune_channels.remove(model, channels, keep)
     assert small.count_params() < 0.7 * model.count_params()
     if build is residual:  # stem, outer and the gate are one space: they are added and multiplied
         assert {small.get_layer(name).output_shape[-1] for name in ("stem", "outer", "excite")} == {4}
@@ -78,8 +78,10 @@ def test_channels_that_are_always_zero_can_go_and_nothing_changes(build: Callabl
 def test_recurrent_layers_and_embeddings_lose_units_too() -> None:
     model = recurrent()
     channels = Channels(model)
-    scored = {number: importance.l1(one) for number, one in channels.spaces().items() if one.makers and not one.fixed}
-    small = surgery.remove(model, channels, structured.choose(scored, 0.5, structured.Config()))
+    scored = {
+        number: channel_importance.l1(one) for number, one in channels.spaces().items() if one.makers and not one.fixed
+    }
+    small = prune_channels.remove(model, channels, structured.choose(scored, 0.5, structured.Config()))
     widths = {name: small.get_layer(name).output_shape[-1] for name in ("embedding", "lstm", "conv", "gru", "logits")}
     assert widths == {"embedding": 4, "lstm": 3, "conv": 3, "gru": 2, "logits": 3}
     # An LSTM's gates lose the same units: the first kernel is that of the units that were kept.
@@ -113,7 +115,7 @@ def test_an_unknown_layer_a_shared_one_and_the_ends_keep_their_channels_and_say_
     assert why["logits"] == "it is the model's output"
     assert why["free"] == ""
     number = next(n for n, one in channels.spaces().items() if one.makers and one.makers[0].name == "free")
-    small = surgery.remove(model, channels, {number: np.array([True, False, True, False, True])})
+    small = prune_channels.remove(model, channels, {number: np.array([True, False, True, False, True])})
     assert small.get_layer("free").output_shape[-1] == 3
     assert small.get_layer("shared").get_weights()[0].shape == (3, 3, 6, 6)
 
@@ -139,8 +141,8 @@ def test_taylor_finds_the_channel_on_which_the_answer_depends() -> None:
     import tensorflow as tf
 
     rows = tf.data.Dataset.from_tensors((np.ones((8, 2), np.float32), np.zeros((8, 1), np.float32)))
-    scores = importance.taylor(model, rows, tf_keras.losses.mean_squared_error)(space)
+    scores = channel_importance.taylor(model, rows, tf_keras.losses.mean_squared_error)(space)
     assert scores.argmax() == 1 and scores[0] == 0
     # L1 sees the weights alone, and would keep the others.
-    assert importance.l1(space).argmin() == 1
-    assert importance.batch_norm(space) is None
+    assert channel_importance.l1(space).argmin() == 1
+    assert channel_importance.batch_norm(space) is None

@@ -7,17 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.compress import tables
-from components.compress.quantizer import Quantizer
-from components.models import anatomy, family, serving
+from modelmill.components.compress.ptq import embedding_lookup
+from modelmill.components.compress.ptq.quantizer import Quantizer
+from modelmill.components.models import family
+from modelmill.components.models.export import saved_model
+from modelmill.components.models.flatbuffer import analyze
 from tests.contracts.problems import PROBLEMS, SMALL
 
 IDS = 1500
 
 
-def kernels(content: bytes, folder: Path) -> list[anatomy.Kernel]:
+def kernels(content: bytes, folder: Path) -> list[analyze.Kernel]:
     (folder / "model.tflite").write_bytes(content)
-    return anatomy.read(folder / "model.tflite").kernels
+    return analyze.read(folder / "model.tflite").kernels
 
 
 @pytest.fixture(scope="module", params=["transformer_encoder", "bert"])
@@ -32,16 +34,16 @@ def encoder(request: pytest.FixtureRequest) -> tuple[bytes, list[np.ndarray]]:
     table.set_weights([random.normal(0, 0.02 + random.exponential(0.3, (IDS, 1)), (IDS, 32)).astype(np.float32)])
     ids = random.integers(5, IDS, (40, 12)).astype(np.int32)
     ids[:, 8:] *= random.integers(0, 2, (40, 1)).astype(np.int32)
-    return bytes(serving.converter(model, spec).convert()), list(ids)
+    return bytes(saved_model.converter(model, spec).convert()), list(ids)
 
 
 def test_a_lookup_gives_the_rows_that_gathering_gives(encoder: tuple[bytes, list[np.ndarray]], tmp_path: Path) -> None:
     content, ids = encoder
-    changed = tables.looked_up(content)
+    changed = embedding_lookup.looked_up(content)
     assert {one.operator for one in kernels(content, tmp_path)} == {"GATHER", "FULLY_CONNECTED"}
     assert {one.operator for one in kernels(changed, tmp_path)} == {"EMBEDDING_LOOKUP", "FULLY_CONNECTED"}
     assert Quantizer(content, ids).error(changed) == 0
-    assert tables.looked_up(changed) == changed
+    assert embedding_lookup.looked_up(changed) == changed
 
 
 def test_a_table_has_four_bits_or_eight_if_four_harm(encoder: tuple[bytes, list[np.ndarray]], tmp_path: Path) -> None:
@@ -65,7 +67,7 @@ def test_a_table_has_four_bits_or_eight_if_four_harm(encoder: tuple[bytes, list[
 def test_what_has_no_kernel_of_four_bits_gets_eight(tmp_path: Path) -> None:
     problem = PROBLEMS["audio"]()
     config = family.look_up("conv1d").Config.model_validate({"filters": (8, 8), "separable": True})
-    content = bytes(serving.converter(family.build(config, problem.spec), problem.spec).convert())
+    content = bytes(saved_model.converter(family.build(config, problem.spec), problem.spec).convert())
     made = Quantizer(content, list(problem.raw)).quantize("int4_weights")
     bits = {one.operator: one.bits for one in kernels(made, tmp_path)}
     assert bits == {"CONV_2D": 4, "DEPTHWISE_CONV_2D": 8, "FULLY_CONNECTED": 4}

@@ -16,15 +16,20 @@ import pytest
 import tf_keras
 from tfx.types import standard_artifacts
 
-from components import artifacts, child, progress
-from components.compress import component, executor, hunt, method, records, workers
-from components.compress.bench import Bench
-from components.compress.config import CompressConfig
-from components.compress.team import Team
+from modelmill.components import artifacts
+from modelmill.components.compress import chain as compress_chain
+from modelmill.components.compress import component, executor
+from modelmill.components.compress.chain import parse_chain
+from modelmill.components.compress.config import CompressConfig
+from modelmill.components.compress.search import search as search_search
+from modelmill.components.compress.trials import store, worker_count
+from modelmill.components.compress.trials.runner import Bench
+from modelmill.components.compress.trials.worker_pool import Team
+from modelmill.data.core import progress, subprocess_job
 
 PRUNE = {"prune": {"sparsity": 0.6, "epochs": 1}}
 CHAINS = [
-    method.parse_chain(chain)
+    parse_chain(chain)
     for chain in (["float16"], [PRUNE], [PRUNE, "int8"], [{"structured": {"epochs": 1}}, "dynamic_range"], ["int8"])
 ]
 
@@ -62,7 +67,7 @@ def bench(work: dict[str, Any]) -> Bench:
 
 
 def made(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / records.MADE_FILE).read_text())
+    found: dict[str, Any] = json.loads((folder / store.MADE_FILE).read_text())
     return {key: value for key, value in found.items() if key != "seconds"}
 
 
@@ -87,8 +92,8 @@ def test_two_workers_make_what_one_makes_and_a_trial_that_the_machine_ends_is_ma
     assert "was ended (OSError: [Errno 28] No space left on device); it is tried once more, alone" in told
     assert told.count("is tried once more") == 2
     local.finish(folders["two"][3], folders["two"][0])
-    assert records.read(folders["two"][3] / artifacts.TRIAL_FILE)["latency_ms"] > 0
-    assert not (folders["two"][3] / records.ENDED_FILE).exists()
+    assert store.read(folders["two"][3] / artifacts.TRIAL_FILE)["latency_ms"] > 0
+    assert not (folders["two"][3] / store.ENDED_FILE).exists()
 
 
 def test_a_trial_that_the_machine_ends_twice_is_no_failed_trial(work: dict[str, Any], tmp_path: Path) -> None:
@@ -96,12 +101,14 @@ def test_a_trial_that_the_machine_ends_twice_is_no_failed_trial(work: dict[str, 
     with pytest.raises(OSError, match="No space left"):  # of a bench in this process, which is a child of the run's
         Team(Bench(work, CHAINS, watch=Faults(tmp_path, for_ever=True)), 1).attempt(trials[:1], begun)
     with (
-        pytest.raises(child.MachineError, match=r"trial structured.* was ended twice.*SIGKILL.* no memory left"),
+        pytest.raises(
+            subprocess_job.MachineError, match=r"trial structured.* was ended twice.*SIGKILL.* no memory left"
+        ),
         Team(bench(work), 2, work, CHAINS, False, Faults(tmp_path, for_ever=True)) as team,
     ):
         team.attempt(trials[1:], begun)
-    assert records.is_hopeless(trials[1][1])
-    assert not [path for _, folder in trials for path in folder.glob(records.FAILED_FILE)]
+    assert store.is_hopeless(trials[1][1])
+    assert not [path for _, folder in trials for path in folder.glob(store.FAILED_FILE)]
 
 
 def test_what_was_made_before_a_kill_is_only_measured(
@@ -111,13 +118,13 @@ def test_what_was_made_before_a_kill_is_only_measured(
     attempt, finish = Bench.attempt, Bench.finish
 
     def watched(self: Bench, chain: list[dict[str, Any]], folder: Path) -> None:
-        tried.append(method.label(chain))
+        tried.append(compress_chain.label(chain))
         attempt(self, chain, folder)
 
     def killed(self: Bench, folder: Path, whole: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(child, "run", lambda module, job: importlib.import_module(module).run(job))
+    monkeypatch.setattr(subprocess_job, "run", lambda module, job: importlib.import_module(module).run(job))
     monkeypatch.setattr(Bench, "attempt", watched)
     monkeypatch.setattr(Bench, "finish", killed)
     places = tmp_path / "checkpoints", tmp_path / "model", tmp_path / "report"
@@ -141,7 +148,7 @@ def test_the_compressor_has_as_many_as_its_surroundings_say(tmp_path: Path, monk
         component.Compressor.EXECUTOR_SPEC.executor_class._FUNCTION(
             folder, examples, folder, folder, config.canonical(), "{}", "accuracy", 0, str(tmp_path), ""
         )
-        monkeypatch.setenv(workers.ENV, "3")
+        monkeypatch.setenv(worker_count.ENV, "3")
     assert given == [CompressConfig(), config]
 
 
@@ -151,7 +158,7 @@ def test_a_search_of_two_workers_finds_what_one_finds(work: dict[str, Any], tmp_
     found = []
     for count in (1, 2):
         root = tmp_path / str(count)
-        whole = records.folder(root, work, [])
+        whole = store.folder(root, work, [])
         first = bench(work)
         first.attempt([], whole)
         first.finish(whole, whole)
@@ -159,9 +166,9 @@ def test_a_search_of_two_workers_finds_what_one_finds(work: dict[str, Any], tmp_
         search = {"max_trials": 8, "at_once": 2, "space": space}
         config = CompressConfig.model_validate({"max_drop": 0.5, "workers": count, "search": search})
         job = {"work": work, "config": config.model_dump(mode="json"), "folder": str(root / "search")}
-        hunt.run({**job, "trials": str(root), "float": str(whole), "done": 1, "total": 9})
-        chains = records.read(root / "search" / hunt.FOUND)["chains"]
+        search_search.run({**job, "trials": str(root), "float": str(whole), "done": 1, "total": 9})
+        chains = store.read(root / "search" / search_search.FOUND)["chains"]
         assert len(chains) >= 7
-        trials = [records.read(root / one["folder"] / artifacts.TRIAL_FILE) for one in chains]
+        trials = [store.read(root / one["folder"] / artifacts.TRIAL_FILE) for one in chains]
         found.append([(one["label"], one["metrics"], one["gzip_bytes"]) for one in trials])
     assert found[0] == found[1]

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from components.compress import records
-from components.compress.bench import Bench
-from components.models import family, store
-from data import plugins
+from modelmill.components.compress.trials import store as trials_store
+from modelmill.components.compress.trials.runner import Bench
+from modelmill.components.models import family
+from modelmill.components.models.export import model_store
+from modelmill.data.core import plugins
 from tests.contracts.problems import PROBLEMS
 
 # Its layer clips integers to the range that the converter makes a Relu6 of.
@@ -20,7 +21,7 @@ FAMILY = '''
 from typing import Literal
 import tensorflow as tf
 import tf_keras
-from components.models import family
+from modelmill.components.models import family
 
 MODALITIES = ("tabular",)
 
@@ -48,8 +49,8 @@ def clipping(tmp_path: Path) -> Iterator[Path]:
     (own / "clipping.py").write_text(FAMILY)
     plugins.use(own.parent)
     config, spec = family.look_up("clipping").Config(), PROBLEMS["tabular"]().spec
-    stored = store.Stored(config, spec, {}, "supervised", 16)
-    store.save(tmp_path / "rebuild", stored, family.build(config, spec))
+    stored = model_store.Stored(config, spec, {}, "supervised", 16)
+    model_store.save(tmp_path / "rebuild", stored, family.build(config, spec))
     yield tmp_path / "rebuild"
     plugins.forget(own.parent)
 
@@ -60,7 +61,7 @@ def test_an_operator_without_a_kernel_is_named_in_one_sentence(
     work = {"rebuild": str(clipping), "files": {}, "augment": {}, "metric": "accuracy", "seed": 0}
     bench = Bench(work, [[]])
     bench.attempt([], tmp_path / "trial")
-    reason = json.loads((tmp_path / "trial" / records.FAILED_FILE).read_text())["reason"]
+    reason = json.loads((tmp_path / "trial" / trials_store.FAILED_FILE).read_text())["reason"]
     assert "tf.Relu6" in reason and "model.family: clipping" in reason and "float32" in reason
     assert len(reason) < 400 and "MLIR" not in reason and "tensor<" not in reason
     assert "tensor<" in capfd.readouterr().err, "the converter's own words are for the log"

@@ -6,15 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-PROGRAM = "from components import digest; print(digest.code('components.node', 'components.plugin'))"
+PROGRAM = (
+    "from modelmill.components import source_digest;"
+    "print(source_digest.code('modelmill.components.node', 'modelmill.components.plugin'))"
+)
 
 
 def write(folder: Path, **sources: str) -> None:
-    package = folder / "components"
-    package.mkdir(exist_ok=True)
+    package = folder / "modelmill" / "components"
+    package.mkdir(exist_ok=True, parents=True)
     (package / "__init__.py").touch()
-    real = Path(__file__).parents[2] / "components" / "digest.py"
-    (package / "digest.py").write_text(real.read_text())
+    (package.parent / "__init__.py").touch()
+    real = Path(__file__).parents[2] / "components" / "source_digest.py"
+    (package / "source_digest.py").write_text(real.read_text())
     for name, source in sources.items():
         (package / f"{name}.py").write_text(source)
 
@@ -32,7 +36,7 @@ def digest(folder: Path) -> str:
 def test_it_follows_imports_inside_functions_and_nothing_else(tmp_path: Path) -> None:
     write(
         tmp_path,
-        node="def run():\n    from components import helper\n    return helper\n",
+        node="def run():\n    from modelmill.components import helper\n    return helper\n",
         helper="VALUE = 1\n",
         plugin="X = 1\n",
         unrelated="Y = 1\n",

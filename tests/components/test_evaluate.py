@@ -13,14 +13,15 @@ import tensorflow as tf
 from PIL import Image
 from tfx.types import Channel, standard_artifacts
 
-from components import artifacts, gates, intervals
-from components.evaluate import component, estimates, executor, gate, predictions, results
-from components.evaluate.agreement import Agreement
-from components.evaluate.config import EvaluateConfig
-from components.evaluate.results import Measure, Slice
-from components.testing import NodeRunner
-from data import task
-from data.config import DataConfig
+from modelmill.components import artifacts, gates, intervals
+from modelmill.components.evaluate import component, estimates, executor, predictions, tfma_results
+from modelmill.components.evaluate import gates as evaluate_gates
+from modelmill.components.evaluate.agreement import Agreement
+from modelmill.components.evaluate.config import EvaluateConfig
+from modelmill.components.evaluate.tfma_results import Measure, Slice
+from modelmill.components.testing.pytest_plugin import NodeRunner
+from modelmill.data import task
+from modelmill.data.config import DataConfig
 
 # The order of the model's outputs, which is not the alphabet's.
 LABELS = ("mid", "dark", "light")
@@ -234,7 +235,7 @@ def test_a_bound_on_agreement_or_calibration_is_a_gate():
     agreed = Agreement(190, 200)
     for agreement, rise, passed in ((0.95, 0.03, [True, True]), (0.96, 0.02, [False, False])):
         bounds = {"min_agreement": agreement, "max_calibration_rise": rise}
-        found = gate.told_gates(overall, agreed, CONFIG, bounds, "classification")
+        found = evaluate_gates.told_gates(overall, agreed, CONFIG, bounds, "classification")
         assert [row.passed for row in found] == passed and [row.bound for row in found] == [agreement, rise]
     assert "10 of 200 examples are answered differently" in found[0].reason
 
@@ -279,7 +280,9 @@ def decided(*slices, max_drop=0.01, margin=0.02, metric=ACCURACY, **settings):
     """The rows of non-inferiority by slice; no slice is too small by evaluate.min_slice."""
     config = EvaluateConfig(threshold=0.5, min_slice=1, **settings)
     named = {one.name: one for one in slices}
-    return {row.slice: row for row in gate.compressed_gates(named, config, max_drop, margin, REPORT, metric)[:-1]}
+    return {
+        row.slice: row for row in evaluate_gates.compressed_gates(named, config, max_drop, margin, REPORT, metric)[:-1]
+    }
 
 
 @pytest.mark.parametrize(("examples", "needed"), [(17, 125), (124, 125), (288, 125)])
@@ -389,10 +392,10 @@ def run_float(node, examples, model, config, baseline=None):
         code="digest",
     )
     outputs = node(made)
-    found = gate.float_gates(outputs["evaluation"][0].uri, config)
+    found = evaluate_gates.float_gates(outputs["evaluation"][0].uri, config)
     assert gates.read(Path(outputs["evaluation"][0].uri) / artifacts.GATES_FILE) == found
     # Without the counts of discordant pairs the change would have a jackknife's interval.
-    assert bool(results.read(outputs["evaluation"][0].uri)["overall"].differing) is bool(baseline)
+    assert bool(tfma_results.read(outputs["evaluation"][0].uri)["overall"].differing) is bool(baseline)
     (blessing,) = outputs["blessing"]
     blessed = blessing.get_int_custom_property("blessed") == 1
     assert [path.name for path in Path(blessing.uri).iterdir()] == ["BLESSED" if blessed else "NOT_BLESSED"]

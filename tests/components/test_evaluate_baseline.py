@@ -12,8 +12,8 @@ from tfx.orchestration.portable import execution_publish_utils
 from tfx.orchestration.portable.mlmd import context_lib
 from tfx.types import standard_artifacts
 
-from components import artifacts
-from components.evaluate.baseline import OlderBlessedModel, baseline_resolver
+from modelmill.components import artifacts
+from modelmill.components.evaluate.baseline_resolver import OlderBlessedModel, baseline_resolver
 
 
 class Store:

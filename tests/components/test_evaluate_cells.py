@@ -14,10 +14,11 @@ from tensorflow_model_analysis.extractors import slice_key_extractor
 from tensorflow_model_analysis.slicer import slicer_lib
 from tfx.types import Channel, standard_artifacts
 
-from components import artifacts, gates
-from components.evaluate import component, extractors, gate
-from components.evaluate.config import EvaluateConfig
-from data.config import DataConfig
+from modelmill.components import artifacts, gates
+from modelmill.components.evaluate import component, tfma_extractors
+from modelmill.components.evaluate import gates as evaluate_gates
+from modelmill.components.evaluate.config import EvaluateConfig
+from modelmill.data.config import DataConfig
 from tests.components.test_evaluate import SCHEMA, Shades, picture, save
 
 # As inferred from a train split in which no cell is empty.
@@ -42,7 +43,7 @@ def test_examples_with_empty_cells_are_in_no_slice_of_that_column(run_node: Any)
         config=config,
         code="digest",
     )
-    rows = gate.float_gates(run_node(evaluator)["evaluation"][0].uri, config)
+    rows = evaluate_gates.float_gates(run_node(evaluator)["evaluation"][0].uri, config)
     wanted = {"camera=left", "floor=1", "floor=2", *(f"label={label}" for label in ("mid", "dark", "light"))}
     assert {row.slice for row in rows if row.gate == "slice_threshold"} == wanted
 
@@ -75,7 +76,9 @@ def test_the_slices_of_an_example_have_the_same_order_in_every_process() -> None
     def sliced(order: list[Any]) -> tfma.extractors.Extractor:
         array = slicer_lib.slice_keys_to_numpy_array(order)
         add = beam.Map(lambda extracts: {**extracts, constants.SLICE_KEY_TYPES_KEY: array})
-        return extractors.raw_slices(tfma.extractors.Extractor(slice_key_extractor.SLICE_KEY_EXTRACTOR_STAGE_NAME, add))
+        return tfma_extractors.raw_slices(
+            tfma.extractors.Extractor(slice_key_extractor.SLICE_KEY_EXTRACTOR_STAGE_NAME, add)
+        )
 
     with beam.Pipeline() as pipeline:
         example = pipeline | beam.Create([{constants.FEATURES_KEY: {"label": "dark"}}])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 
-from components import heap
+from modelmill.data.core import gc_tuning
 
 
 class Cycle:
@@ -16,7 +16,7 @@ class Cycle:
 def test_what_is_made_within_stays_and_what_is_made_after_goes() -> None:
     thresholds = gc.get_threshold()
     try:
-        with heap.settled():
+        with gc_tuning.settled():
             assert not gc.isenabled()
             loaded = weakref.ref(Cycle())
         assert gc.isenabled()

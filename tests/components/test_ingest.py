@@ -15,9 +15,9 @@ import tensorflow as tf
 from PIL import Image
 from tfx.types import artifact_utils
 
-from components.ingest.component import example_gen
-from data.config import SplitConfig
-from data.modalities import image
+from modelmill.components.ingest.component import example_gen
+from modelmill.data.modalities.image import modality as image
+from modelmill.data.splits import SplitConfig
 
 
 def read(examples: Any, split: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from components import intervals
+from modelmill.components import intervals
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_holm_rejects_step_by_step() -> None:
 
 def test_it_needs_neither_tfx_nor_tensorflow() -> None:
     code = (
-        "import sys; from components import intervals; intervals.tango(0, 1, 9); intervals.wilson(1, 9);"
+        "import sys; from modelmill.components import intervals; intervals.tango(0, 1, 9); intervals.wilson(1, 9);"
         "assert not {'tfx', 'tensorflow'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -148,6 +148,6 @@ def test_it_needs_neither_tfx_nor_tensorflow() -> None:
 
 def test_the_table_of_the_docs_is_what_the_command_beside_it_prints() -> None:
     page = (Path(__file__).parents[2] / "docs" / "gates.md").read_text(encoding="utf-8")
-    command = "-m components.intervals"
+    command = "-m modelmill.components.intervals"
     printed = subprocess.run([sys.executable, *command.split()], capture_output=True, text=True, check=True).stdout
     assert printed.count("\n") == 6 and printed in page and command in page

@@ -11,14 +11,14 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from components.models import family
-from components.models.families import cnn
-from components.models.input import Examples
-from components.models.learning import LearningConfig, OptimizerConfig
-from components.models.loops import supervised
-from data import modality
-from data.modalities import image
-from data.tasks import classification
+from modelmill.components.models import family
+from modelmill.components.models.families import cnn
+from modelmill.components.models.training.config import LearningConfig, OptimizerConfig
+from modelmill.components.models.training.dataset import Examples
+from modelmill.components.models.training.loops import supervised
+from modelmill.data import modality
+from modelmill.data.modalities.image import modality as image
+from modelmill.data.tasks import classification
 
 
 @pytest.fixture(scope="module")

@@ -14,21 +14,24 @@ import tensorflow as tf
 import tf_keras
 from pydantic import ValidationError
 
-from components import artifacts, progress
-from components.models import family, long_epochs, optimizer, scalars, store, strategy, weights
-from components.models.families import cnn
-from components.models.input import Examples
-from components.models.learning import LearningConfig
-from components.models.loops import supervised
-from components.models.strategy import StrategyConfig
-from components.train import executor
-from data.modalities import image
+from modelmill.components import artifacts
+from modelmill.components.models import family
+from modelmill.components.models.export import model_store
+from modelmill.components.models.families import cnn
+from modelmill.components.models.training import class_weights, epoch_progress, optimizer, strategy, tensorboard
+from modelmill.components.models.training.config import LearningConfig
+from modelmill.components.models.training.dataset import Examples
+from modelmill.components.models.training.loops import supervised
+from modelmill.components.models.training.strategy import StrategyConfig
+from modelmill.components.train import executor
+from modelmill.data.core import progress
+from modelmill.data.modalities.image import modality as image
 
 
 @pytest.fixture(scope="module")
 def examples(trained: Any, prepared: SimpleNamespace) -> dict[str, Examples]:
     (model,) = trained.outputs["model"].get()
-    stored, _ = store.load(Path(artifacts.rebuild(model.uri)))
+    stored, _ = model_store.load(Path(artifacts.rebuild(model.uri)))
     (transformed,) = prepared.transform.outputs["transformed_examples"].get()
     return {
         split: Examples([str(path) for path in Path(transformed.uri, f"Split-{split}").iterdir()], stored.spec, 16)
@@ -116,16 +119,16 @@ def test_auto_says_what_it_chooses_and_why(tmp_path: Path, monkeypatch: pytest.M
 
 def test_class_weights_by_share_by_label_and_for_a_label_that_is_not_there(examples: dict[str, Examples]) -> None:
     train = examples["train"]
-    assert weights.per_label("none", train) is None
-    balanced = weights.per_label("balanced", train)
+    assert class_weights.per_label("none", train) is None
+    balanced = class_weights.per_label("balanced", train)
     labels = np.array([label for _, label in train.raw().as_numpy_iterator()])
     assert balanced == pytest.approx([len(labels) / (3 * np.sum(labels == label)) for label in range(3)])
     assert np.mean(np.array(balanced)[labels]) == pytest.approx(1)
     place = train.spec.labels.index("rows")
-    given = weights.per_label({"rows": 3}, train)
+    given = class_weights.per_label({"rows": 3}, train)
     assert given is not None and given[place] == 3 and sum(given) == 5
     with pytest.raises(ValueError, match="did you mean 'rows'"):
-        weights.per_label({"row": 3}, train)
+        class_weights.per_label({"row": 3}, train)
 
 
 def test_class_weights_weigh_the_loss_and_labels_may_be_shares() -> None:
@@ -200,8 +203,8 @@ def test_a_kill_changes_nothing(
 def test_a_kill_within_a_long_epoch_costs_what_came_after_its_last_checkpoint(
     examples: dict[str, Examples], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(long_epochs, "TOLD_SECONDS", 0)
-    monkeypatch.setattr(long_epochs, "KEPT_SECONDS", 0)
+    monkeypatch.setattr(epoch_progress, "TOLD_SECONDS", 0)
+    monkeypatch.setattr(epoch_progress, "KEPT_SECONDS", 0)
     learning = LearningConfig.model_validate(FULL)
     whole, expected = learn(examples, tmp_path / "whole", learning)
     told: list[str] = []
@@ -234,7 +237,7 @@ def test_a_long_epoch_tells_how_far_it_has_come(
     monkeypatch.setenv(progress.ENV, str(told))
     learn(examples, tmp_path / "short", LearningConfig(epochs=1))
     assert {json.loads(line)["name"] for line in told.read_text().splitlines()} == {"train"}
-    monkeypatch.setattr(long_epochs, "TOLD_SECONDS", 0)
+    monkeypatch.setattr(epoch_progress, "TOLD_SECONDS", 0)
     told.unlink()
     learn(examples, tmp_path / "long", LearningConfig(epochs=2))
     bars = [json.loads(line) for line in told.read_text().splitlines()]
@@ -258,7 +261,7 @@ def test_tensorboard_gets_every_figure_of_every_epoch(trained: Any, tmp_path: Pa
     for tag in ("epoch_loss", "epoch_accuracy", "epoch_learning_rate", "epoch_seconds"):
         assert found["train"].count(tag) == 12
     assert found["validation"].count("epoch_loss") == found["validation"].count("epoch_accuracy") == 12
-    log = scalars.Scalars(tmp_path)
+    log = tensorboard.Scalars(tmp_path)
     log.row(0, {"loss": 1.5, "val_loss": 2.5})
     log.close()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["train", "validation"]

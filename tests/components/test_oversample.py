@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.models.input import Examples
-from components.testing import example_proto
-from data.modalities import tabular
-from data.modality import Spec
+from modelmill.components.models.training.dataset import Examples
+from modelmill.components.testing.pytest_plugin import example_proto
+from modelmill.data.modalities.tabular import modality as tabular
+from modelmill.data.spec import Spec
 
 SPEC = Spec(modality="tabular", shape=(1,), dtype="float32", labels=("often", "seldom"))
 

@@ -11,14 +11,16 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from components import artifacts
-from components.models import family, optimizer, phases, store
-from components.models.families import cnn
-from components.models.input import Examples
-from components.models.learning import LearningConfig
-from components.models.loops import supervised
-from data import outside
-from data.modalities import image
+from modelmill.components import artifacts
+from modelmill.components.models import family
+from modelmill.components.models.export import model_store
+from modelmill.components.models.families import cnn
+from modelmill.components.models.training import layer_rates, optimizer
+from modelmill.components.models.training.config import LearningConfig
+from modelmill.components.models.training.dataset import Examples
+from modelmill.components.models.training.loops import supervised
+from modelmill.data.core.fetch import resolve
+from modelmill.data.modalities.image import modality as image
 
 
 def small() -> tf_keras.Model:
@@ -31,14 +33,14 @@ def small() -> tf_keras.Model:
 
 def test_epochs_of_equal_factors_are_one_phase() -> None:
     model = small()
-    assert phases.plan(model, None, 5) == [phases.Phase(range(5), None)]
-    planned = phases.plan(model, lambda model, epoch: [1, 0, 0, 1] if epoch < 2 else [1, 0.5, 0, 1], 5)
+    assert layer_rates.plan(model, None, 5) == [layer_rates.Phase(range(5), None)]
+    planned = layer_rates.plan(model, lambda model, epoch: [1, 0, 0, 1] if epoch < 2 else [1, 0.5, 0, 1], 5)
     assert [phase.epochs for phase in planned] == [range(2), range(2, 5)]
     # The phase of the last epoch that was done stays: its optimizer is what the checkpoint holds.
-    assert [len(phases.left(planned, done)) for done in range(6)] == [2, 2, 2, 1, 1, 1]
-    assert phases.enter(model, planned[0]) is None
+    assert [len(layer_rates.left(planned, done)) for done in range(6)] == [2, 2, 2, 1, 1, 1]
+    assert layer_rates.enter(model, planned[0]) is None
     assert [layer.trainable for layer in model.layers[1:]] == [False, False, True]
-    assert phases.enter(model, planned[1]) == [0.5, 0.5, 1, 1]
+    assert layer_rates.enter(model, planned[1]) == [0.5, 0.5, 1, 1]
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
@@ -66,7 +68,7 @@ def test_a_rate_goes_on_where_another_phase_ended() -> None:
 @pytest.fixture(scope="module")
 def examples(trained: Any, prepared: SimpleNamespace) -> dict[str, Examples]:
     (model,) = trained.outputs["model"].get()
-    stored, _ = store.load(Path(artifacts.rebuild(model.uri)))
+    stored, _ = model_store.load(Path(artifacts.rebuild(model.uri)))
     (transformed,) = prepared.transform.outputs["transformed_examples"].get()
     return {
         split: Examples([str(path) for path in Path(transformed.uri, f"Split-{split}").iterdir()], stored.spec, 16)
@@ -130,7 +132,7 @@ def test_what_is_frozen_stays_until_it_is_thawed(examples: dict[str, Examples], 
         learn(examples, tmp_path, killed=1)
     (best,) = tmp_path.glob("best-*.npz")
     frozen = family.build(cnn.Config(filters=(4,), dense=(8,)), examples["train"].spec)
-    store.load_weights(best, frozen)
+    model_store.load_weights(best, frozen)
     thawed, _ = learn(examples, tmp_path)
     for layer, moves in (("conv2d", True), ("batch_normalization", False)):
         one, two, three = (
@@ -143,16 +145,16 @@ def test_what_is_frozen_stays_until_it_is_thawed(examples: dict[str, Examples], 
 
 
 def test_files_are_found_in_packages_and_a_change_of_one_changes_the_digest(tmp_path: Path) -> None:
-    assert outside.locate("tf_keras:__init__.py").is_file()
+    assert resolve.locate("tf_keras:__init__.py").is_file()
     with pytest.raises(FileNotFoundError, match="the package nosuchpackage is not installed"):
-        outside.locate("nosuchpackage:file.h5")
+        resolve.locate("nosuchpackage:file.h5")
     with pytest.raises(FileNotFoundError, match="has no file nothing"):
-        outside.locate("tf_keras:nothing")
-    assert outside.is_local("weights.h5") and not outside.is_local("gs://b/w.h5") and not outside.is_local("a.b:w.h5")
+        resolve.locate("tf_keras:nothing")
+    assert resolve.is_local("weights.h5") and not resolve.is_local("gs://b/w.h5") and not resolve.is_local("a.b:w.h5")
     file = tmp_path / "weights.h5"
     found = []
     for content in (b"one", b"two", b"one"):
         file.write_bytes(content)
-        found.append((outside.digest({"weights": str(file)}), outside.digest({"weights": str(tmp_path)})))
+        found.append((resolve.digest({"weights": str(file)}), resolve.digest({"weights": str(tmp_path)})))
     assert found[0] == found[2] and found[0][0] != found[1][0] and found[0][1] != found[1][1]
-    assert outside.digest({}) == ""
+    assert resolve.digest({}) == ""

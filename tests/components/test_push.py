@@ -16,17 +16,18 @@ from typing import Any
 import pytest
 from tfx.types import standard_artifacts
 
-from components import artifacts, progress
-from components.integrity import DamagedError
-from components.push import objects
-from components.push.component import Pusher
-from components.push.versions import push
-from components.testing import NodeRunner
-from data import files as stored
+from modelmill.components import artifacts
+from modelmill.components.integrity import DamagedError
+from modelmill.components.push import gcs_versions
+from modelmill.components.push.component import Pusher
+from modelmill.components.push.local_versions import push
+from modelmill.components.testing.pytest_plugin import NodeRunner
+from modelmill.data.core import files as stored
+from modelmill.data.core import progress
 
 PUSH = """
 import pathlib, sys
-from components.push.versions import push
+from modelmill.components.push.local_versions import push
 print(push(*map(pathlib.Path, sys.argv[1:3]), "manifest.json"))
 """
 BLESSINGS = ("model_blessing", "compressed_blessing", "infra_blessing")
@@ -255,13 +256,13 @@ def test_a_damaged_version_in_an_object_store_stays_and_is_pushed_anew(
     import tensorflow as tf
 
     bundle, destination = write(tmp_path / "bundle"), "ram://damaged/pushed"
-    assert objects.push(bundle, destination, "manifest.json") == (1, True)
+    assert gcs_versions.push(bundle, destination, "manifest.json") == (1, True)
     tf.io.gfile.remove(f"{destination}/1/model.tflite")  # the file system in memory appends
     stored.write(f"{destination}/1/model.tflite", b"flatbuffes")
-    assert objects.push(bundle, destination, "manifest.json") == (2, True)
+    assert gcs_versions.push(bundle, destination, "manifest.json") == (2, True)
     assert stored.read(f"{destination}/1/model.tflite") == b"flatbuffes"
     assert f"warning: {destination}/1 holds this model, but damaged: model.tflite" in notes()
-    assert objects.push(bundle, destination, "manifest.json") == (2, False)
+    assert gcs_versions.push(bundle, destination, "manifest.json") == (2, False)
 
 
 def test_a_version_in_an_object_store(run_node: NodeRunner) -> None:

@@ -13,11 +13,14 @@ import tensorflow as tf
 import tf_keras
 from ai_edge_litert import schema_py_generated as schema
 
-from components.models import family, frontend, runtime, serving
-from components.models.families import conv1d
-from components.models.frontend import FrontEnd
-from components.models.layers import spectrum
-from data.modality import Spec
+from modelmill.components.models import family
+from modelmill.components.models.blocks import audio_frontend
+from modelmill.components.models.blocks.audio_frontend import FrontEnd
+from modelmill.components.models.export import saved_model
+from modelmill.components.models.families import conv1d
+from modelmill.components.models.flatbuffer import interpreter
+from modelmill.components.models.layers import spectrum
+from modelmill.data.spec import Spec
 
 RATE, SAMPLES = 8000, 4000
 SPEC = Spec(
@@ -110,9 +113,9 @@ def test_settings_that_do_not_suit_the_waveform_are_refused(settings: dict[str, 
 
 def test_a_model_that_was_taken_apart_and_put_together_answers_alike() -> None:
     model = family.build(SMALL, SPEC)
-    again = frontend.join(*frontend.split(model))
+    again = audio_frontend.join(*audio_frontend.split(model))
     np.testing.assert_array_equal(again(waves()), model(waves()))
-    front, rest = frontend.split(again)
+    front, rest = audio_frontend.split(again)
     assert front is not None
     np.testing.assert_array_equal(rest(front(waves())), model(waves()))
 
@@ -122,10 +125,10 @@ def test_a_front_end_that_a_method_left_alone_is_found_in_the_model_it_made() ->
     model = family.build(SMALL, SPEC)
 
     def wrap(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
-        return layer if layer.name == frontend.NAME else type(layer).from_config(layer.get_config())
+        return layer if layer.name == audio_frontend.NAME else type(layer).from_config(layer.get_config())
 
     made = tf_keras.models.clone_model(model, clone_function=wrap)
-    front, rest = frontend.split(made)
+    front, rest = audio_frontend.split(made)
     assert front is not None
     np.testing.assert_array_equal(rest(front(waves())), made(waves()))
 
@@ -136,15 +139,15 @@ def test_quantization_begins_behind_the_front_end(tmp_path: Path) -> None:
     model = family.build(SMALL, SPEC)
     raw = (waves() * 32767).astype(np.int16)
     raw = np.concatenate([raw, raw // 100])
-    exact = serving.served(model, SPEC)(raw).numpy()
+    exact = saved_model.served(model, SPEC)(raw).numpy()
     for quantize in (False, True):
-        converter = serving.converter(model, SPEC)
+        converter = saved_model.converter(model, SPEC)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if quantize:
             converter.representative_dataset = lambda: ([one[np.newaxis]] for one in raw)
         path = tmp_path / "model.tflite"
         path.write_bytes(converter.convert())
-        np.testing.assert_allclose(runtime.Flatbuffer(path).predict_all(raw), exact, atol=0.03)
+        np.testing.assert_allclose(interpreter.Flatbuffer(path).predict_all(raw), exact, atol=0.03)
         front, behind = types(path)
         assert front == {schema.TensorType.INT16, schema.TensorType.INT32, schema.TensorType.FLOAT32, COMPLEX}
         assert schema.TensorType.INT8 in behind
@@ -163,7 +166,7 @@ def types(path: Path) -> tuple[set[int], set[int]]:
 
 
 def test_constants_lie_where_readers_may_map_them(tmp_path: Path) -> None:
-    content = serving.converter(family.build(SMALL, SPEC), SPEC).convert()
+    content = saved_model.converter(family.build(SMALL, SPEC), SPEC).convert()
     model = schema.Model.GetRootAs(content, 0)
     whole = np.frombuffer(content, np.uint8)
     for place in range(model.BuffersLength()):

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components import artifacts
-from components.models import store
-from components.models.families import mlp, rnn
-from components.models.learning import OptimizerConfig
-from components.train.config import TrainConfig
-from data import modality, task
-from data.clients import series as series_client
-from data.clients import tabular as table_client
-from data.modalities import series, tabular
+from modelmill.components import artifacts
+from modelmill.components.models.export import model_store
+from modelmill.components.models.families import mlp, rnn
+from modelmill.components.models.training.config import OptimizerConfig
+from modelmill.components.train.config import TrainConfig
+from modelmill.data import modality, task
+from modelmill.data.modalities.series import client as series_client
+from modelmill.data.modalities.series import modality as series
+from modelmill.data.modalities.tabular import client as table_client
+from modelmill.data.modalities.tabular import modality as tabular
 from tests.components.nodes import trained
 from tests.components.pushed import assert_same, predict, push, served
 
@@ -79,7 +80,7 @@ def chain(request: pytest.FixtureRequest, node_runner: Any, tmp_path_factory: py
     checkpoints = tmp_path_factory.mktemp("checkpoints")
     done = trained(node_runner, folder, make(folder), policy, family, learning, checkpoints)
     (model,) = done.train.outputs["model"].get()
-    done.spec = store.load(Path(artifacts.rebuild(model.uri)))[0].spec
+    done.spec = model_store.load(Path(artifacts.rebuild(model.uri)))[0].spec
     done.served = tf.saved_model.load(artifacts.serving(model.uri))
     return done
 

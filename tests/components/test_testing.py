@@ -15,7 +15,7 @@ from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.types import component_spec, standard_artifacts
 
-from components.testing import NodeRunner, example_proto
+from modelmill.components.testing.pytest_plugin import NodeRunner, example_proto
 
 Parameter, Input, Output = (
     tfx.dsl.components.Parameter,
@@ -134,5 +134,8 @@ def test_artifacts_are_where_they_are_said_to_be(run_node: NodeRunner, tmp_path:
 
 
 def test_the_plug_in_costs_pytest_nothing() -> None:
-    heavy = "import components.testing, sys; print({'tensorflow', 'tfx', 'numpy'} & set(sys.modules))"
+    heavy = (
+        "import modelmill.components.testing.pytest_plugin, sys;"
+        "print({'tensorflow', 'tfx', 'numpy'} & set(sys.modules))"
+    )
     assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True).stdout.strip() == "set()"

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data import modality
-from data.modalities import text
+from modelmill.data.modalities.text import modality as text
+from modelmill.data.spec import LABEL, PATH
 from tests.components.nodes import trained
 from tests.components.pushed import assert_same, predict, push, served
 
@@ -22,9 +22,9 @@ THINGS = ("film", "book", "meal", "room", "café", "trip", "书", "house")
 @pytest.fixture(scope="module")
 def chain(node_runner: Any, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Ingest to the Trainer, on two files of 60 lines, with synonyms of a lexicon."""
-    from components.models.families import transformer_encoder
-    from components.models.learning import OptimizerConfig
-    from components.train.config import TrainConfig
+    from modelmill.components.models.families import transformer_encoder
+    from modelmill.components.models.training.config import OptimizerConfig
+    from modelmill.components.train.config import TrainConfig
 
     folder, random = tmp_path_factory.mktemp("lines"), np.random.default_rng(0)
     for label, words in SAID.items():
@@ -65,8 +65,8 @@ def test_each_line_is_an_example_of_the_class_that_names_its_file(chain: SimpleN
     found = [features for split in ("train", "eval", "test") for features in raw(chain, split)]
     assert len(found) == 120
     for features in found:
-        label = features[modality.LABEL].bytes_list.value[0].decode()
-        assert features[modality.PATH].bytes_list.value[0].decode().startswith(f"{label}.txt:")
+        label = features[LABEL].bytes_list.value[0].decode()
+        assert features[PATH].bytes_list.value[0].decode().startswith(f"{label}.txt:")
         assert any(word in features["text"].bytes_list.value[0].decode() for word in SAID[label])
 
 
@@ -82,6 +82,6 @@ def test_the_pushed_client_answers_as_the_served_model_and_both_have_learned(
         file.write_bytes(content)
     told = predict(pushed, *files)
     assert_same(told, served(pushed, chain.config, [file.read_bytes() for file in files]), pushed, chain.config)
-    labels = [features[modality.LABEL].bytes_list.value[0].decode() for features in examples]
+    labels = [features[LABEL].bytes_list.value[0].decode() for features in examples]
     right = [one["label"] == label for one, label in zip(told, labels, strict=False)]
     assert np.mean(right) > 0.8

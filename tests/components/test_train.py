@@ -16,20 +16,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components import artifacts, child
-from components.models import store, strategy
-from components.models.families import cnn
-from components.models.input import Examples, normalise
-from components.train import job
-from components.train.config import TrainConfig
-from data.modalities import image
+from modelmill.components import artifacts
+from modelmill.components.models.export import model_store
+from modelmill.components.models.families import cnn
+from modelmill.components.models.training import strategy
+from modelmill.components.models.training.dataset import Examples, normalise
+from modelmill.components.train import job
+from modelmill.components.train.config import TrainConfig
+from modelmill.data.core import subprocess_job
+from modelmill.data.modalities.image import modality as image
 
 
 @pytest.fixture
 def work(
     tmp_path: Path, prepared: SimpleNamespace, image_config: image.Config, files: dict[str, list[str]]
 ) -> dict[str, Any]:
-    """A job for components.train.job."""
+    """A job for modelmill.components.train.job."""
     (graph,) = prepared.transform.outputs["transform_graph"].get()
     return {
         "data": image_config.model_dump(mode="json"),
@@ -64,7 +66,7 @@ def test_it_learns_and_what_is_served_answers_right(trained: Any, prepared: Simp
     np.testing.assert_allclose(np.sum(answers["probabilities"], axis=1), 1, atol=1e-5)
     by_example = served["evaluate"](examples=tf.constant(records))["probabilities"]
     np.testing.assert_allclose(by_example, answers["probabilities"], atol=1e-6)
-    stored, _ = store.load(Path(artifacts.rebuild(model.uri)))
+    stored, _ = model_store.load(Path(artifacts.rebuild(model.uri)))
     indices = served["transform_features"](examples=tf.constant(records))["label"].numpy()
     assert [stored.spec.labels[index].encode() for index in indices] == labels
 
@@ -80,7 +82,7 @@ def test_what_is_served_is_never_augmented(trained: Any, prepared: SimpleNamespa
 
 def test_eval_and_test_are_never_augmented(trained: Any, files: dict[str, list[str]]) -> None:
     (model,) = trained.outputs["model"].get()
-    stored, _ = store.load(Path(artifacts.rebuild(model.uri)))
+    stored, _ = model_store.load(Path(artifacts.rebuild(model.uri)))
     for split in ("eval", "test"):
         examples = Examples(files[split], stored.spec, 7)
         raw = np.stack([inputs for inputs, _ in examples.raw().as_numpy_iterator()])
@@ -92,7 +94,7 @@ def test_training_passes_are_augmented_repeatable_and_differ_by_epoch(
     trained: Any, files: dict[str, list[str]]
 ) -> None:
     (model,) = trained.outputs["model"].get()
-    stored, _ = store.load(Path(artifacts.rebuild(model.uri)))
+    stored, _ = model_store.load(Path(artifacts.rebuild(model.uri)))
 
     def run(policy: image.Policy, seed: int, epoch: int) -> np.ndarray:
         passed = Examples(files["train"], stored.spec, 16).training(policy, seed, epoch)
@@ -114,8 +116,8 @@ def test_the_same_seed_gives_the_same_model(work: dict[str, Any], tmp_path: Path
             **work,
             **{key: str(tmp_path / name / key) for key in ("serving", "rebuild", "model_run", "checkpoints")},
         }
-        child.run("components.train.job", again)
-        _, model = store.load(Path(again["rebuild"]))
+        subprocess_job.run("modelmill.components.train.job", again)
+        _, model = model_store.load(Path(again["rebuild"]))
         weights.append(model.get_weights())
     for one, other in zip(*weights, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -127,7 +129,9 @@ def test_a_killed_training_goes_on_where_it_was(work: dict[str, Any], tmp_path: 
     path = tmp_path / "job.json"
     path.write_text(json.dumps(work))
     state = Path(work["checkpoints"], "state.json")
-    killed = subprocess.Popen([sys.executable, "-m", "components.train.job", str(path)], stderr=subprocess.DEVNULL)
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "modelmill.components.train.job", str(path)], stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 120
     while not (state.exists() and len(json.loads(state.read_text())["history"]) >= 3):
         assert killed.poll() is None, "the training ended before it was killed"
@@ -139,7 +143,7 @@ def test_a_killed_training_goes_on_where_it_was(work: dict[str, Any], tmp_path: 
     assert not Path(work["serving"]).exists()
     # The same job goes on: the epochs that were done stay as they were, and the rest is trained.
     work["train"]["epochs"] = len(before) + 2
-    child.run("components.train.job", work)
+    subprocess_job.run("modelmill.components.train.job", work)
     after = history(work)
     assert len(after) == len(before) + 2
     assert after[: len(before)] == before
@@ -151,7 +155,7 @@ def test_early_stopping_keeps_the_best_weights(work: dict[str, Any], files: dict
     job.run(work)
     rows = history(work)
     best = max(rows, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
-    stored, model = store.load(Path(work["rebuild"]))
+    stored, model = model_store.load(Path(work["rebuild"]))
     model.compile(metrics=["accuracy"], loss="sparse_categorical_crossentropy")
     plain = Examples(files["eval"], stored.spec, 16).plain()
     answers = np.concatenate(
@@ -173,20 +177,20 @@ def test_mirrored_trains_on_two_logical_devices_in_a_child(work: dict[str, Any])
     work["train"]["optimizer"] = {"name": "adam", "learning_rate": 0.01}
     work["train"].update(batch=None, batch_per_replica=8, precision="mixed_bfloat16", class_weights="balanced")
     work["train"]["strategy"] = {"name": "mirrored", "devices": 2}
-    child.run("components.train.job", work)
+    subprocess_job.run("modelmill.components.train.job", work)
     rows = history(work)
     assert rows[-1]["loss"] < rows[0]["loss"]
     assert rows[-1]["val_accuracy"] > 0.6
-    assert store.load(Path(work["rebuild"]))[0].batch == 16
+    assert model_store.load(Path(work["rebuild"]))[0].batch == 16
 
 
 def test_xla_trains_in_mixed_precision_and_with_class_weights(work: dict[str, Any]) -> None:
     work["train"].update(epochs=4, optimizer={"name": "adam", "learning_rate": 0.01})
     work["train"].update(xla=True, precision="mixed_bfloat16", class_weights="balanced")
-    child.run("components.train.job", work)
+    subprocess_job.run("modelmill.components.train.job", work)
     rows = history(work)
     assert rows[-1]["loss"] < rows[0]["loss"]
-    stored, _ = store.load(Path(work["rebuild"]))
+    stored, _ = model_store.load(Path(work["rebuild"]))
     assert stored.class_weights is not None and min(stored.class_weights) > 0.8
 
 
@@ -199,10 +203,10 @@ def test_xla_on_several_devices_is_refused() -> None:
 
 @pytest.mark.parametrize("penalty", ["l1", "l2"])
 def test_penalties_reach_every_kernel_of_a_family(trained: Any, penalty: str) -> None:
-    from components.models import family
+    from modelmill.components.models import family
 
     (model,) = trained.outputs["model"].get()
-    stored, _ = store.load(Path(artifacts.rebuild(model.uri)))
+    stored, _ = model_store.load(Path(artifacts.rebuild(model.uri)))
     made = family.build(cnn.Config(filters=(4,), dense=(8,), **{penalty: 0.1}), stored.spec)
     kernels = [layer.kernel.numpy() for layer in made.layers if hasattr(layer, "kernel")]
     expected = sum(0.1 * float(np.sum(np.abs(k) if penalty == "l1" else k**2)) for k in kernels)

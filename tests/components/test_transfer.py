@@ -11,10 +11,12 @@ import tensorflow as tf
 import tf_keras
 from pydantic import ValidationError
 
-from components.models import family, phases, store
-from components.models.families import transfer
-from components.models.families.transfer import NETWORKS, Config
-from data.modality import Spec
+from modelmill.components.models import family
+from modelmill.components.models.export import model_store
+from modelmill.components.models.families import transfer
+from modelmill.components.models.families.transfer import NETWORKS, Config
+from modelmill.components.models.training import layer_rates
+from modelmill.data.spec import Spec
 
 MEAN, STDDEV = (120.0, 100.0, 80.0), (60.0, 50.0, 40.0)
 
@@ -81,10 +83,10 @@ def test_a_file_of_keras_is_cut_and_rebuilt_without_the_file(mobile: Path, image
     assert given.files() == {"file": str(mobile / "mobile.keras")}
     config = family.settle(given)
     model = family.begin(config, spec())
-    store.save(tmp_path, store.Stored(config, spec(), {}, "supervised", 8), model)
+    model_store.save(tmp_path, model_store.Stored(config, spec(), {}, "supervised", 8), model)
     gone = config.model_copy(update={"file": "/gone/mobile.keras"})
     assert [one.shape for one in family.build(gone, spec()).get_weights()] == [w.shape for w in model.get_weights()]
-    _, again = store.load(tmp_path)
+    _, again = model_store.load(tmp_path)
     np.testing.assert_array_equal(again(images), model(images))
     before = tf_keras.mixed_precision.global_policy()
     tf_keras.mixed_precision.set_global_policy("mixed_bfloat16")
@@ -138,9 +140,9 @@ def test_what_is_frozen_and_what_is_thawed(mobile: Path) -> None:
         "base_block_2_project": 0.1,
         "base_block_3_expand": 0.1,
     }
-    planned = phases.plan(model, family.factors(config), 3)
+    planned = layer_rates.plan(model, family.factors(config), 3)
     assert [phase.epochs for phase in planned] == [range(1), range(1, 3)]
-    phases.enter(model, planned[1])
+    layer_rates.enter(model, planned[1])
     statistics = model.get_layer("base_bn_Conv1").moving_mean.numpy()
     model(np.ones((2, 32, 32, 3), np.float32), training=True)
     np.testing.assert_array_equal(model.get_layer("base_bn_Conv1").moving_mean.numpy(), statistics)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tf_keras
 
-from components.models import family
-from components.models.families import transformer_encoder
-from data.modality import Spec
+from modelmill.components.models import family
+from modelmill.components.models.families import transformer_encoder
+from modelmill.data.spec import Spec
 
 IDS = [2, 7, 9, 5, 11, 3]
 

@@ -11,21 +11,15 @@ import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 from tfx.types import standard_artifacts
 
-from components import gates
-from components.gates import GateRefusedError
-from components.ingest.component import example_gen
-from components.transform.component import transform
-from components.validate.component import (
-    DataGate,
-    example_validator,
-    gate_config,
-    schema_gen,
-    statistics_gen,
-)
-from components.validate.config import ValidateConfig
-from data.config import SplitConfig
-from data.modalities import image
-from data.table import BadDataError
+from modelmill.components import gates
+from modelmill.components.gates import GateRefusedError
+from modelmill.components.ingest.component import example_gen
+from modelmill.components.transform.component import transform
+from modelmill.components.validate.component import DataGate, example_validator, gate_config, schema_gen, statistics_gen
+from modelmill.components.validate.config import ValidateConfig
+from modelmill.data.modalities.image import modality as image
+from modelmill.data.readers.labels_csv import BadDataError
+from modelmill.data.splits import SplitConfig
 
 
 def test_sound_data_passes(run_node: Any, prepared: SimpleNamespace) -> None:

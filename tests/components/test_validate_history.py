@@ -11,8 +11,8 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.orchestration import metadata
 from tfx.types import standard_artifacts
 
-from components.artifacts import DataVerdict
-from components.validate.history import statistics_resolver
+from modelmill.components.artifacts import DataVerdict
+from modelmill.components.validate.previous_resolver import statistics_resolver
 
 
 @component

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.compress import method
-from data import plugins
+from modelmill.components.compress import method
+from modelmill.data.core import plugins
 
 METHODS = plugins.names(method.PACKAGE)
 

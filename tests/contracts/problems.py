@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from data.modality import Column, Spec
+from modelmill.data.spec import Column, Spec
 
 # What a family needs to be small, and the input it is made for.
 CLASSES = ("a", "b", "c")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from components.models.input import Examples
+from modelmill.components.models.training.dataset import Examples
 from tests.contracts.problems import Problem
 
 

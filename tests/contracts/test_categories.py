@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 import tf_keras
 
-from components.compress import method
-from components.compress.context import Context
-from components.models import runtime, serving, store
-from components.models.families import mlp
-from components.models.layers.columns import Embedded
-from data import modality, plugins
-from data.modality import Column, Spec
+from modelmill.components.compress import method
+from modelmill.components.compress.chain import parse_step
+from modelmill.components.compress.context import Context
+from modelmill.components.models.export import model_store, saved_model
+from modelmill.components.models.families import mlp
+from modelmill.components.models.flatbuffer import interpreter
+from modelmill.components.models.layers.columns import Embedded
+from modelmill.data import modality
+from modelmill.data.core import plugins
+from modelmill.data.spec import Column, Spec
 from tests.contracts.problems import Problem
 from tests.contracts.rows import Rows
 
@@ -78,7 +81,7 @@ def columns(request: pytest.FixtureRequest) -> tuple[Problem, tf_keras.Model]:
 
 def test_every_export_of_the_compressor_is_tried() -> None:
     names = [name for name in plugins.names(method.PACKAGE) if method.look_up(name).EXPORTS]
-    tried = {method.parse_step(one, 1)["method"] for one in EXPORTS.values() if one}
+    tried = {parse_step(one, 1)["method"] for one in EXPORTS.values() if one}
     # The others fine-tune with quantization simulated, and write the flatbuffer as int8 does.
     assert {name for name in names if not method.look_up(name).FOLLOWS and not name.endswith("qat")} == tried
 
@@ -90,17 +93,17 @@ def test_columns_of_any_size_convert_and_keep_their_vectors(
     made, model = columns
     tf_keras.backend.clear_session()
     rows, policy = Rows(made, len(made.raw), 16), modality.look_up("tabular").Policy()
-    stored = store.Stored(mlp.Config(), made.spec, {}, "supervised", 16)
+    stored = model_store.Stored(mlp.Config(), made.spec, {}, "supervised", 16)
     context = Context(stored, model, {"train": rows, "eval": rows}, policy, 0, export)
     if EXPORTS[export]:
-        step = method.parse_step(EXPORTS[export], 1)
+        step = parse_step(EXPORTS[export], 1)
         found = method.look_up(step["method"])
         content = found.export(model, found.Config.model_validate(step), context)
     else:
         content = context.converter(model).convert()
     path = tmp_path / "model.tflite"
     path.write_bytes(content)
-    answers, exact = runtime.Flatbuffer(path).predict_all(made.raw), model(made.raw).numpy()
+    answers, exact = interpreter.Flatbuffer(path).predict_all(made.raw), model(made.raw).numpy()
     # int4 has sixteen values between -1 and 1; a neighbour's vector would be further away.
     allowed = {"float32": 1e-6, "float16": 1e-3, "int4": 0.15}.get(export, 0.03)
     away = np.abs(answers - exact)[:, 1:]  # the number, which int8 gives the range of the categories, is not looked up
@@ -117,5 +120,5 @@ def test_a_column_alone_converts(size: int, tmp_path: Path) -> None:
     made = made._replace(spec=spec, inputs=made.inputs[:, :1], raw=made.raw[:, :1])
     model = embedded(made)
     path = tmp_path / "model.tflite"
-    path.write_bytes(serving.converter(model, spec).convert())
-    np.testing.assert_allclose(runtime.Flatbuffer(path).predict_all(made.raw), model(made.raw).numpy(), atol=1e-6)
+    path.write_bytes(saved_model.converter(model, spec).convert())
+    np.testing.assert_allclose(interpreter.Flatbuffer(path).predict_all(made.raw), model(made.raw).numpy(), atol=1e-6)

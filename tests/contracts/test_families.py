@@ -13,8 +13,10 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from components.models import family, runtime, serving, store
-from data import plugins
+from modelmill.components.models import family
+from modelmill.components.models.export import model_store, saved_model
+from modelmill.components.models.flatbuffer import interpreter
+from modelmill.data.core import plugins
 from tests.contracts.problems import PROBLEMS, SMALL, Problem
 
 FAMILIES = plugins.names(family.PACKAGE)
@@ -34,7 +36,7 @@ def problem(config: family.FamilyConfig) -> Problem:
 
 
 def test_the_config_is_read_without_tensorflow(config: family.FamilyConfig) -> None:
-    code = f"import sys, components.models.families.{config.family}; assert 'tensorflow' not in sys.modules"
+    code = f"import sys, modelmill.components.models.families.{config.family}; assert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -68,10 +70,10 @@ def test_it_learns_of_all_modalities_that_it_takes(name: str, modality: str) -> 
 def test_it_is_rebuilt_from_what_is_stored(config: family.FamilyConfig, problem: Problem, tmp_path: Path) -> None:
     inputs = problem.inputs
     model = family.build(config, problem.spec)
-    store.save(
-        tmp_path, store.Stored(config, problem.spec, {"modality": problem.spec.modality}, "supervised", 16), model
+    model_store.save(
+        tmp_path, model_store.Stored(config, problem.spec, {"modality": problem.spec.modality}, "supervised", 16), model
     )
-    stored, again = store.load(tmp_path)
+    stored, again = model_store.load(tmp_path)
     assert stored.family == config and stored.spec == problem.spec
     np.testing.assert_array_equal(again(inputs), model(inputs))
 
@@ -80,10 +82,10 @@ def test_it_is_rebuilt_from_what_is_stored(config: family.FamilyConfig, problem:
 def test_its_flatbuffer_takes_what_a_device_has_and_answers_alike(name: str, modality: str, tmp_path: Path) -> None:
     problem = PROBLEMS[modality]()
     model, path = learned(name, modality), tmp_path / "model.tflite"
-    path.write_bytes(serving.converter(model, problem.spec).convert())
+    path.write_bytes(saved_model.converter(model, problem.spec).convert())
     np.testing.assert_allclose(
-        runtime.Flatbuffer(path).predict_all(problem.raw),
-        serving.served(model, problem.spec)(problem.raw).numpy(),
+        interpreter.Flatbuffer(path).predict_all(problem.raw),
+        saved_model.served(model, problem.spec)(problem.raw).numpy(),
         atol=1e-4,
     )
 
@@ -120,8 +122,8 @@ def test_its_flatbuffer_keeps_no_state_from_call_to_call(
     """The same answer whatever came before, also to who does not know how to reset an interpreter."""
     model = family.build(config, problem.spec)
     path = tmp_path / "model.tflite"
-    path.write_bytes(serving.converter(model, problem.spec).convert())
-    flatbuffer = runtime.Flatbuffer(path)
+    path.write_bytes(saved_model.converter(model, problem.spec).convert())
+    flatbuffer = interpreter.Flatbuffer(path)
     first = flatbuffer.predict(problem.raw[0])
     for one in (*problem.raw, *problem.raw[:1]):
         flatbuffer._interpreter.set_tensor(flatbuffer._input, one[np.newaxis])

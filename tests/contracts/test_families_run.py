@@ -15,11 +15,12 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from components.models import family, serving
-from components.models.input import Examples
-from components.models.learning import LearningConfig
-from components.models.loops import supervised
-from data import modality
+from modelmill.components.models import family
+from modelmill.components.models.export import saved_model
+from modelmill.components.models.training.config import LearningConfig
+from modelmill.components.models.training.dataset import Examples
+from modelmill.components.models.training.loops import supervised
+from modelmill.data import modality
 from tests.contracts.rows import Rows
 from tests.contracts.test_families import FAMILIES, PROBLEMS, SMALL, Problem
 
@@ -42,12 +43,12 @@ def examples_of(problem: Problem) -> dict[str, Examples]:
 STRATEGY = """
 import json, sys, tempfile
 from pathlib import Path
-from components.models import strategy
+from modelmill.components.models.training import strategy
 made = strategy.make(strategy.StrategyConfig(name="mirrored", devices=2))
-from components.models import family
-from components.models.learning import LearningConfig
-from components.models.loops import supervised
-from data import modality
+from modelmill.components.models import family
+from modelmill.components.models.training.config import LearningConfig
+from modelmill.components.models.training.loops import supervised
+from modelmill.data import modality
 from tests.contracts.test_families_run import config_of, examples_of, problem_of
 name, precision = sys.argv[1:]
 problem, folder = problem_of(name), Path(tempfile.mkdtemp())
@@ -139,11 +140,11 @@ def test_what_is_served_takes_files_of_any_size(
     files = [str(path) for path in Path(examples.uri, "Split-train").iterdir()]
     spec = modality.describe(graph.uri, files, image_config)
     model = family.build(config_of(name), spec)
-    serving.export(model, spec, graph.uri, tmp_path / "served")
+    saved_model.export(model, spec, graph.uri, tmp_path / "served")
     content = (image_folder / "rows" / "0.png").read_bytes()
     larger = tf.io.encode_png(tf.image.resize(tf.io.decode_png(content), (24, 30), "nearest")).numpy()
     signature = tf.saved_model.load(str(tmp_path / "served")).signatures["serving_default"]
     answers = signature(image=tf.constant([content, larger]))["probabilities"].numpy()
     inputs = tf.io.decode_png(content)[tf.newaxis]
-    np.testing.assert_allclose(answers[:1], serving.served(model, spec)(inputs), atol=1e-5)
+    np.testing.assert_allclose(answers[:1], saved_model.served(model, spec)(inputs), atol=1e-5)
     np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)

@@ -13,14 +13,18 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from components import artifacts
-from components.compress import method
-from components.compress.context import Context, steps
-from components.models import family, runtime, store
-from components.models.input import Examples
-from components.testing import example_proto
-from data import modality
-from data.modalities import image
+from modelmill.components import artifacts
+from modelmill.components.compress import method
+from modelmill.components.compress.chain import _check_order, parse_chain, parse_step
+from modelmill.components.compress.context import Context, steps
+from modelmill.components.models import family
+from modelmill.components.models.export import model_store
+from modelmill.components.models.flatbuffer import interpreter
+from modelmill.components.models.training.dataset import Examples
+from modelmill.components.testing.pytest_plugin import example_proto
+from modelmill.data import modality
+from modelmill.data.modalities.image import modality as image
+from modelmill.data.spec import LABEL
 from tests.contracts.chains import METHODS, chain
 from tests.contracts.problems import PROBLEMS, SMALL
 
@@ -28,7 +32,7 @@ from tests.contracts.problems import PROBLEMS, SMALL
 @pytest.fixture
 def context(trained: Any, prepared: SimpleNamespace) -> Context:
     (model,) = trained.outputs["model"].get()
-    stored, bare = store.load(Path(artifacts.rebuild(model.uri)))
+    stored, bare = model_store.load(Path(artifacts.rebuild(model.uri)))
     (transformed,) = prepared.transform.outputs["transformed_examples"].get()
     examples = {
         split: Examples([str(path) for path in Path(transformed.uri, f"Split-{split}").iterdir()], stored.spec, 16)
@@ -39,7 +43,7 @@ def context(trained: Any, prepared: SimpleNamespace) -> Context:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_its_config_is_read_without_tensorflow(name: str) -> None:
-    code = f"import sys, components.compress.methods.{name}; assert 'tensorflow' not in sys.modules"
+    code = f"import sys, modelmill.components.compress.methods.{name}; assert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -48,10 +52,10 @@ def test_it_leaves_the_model_it_was_given_alone_and_what_it_makes_runs(
     name: str, context: Context, trained: Any, tmp_path: Path
 ) -> None:
     (artifact,) = trained.outputs["model"].get()
-    _, model = store.load(Path(artifacts.rebuild(artifact.uri)))
+    _, model = model_store.load(Path(artifacts.rebuild(artifact.uri)))
     before = [weight.copy() for weight in model.get_weights()]
     made, content = model, None
-    for found, config in steps([method.parse_step(step, 1) for step in chain(name)]):
+    for found, config in steps([parse_step(step, 1) for step in chain(name)]):
         assert hasattr(found, "tune") or hasattr(found, "export")
         assert hasattr(found, "export") == found.EXPORTS
         if hasattr(found, "tune"):
@@ -63,7 +67,7 @@ def test_it_leaves_the_model_it_was_given_alone_and_what_it_makes_runs(
         np.testing.assert_array_equal(one, other)
     path = tmp_path / "model.tflite"
     path.write_bytes(content or context.converter(made).convert())
-    answers = runtime.Flatbuffer(path).predict_all(
+    answers = interpreter.Flatbuffer(path).predict_all(
         inputs for inputs, _ in context.examples["eval"].raw().as_numpy_iterator()
     )
     np.testing.assert_allclose(answers.sum(axis=1), 1, atol=0.05)
@@ -71,12 +75,12 @@ def test_it_leaves_the_model_it_was_given_alone_and_what_it_makes_runs(
 
 @pytest.mark.parametrize("name", METHODS)
 def test_its_shortest_chain_is_allowed_and_its_rules_name_methods(name: str) -> None:
-    assert [step["method"] for step in method.parse_chain(chain(name))][-1] == name
+    assert [step["method"] for step in parse_chain(chain(name))][-1] == name
     found = method.look_up(name)
     assert set(found.FOLLOWS) | set(found.NEEDS) | set(found.UNDOES) <= set(METHODS)
     for before, instead in found.UNDOES.items():
         with pytest.raises(ValueError, match=f"would undo {before}; use {instead}"):
-            method._check_order([before, name])
+            _check_order([before, name])
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -95,9 +99,9 @@ def small_context(name: str, folder: Path) -> tuple[Context, tf_keras.Model]:
     with tf.io.TFRecordWriter(str(path), options="GZIP") as writer:
         for one, label in zip(problem.inputs, problem.labels, strict=True):
             features = {key: value.numpy().ravel().tolist() for key, value in kind.encode(tf.constant(one)).items()}
-            writer.write(example_proto({**features, modality.LABEL: int(label)}).SerializeToString())
+            writer.write(example_proto({**features, LABEL: int(label)}).SerializeToString())
     examples = Examples([str(path)], problem.spec, 16)
-    stored = store.Stored(config, problem.spec, {"modality": problem.spec.modality}, "supervised", 16)
+    stored = model_store.Stored(config, problem.spec, {"modality": problem.spec.modality}, "supervised", 16)
     model = family.build(config, problem.spec)
     return Context(stored, model, {"train": examples, "eval": examples}, kind.Policy(), 0, "contract"), model
 
@@ -121,7 +125,7 @@ def small_context(name: str, folder: Path) -> tuple[Context, tf_keras.Model]:
 def test_families_of_numbers_take_it_or_it_says_of_each_layer_why_not(of: str, name: str, tmp_path: Path) -> None:
     context, model = small_context(of, tmp_path)
     made, content = model, None
-    for found, config in steps([method.parse_step(step, 1) for step in chain(name)]):
+    for found, config in steps([parse_step(step, 1) for step in chain(name)]):
         try:
             made = found.tune(made, config, context) if hasattr(found, "tune") else made
         except ValueError as error:
@@ -131,7 +135,7 @@ def test_families_of_numbers_take_it_or_it_says_of_each_layer_why_not(of: str, n
             content = found.export(made, config, context)
     path = tmp_path / "model.tflite"
     path.write_bytes(content or context.converter(made).convert())
-    answers = runtime.Flatbuffer(path).predict_all(
+    answers = interpreter.Flatbuffer(path).predict_all(
         inputs for inputs, _ in context.examples["eval"].raw().as_numpy_iterator()
     )
     np.testing.assert_allclose(answers.sum(axis=1), 1, atol=0.05)

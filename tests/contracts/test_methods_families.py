@@ -13,10 +13,14 @@ import numpy as np
 import pytest
 import tf_keras
 
-from components.compress import method
-from components.compress.context import Context, steps
-from components.models import family, runtime, store
-from data import modality, plugins
+from modelmill.components.compress import method
+from modelmill.components.compress.chain import parse_step
+from modelmill.components.compress.context import Context, steps
+from modelmill.components.models import family
+from modelmill.components.models.export import model_store
+from modelmill.components.models.flatbuffer import interpreter
+from modelmill.data import modality
+from modelmill.data.core import plugins
 from tests.contracts.chains import METHODS, chain
 from tests.contracts.problems import PROBLEMS, SMALL
 from tests.contracts.rows import Rows
@@ -35,12 +39,12 @@ def test_it_ends_with_answers_or_with_a_reason(name: str, what: str, tmp_path: P
     problem = PROBLEMS[kind.MODALITIES[0]]()
     rows = Rows(problem, 12 * len(problem.raw), 16)
     config = kind.Config.model_validate({"family": name, **SMALL.get(name, {})})
-    stored = store.Stored(config, problem.spec, {}, "supervised", 16)
+    stored = model_store.Stored(config, problem.spec, {}, "supervised", 16)
     policy = modality.look_up(problem.spec.modality).Policy()
     model, content = family.build(config, problem.spec), None
     context = Context(stored, model, {"train": rows, "eval": rows}, policy, 0, "pair")
     try:
-        for found, settings in steps([method.parse_step(step, 1) for step in chain(what)]):
+        for found, settings in steps([parse_step(step, 1) for step in chain(what)]):
             model = found.tune(model, settings, context) if hasattr(found, "tune") else model
             content = found.export(model, settings, context) if found.EXPORTS else None
     except ValueError as error:
@@ -50,7 +54,7 @@ def test_it_ends_with_answers_or_with_a_reason(name: str, what: str, tmp_path: P
         return
     path = tmp_path / "model.tflite"
     path.write_bytes(content or context.converter(model).convert())
-    answers = runtime.Flatbuffer(path).predict_all(problem.raw)
+    answers = interpreter.Flatbuffer(path).predict_all(problem.raw)
     assert answers.shape == (len(problem.raw), 3) and np.isfinite(answers).all()
     assert all(one["reason"] for one in context.skipped)
     assert plugins.names(method.PACKAGE)

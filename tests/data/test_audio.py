@@ -11,9 +11,9 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from data.clients import audio as client
-from data.modalities import audio
-from data.modality import BadExampleError, Spec
+from modelmill.data.modalities.audio import client
+from modelmill.data.modalities.audio import modality as audio
+from modelmill.data.spec import BadExampleError, Spec
 
 CONFIG = audio.Config(path="somewhere", sample_rate=8000, seconds=0.5)
 SPEC = Spec(modality="audio", shape=(4000,), dtype="int16")

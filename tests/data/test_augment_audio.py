@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.modalities import audio
-from data.modalities.audio import Noise, Policy, SpecAugment
+from modelmill.data.modalities.audio import modality as audio
+from modelmill.data.modalities.audio.config import Noise, Policy, SpecAugment
 
 RATE, SIZE = 8000, 8000
 # Each alone, as strong as a user would have it.

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.augment import colour, draws, geometry, image, mix
-from data.modalities.image import Policy
+from modelmill.data import augment_random
+from modelmill.data.modalities.image.augment import colour, geometry, mixup_cutmix, pipeline
+from modelmill.data.modalities.image.config import Policy
 
 POLICY: dict[str, Any] = {"rotation": 30.0, "scale": 0.2, "crop": 0.3, "brightness": 0.2, "contrast": 0.3}
 MORE: dict[str, Any] = {
@@ -39,7 +40,7 @@ def seeds(*numbers: int) -> tf.Tensor:
 
 
 def augmented(images: Any, numbers: Any = range(6), dtype: tf.DType = tf.uint8, **policy: Any) -> np.ndarray:
-    return image.augment(tf.constant(images), seeds(*numbers), Policy(**policy), dtype).numpy()
+    return pipeline.augment(tf.constant(images), seeds(*numbers), Policy(**policy), dtype).numpy()
 
 
 @pytest.mark.parametrize("policy", [{}, {**ALL, "strength": 0}])
@@ -72,13 +73,13 @@ def test_another_seed_gives_other_pixels(images: np.ndarray) -> None:
 
 def test_in_a_dataset_it_does_what_it_does_eagerly(images: np.ndarray) -> None:
     dataset = tf.data.Dataset.from_tensor_slices((images, seeds(*range(6)))).batch(4)
-    mapped = dataset.map(lambda batch, seed: image.augment(batch, seed, Policy(**POLICY)))
+    mapped = dataset.map(lambda batch, seed: pipeline.augment(batch, seed, Policy(**POLICY)))
     np.testing.assert_array_equal(np.concatenate(list(mapped.as_numpy_iterator())), augmented(images, **POLICY))
 
 
 def test_one_change_more_leaves_the_draws_of_the_others_alone(images: np.ndarray) -> None:
     def drawn(**policy: Any) -> dict[str, tf.Tensor]:
-        return image._draw(Policy(**policy), tf.constant(images), seeds(*range(6)))
+        return pipeline._draw(Policy(**policy), tf.constant(images), seeds(*range(6)))
 
     without, with_more = (
         drawn(**POLICY, cutout=0.5, noise=0.1),
@@ -181,7 +182,7 @@ def test_augmix_lies_between_the_image_and_its_changes(images: np.ndarray) -> No
     flat = np.full((8, 6, 6, 3), 201, np.uint8)
     # Only what maps a value to another changes a flat image: never geometry.
     assert len(np.unique(augmented(flat, range(8), augmix={"magnitude": 0.3})[..., 0, 0, 0])) > 1
-    drawn = image._draw_aug_mix(Policy(augmix={"chains": 4, "depth": 2}), tf.constant(many), seeds(*range(200)))
+    drawn = pipeline._draw_aug_mix(Policy(augmix={"chains": 4, "depth": 2}), tf.constant(many), seeds(*range(200)))
     shares = np.stack([one["share"] for one in drawn])
     assert shares.shape == (4, 200) and shares.sum(axis=0).min() > 0 and shares.sum(axis=0).max() < 1
     np.testing.assert_allclose(shares.mean(axis=1), 0.125, atol=0.03)
@@ -205,11 +206,11 @@ def test_cutout_makes_a_square_of_its_size_flat() -> None:
 
 
 def test_draws_are_uniform_and_noise_is_normal() -> None:
-    key = draws.keys(tf.stack([tf.zeros([20_000], tf.int64), tf.range(20_000, dtype=tf.int64)], axis=1))
-    one, other = draws.uniform(key, "one").numpy(), draws.uniform(key, "other").numpy()
+    key = augment_random.keys(tf.stack([tf.zeros([20_000], tf.int64), tf.range(20_000, dtype=tf.int64)], axis=1))
+    one, other = augment_random.uniform(key, "one").numpy(), augment_random.uniform(key, "other").numpy()
     assert np.abs(np.histogram(one, 10, (0, 1))[0] - 2000).max() < 200
     assert abs(np.corrcoef(one, other)[0, 1]) < 0.03 and abs(np.corrcoef(one[1:], one[:-1])[0, 1]) < 0.03
-    noise = draws.normal(key[:100], "noise", 1000).numpy()
+    noise = augment_random.normal(key[:100], "noise", 1000).numpy()
     assert abs(noise.mean()) < 0.01 and abs(noise.std() - 1) < 0.01
     assert abs((np.abs(noise) > 2).mean() - 0.0455) < 0.005
 
@@ -219,12 +220,14 @@ def test_mixing_gives_shares_that_fit_the_pixels(policy: dict[str, float]) -> No
     values = np.arange(40, dtype=np.uint8) * 6
     batch = np.tile(values[:, None, None, None], (1, 16, 16, 1))
     labels = tf.one_hot(tf.range(40), 40)
-    out, shares = (one.numpy() for one in mix.mix(tf.constant(batch), labels, seeds(*range(40)), Policy(**policy)))
+    out, shares = (
+        one.numpy() for one in mixup_cutmix.mix(tf.constant(batch), labels, seeds(*range(40)), Policy(**policy))
+    )
     assert out.dtype == np.uint8 and shares.dtype == np.float32
     np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(out.mean(axis=(1, 2, 3)), shares @ values, atol=0.6)
     assert 0.02 < 1 - np.diag(shares).mean() < 0.5
-    still, same = mix.mix(tf.constant(batch), labels, seeds(*range(40)), Policy(**policy, strength=0))
+    still, same = mixup_cutmix.mix(tf.constant(batch), labels, seeds(*range(40)), Policy(**policy, strength=0))
     np.testing.assert_array_equal(still, batch)
     np.testing.assert_array_equal(same, labels)
 

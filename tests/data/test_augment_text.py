@@ -11,10 +11,10 @@ import pytest
 import tensorflow as tf
 from pydantic import ValidationError
 
-from data.augment import text as augment
-from data.lexicon import read
-from data.modalities import text
-from data.modalities.text import CHANGES, Policy
+from modelmill.data.modalities.text import augment
+from modelmill.data.modalities.text import modality as text
+from modelmill.data.modalities.text.config import CHANGES, Policy
+from modelmill.data.modalities.text.synonyms import read
 
 TEXT = "the quick brown fox jumps over the lazy dog while two small birds sing in an old tree"
 COUNT = 200

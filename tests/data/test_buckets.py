@@ -14,15 +14,20 @@ import tensorflow as tf
 from PIL import Image
 from pyarrow import parquet
 
-from components.ingest.component import example_gen
-from components.testing import NodeRunner
-from data import files, listing, modality, raw
-from data.config import DataConfig, SplitConfig
-from data.modalities import series, tabular, text
-from data.modality import BadExampleError
-from pipeline.check import check
-from pipeline.experiment import load
-from pipeline.report import memory
+from modelmill.components.ingest.component import example_gen
+from modelmill.components.testing.pytest_plugin import NodeRunner
+from modelmill.data import modality
+from modelmill.data.config import DataConfig
+from modelmill.data.core import files
+from modelmill.data.modalities.series import modality as series
+from modelmill.data.modalities.tabular import modality as tabular
+from modelmill.data.modalities.text import modality as text
+from modelmill.data.readers import file_listing, raw_examples
+from modelmill.data.spec import BadExampleError
+from modelmill.data.splits import SplitConfig
+from modelmill.pipeline.experiment.experiment import load
+from modelmill.pipeline.preflight import memory_estimate
+from modelmill.pipeline.preflight.check import check
 from tests.conftest import CLASSES, stripes
 
 ROOT = "ram://bucket/data"
@@ -49,8 +54,8 @@ def table() -> bytes:
 
 def read(config: DataConfig) -> list[dict[str, Any]]:
     split = SplitConfig()
-    rows = listing.list_files(ROOT, modality.pattern(config), config, split).rows
-    return [one for row in rows for one in raw.examples(ROOT, row, config, split)]
+    rows = file_listing.list_files(ROOT, modality.pattern(config), config, split).rows
+    return [one for row in rows for one in raw_examples.examples(ROOT, row, config, split)]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +102,7 @@ def test_an_experiment_takes_its_data_from_a_bucket(run_node: NodeRunner, tmp_pa
     assert found.data.path == ROOT
     told = {line.name: line.text for line in check(found, tmp_path / "runs")}
     assert told["examples"].startswith(f"24 in {ROOT}, ") and told["classes"] == "columns 8, flat 8, rows 8"
-    assert "for 24 files" in str(memory.note(found, ROOT))
+    assert "for 24 files" in str(memory_estimate.note(found, ROOT))
     (examples,) = run_node(example_gen(ROOT, found.data, found.split, "code"))["examples"]
     files_made = [str(path) for path in Path(examples.uri).glob("Split-*/*")]
     assert len(list(tf.data.TFRecordDataset(files_made, "GZIP"))) == 24

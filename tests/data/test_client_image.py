@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from data.clients import image as client
-from data.modalities import image as modality
+from modelmill.data.modalities.image import client, modality
 
 SIZES = {"up": (13, 9), "down": (64, 50), "far down": (301, 173), "mixed": (11, 90), "as it is": (24, 20)}
 

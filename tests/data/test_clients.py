@@ -15,7 +15,11 @@ from typing import Any
 
 import pytest
 
-from data.clients import audio, image, series, tabular, text
+from modelmill.data.modalities.audio import client as audio
+from modelmill.data.modalities.image import client as image
+from modelmill.data.modalities.series import client as series
+from modelmill.data.modalities.tabular import client as tabular
+from modelmill.data.modalities.text import client as text
 
 CLIENTS = (audio, image, series, tabular, text)
 FILES = {"labels.txt": "a\nb\n", "model.tflite": "flatbuffer", "tokenizer.json": "{}"}

@@ -9,10 +9,10 @@ import zlib
 import pytest
 from PIL import Image
 
-import data
-from data import modality, plugins
-from data.modalities import image
-from data.modality import BadExampleError
+from modelmill.data import modality
+from modelmill.data.core import plugins
+from modelmill.data.modalities.image import modality as image
+from modelmill.data.spec import BadExampleError
 
 CONFIG = image.Config(path="somewhere", height=8, width=8, channels=1)
 
@@ -102,12 +102,6 @@ def test_the_cap_on_pixels_is_the_experiments() -> None:
         list(image.examples("cat/a.png", content, capped))
     with pytest.raises(BadExampleError, match=r"900000000 pixels.*data\.max_pixels allows 71"):
         list(image.examples("cat/bomb.png", bomb(), capped))
-
-
-def test_the_package_data_is_ours() -> None:
-    """pytest, or a folder called data, could shadow it."""
-    assert data.__file__ is not None
-    assert (plugins.__file__ or "").startswith(data.__file__.removesuffix("__init__.py"))
 
 
 def test_an_unknown_modality_is_refused_with_the_near_match() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from data import wheel
-from data.samples import keywords
+from modelmill.data.core.fetch import wheel
+from modelmill.data.samples import keywords
 
 
 def made(folder: Path) -> dict[str, bytes]:

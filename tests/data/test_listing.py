@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from data import files, listing
-from data.config import SplitConfig
-from data.modalities import image
-from data.table import BadDataError
+from modelmill.data.core import files
+from modelmill.data.modalities.image import modality as image
+from modelmill.data.readers import file_listing
+from modelmill.data.readers.labels_csv import BadDataError
+from modelmill.data.splits import SplitConfig
 
 
 def make(root: Path, *names: str) -> Path:
@@ -20,13 +21,13 @@ def make(root: Path, *names: str) -> Path:
     return root
 
 
-def rows(root: Path, csv: str | None = None, **split: str) -> list[listing.Row]:
+def rows(root: Path, csv: str | None = None, **split: str) -> list[file_listing.Row]:
     return found(root, csv, **split).rows
 
 
-def found(root: Path, csv: str | None = None, **split: str) -> listing.Listing:
+def found(root: Path, csv: str | None = None, **split: str) -> file_listing.Listing:
     config = image.Config(path=str(root), height=8, width=8, csv=csv)
-    return listing.list_files(str(root), image.PATTERN, config, SplitConfig.model_validate(split))
+    return file_listing.list_files(str(root), image.PATTERN, config, SplitConfig.model_validate(split))
 
 
 def test_class_folders(tmp_path: Path) -> None:
@@ -42,7 +43,7 @@ def test_what_can_hold_no_example_is_listed_with_the_reason(tmp_path: Path) -> N
     make(tmp_path, "cat/1.png", "cat/more.png/2.png")
     Path(os.fsdecode(bytes(tmp_path / "cat") + b"/\xff.png")).write_bytes(b"x")
     (tmp_path / "cat" / "gone.png").symlink_to(tmp_path / "nothing")
-    problems = {listing.shown(row.path): row.problem for row in rows(tmp_path)}
+    problems = {file_listing.shown(row.path): row.problem for row in rows(tmp_path)}
     assert problems == {
         "cat/1.png": "",
         "cat/gone.png": "",  # reading it will tell

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from components import digest
-from components.compress import method
-from components.models import family
-from data import plugins
-from pipeline.experiment import ExperimentError, load
+from modelmill.components import source_digest
+from modelmill.components.compress import method
+from modelmill.components.models import family
+from modelmill.data.core import plugins
+from modelmill.pipeline.experiment.experiment import ExperimentError, load
 
 FAMILY = '''
 """One dense layer."""
 from typing import Literal
-from components.models import family
-from components.models.families import _shared
-from data.modality import Spec
+from modelmill.components.models import family
+from modelmill.components.models.families import _shared
+from modelmill.data.spec import Spec
 
 MODALITIES = ("image",)
 
@@ -36,7 +36,7 @@ def build(config: Config, spec: Spec):
 METHOD = '''
 """Does nothing."""
 from typing import Literal
-from components.compress import method
+from modelmill.components.compress import method
 
 FOLLOWS, NEEDS, UNDOES, EXPORTS = (), (), {}, False
 
@@ -81,23 +81,24 @@ def test_an_experiment_brings_its_own(own: Path) -> None:
     again.write_text(f"plugins: {found.plugins}\n" + EXPERIMENT.partition("\n")[2])
     assert load(str(again)).model == found.model
     code = (
-        "from components.models import family; print(family.look_up('tiny').Config().width);"
-        "from components import digest; print(digest.code('components.models.families.tiny'))"
+        "from modelmill.components.models import family; print(family.look_up('tiny').Config().width);"
+        "from modelmill.components import source_digest;"
+        "print(source_digest.code('modelmill.components.models.families.tiny'))"
     )
     child = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert child.stdout.split() == ["4", digest.code("components.models.families.tiny")]
+    assert child.stdout.split() == ["4", source_digest.code("modelmill.components.models.families.tiny")]
 
 
 def test_an_edit_counts_and_is_what_is_run(own: Path) -> None:
     load(str(own.parent / "experiment.yaml"))
-    first = digest.code("components.models.families.tiny")
-    assert digest.code("components.models.families.tiny") == first
+    first = source_digest.code("modelmill.components.models.families.tiny")
+    assert source_digest.code("modelmill.components.models.families.tiny") == first
     (own / "families" / "_shared.py").write_text("NUMBER = 2\n")  # of the same size, in the same second
-    assert digest.code("components.models.families.tiny") != first
+    assert source_digest.code("modelmill.components.models.families.tiny") != first
     assert family.look_up("tiny").build(None, None) == 2  # type: ignore[arg-type]
-    second = digest.code("components.models.families.tiny")
+    second = source_digest.code("modelmill.components.models.families.tiny")
     (own / "methods" / "nothing.py").write_text(METHOD + "\n")
-    assert digest.code("components.models.families.tiny") == second
+    assert source_digest.code("modelmill.components.models.families.tiny") == second
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,18 @@ from PIL import Image
 from pydantic import ValidationError
 from tfx.types import standard_artifacts
 
-from components.ingest.component import example_gen
-from components.testing import NodeRunner, example_proto
-from data import listing, modality, raw, records
-from data.config import DataConfig, SplitConfig
-from data.modalities import audio, image, tabular, text
-from data.modality import BadExampleError
+from modelmill.components.ingest.component import example_gen
+from modelmill.components.testing.pytest_plugin import NodeRunner, example_proto
+from modelmill.data import modality
+from modelmill.data.config import DataConfig
+from modelmill.data.modalities.audio import modality as audio
+from modelmill.data.modalities.image import modality as image
+from modelmill.data.modalities.tabular import modality as tabular
+from modelmill.data.modalities.text import modality as text
+from modelmill.data.readers import file_listing, tfrecords
+from modelmill.data.readers import raw_examples as readers_raw_examples
+from modelmill.data.spec import DECIDES, BadExampleError
+from modelmill.data.splits import SplitConfig
 
 
 def write(path: Path, examples: list[dict[str, Any]]) -> None:
@@ -31,8 +37,8 @@ def write(path: Path, examples: list[dict[str, Any]]) -> None:
 
 def read(config: DataConfig, split: SplitConfig | None = None) -> list[dict[str, Any]]:
     split, folder = split or SplitConfig(), str(config.path)
-    rows = listing.list_files(folder, modality.pattern(config), config, split).rows
-    return [one for row in rows for one in raw.examples(folder, row, config, split)]
+    rows = file_listing.list_files(folder, modality.pattern(config), config, split).rows
+    return [one for row in rows for one in readers_raw_examples.examples(folder, row, config, split)]
 
 
 def png(value: int) -> bytes:
@@ -58,7 +64,7 @@ def pictures(folder: Path, **more: Any) -> image.Config:
     ],
 )
 def test_they_are_known_by_their_usual_names(name: str, known: bool) -> None:
-    assert bool(records.NAME.fullmatch(name)) == known
+    assert bool(tfrecords.NAME.fullmatch(name)) == known
 
 
 @pytest.mark.parametrize("name", ["a.tfrecord", "a.tfrecord-00000-of-00001.gz"])
@@ -68,7 +74,7 @@ def test_an_encoded_picture_and_its_class(name: str, tmp_path: Path) -> None:
     config = pictures(tmp_path, content="image/encoded", label="class", also=["shop"])
     one, two, _ = read(config, SplitConfig(by="group", column="person"))
     assert (one["label"], two["label"], two["shop"], two["width"]) == ("0", "1", "s1", 6)
-    assert one["image"] == png(0) and two["path"] == f"{name}:2" and one[modality.DECIDES] == "ann"
+    assert one["image"] == png(0) and two["path"] == f"{name}:2" and one[DECIDES] == "ann"
     assert one["sha256"] != two["sha256"]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from data import scores
+from modelmill.data import metrics as data_metrics
 
 RANDOM = np.random.default_rng(0)
 LABELS = RANDOM.integers(0, 3, 200)
@@ -23,17 +23,17 @@ GUESSES = (NUMBERS + RANDOM.normal(size=200)).astype(np.float32)[:, None]
 @pytest.mark.parametrize(
     ("found", "wanted"),
     [
-        (scores.accuracy(ANSWERS, LABELS), metrics.accuracy_score(LABELS, ANSWERS.argmax(1))),
-        (scores.balanced_accuracy(ANSWERS, LABELS), metrics.balanced_accuracy_score(LABELS, ANSWERS.argmax(1))),
-        (scores.macro_f1(ANSWERS, LABELS), metrics.f1_score(LABELS, ANSWERS.argmax(1), average="macro")),
-        (scores.auc(SCORES, BINARY), metrics.roc_auc_score(BINARY, SCORES)),
-        (scores.micro_f1(SHARES, TRUTHS), metrics.f1_score(TRUTHS, SHARES > 0.5, average="micro")),
-        (scores.macro_f1_of_labels(SHARES, TRUTHS), metrics.f1_score(TRUTHS, SHARES > 0.5, average="macro")),
-        (scores.subset_accuracy(SHARES, TRUTHS), metrics.accuracy_score(TRUTHS, SHARES > 0.5)),
-        (scores.macro_auc(SHARES, TRUTHS), metrics.roc_auc_score(TRUTHS, SHARES, average="macro")),
-        (scores.r2(GUESSES, NUMBERS), metrics.r2_score(NUMBERS, GUESSES[:, 0])),
-        (scores.rmse(GUESSES, NUMBERS), metrics.root_mean_squared_error(NUMBERS, GUESSES[:, 0])),
-        (scores.mae(GUESSES, NUMBERS), metrics.mean_absolute_error(NUMBERS, GUESSES[:, 0])),
+        (data_metrics.accuracy(ANSWERS, LABELS), metrics.accuracy_score(LABELS, ANSWERS.argmax(1))),
+        (data_metrics.balanced_accuracy(ANSWERS, LABELS), metrics.balanced_accuracy_score(LABELS, ANSWERS.argmax(1))),
+        (data_metrics.macro_f1(ANSWERS, LABELS), metrics.f1_score(LABELS, ANSWERS.argmax(1), average="macro")),
+        (data_metrics.auc(SCORES, BINARY), metrics.roc_auc_score(BINARY, SCORES)),
+        (data_metrics.micro_f1(SHARES, TRUTHS), metrics.f1_score(TRUTHS, SHARES > 0.5, average="micro")),
+        (data_metrics.macro_f1_of_labels(SHARES, TRUTHS), metrics.f1_score(TRUTHS, SHARES > 0.5, average="macro")),
+        (data_metrics.subset_accuracy(SHARES, TRUTHS), metrics.accuracy_score(TRUTHS, SHARES > 0.5)),
+        (data_metrics.macro_auc(SHARES, TRUTHS), metrics.roc_auc_score(TRUTHS, SHARES, average="macro")),
+        (data_metrics.r2(GUESSES, NUMBERS), metrics.r2_score(NUMBERS, GUESSES[:, 0])),
+        (data_metrics.rmse(GUESSES, NUMBERS), metrics.root_mean_squared_error(NUMBERS, GUESSES[:, 0])),
+        (data_metrics.mae(GUESSES, NUMBERS), metrics.mean_absolute_error(NUMBERS, GUESSES[:, 0])),
     ],
 )
 def test_figures_are_those_of_scikit_learn(found: float, wanted: float) -> None:
@@ -45,25 +45,27 @@ def test_the_partial_area_is_a_share_of_what_can_be_had() -> None:
     x = np.linspace(0, 0.1, 100_001)
     # numpy takes the last of equal x, as the curve does.
     wanted = np.mean([np.interp(one, false, true) for one in x[::1000]])
-    assert scores.partial_auc(SCORES, BINARY) == pytest.approx(wanted, abs=0.01)
-    assert scores.partial_auc(BINARY.astype(np.float32), BINARY) == pytest.approx(1)
+    assert data_metrics.partial_auc(SCORES, BINARY) == pytest.approx(wanted, abs=0.01)
+    assert data_metrics.partial_auc(BINARY.astype(np.float32), BINARY) == pytest.approx(1)
 
 
 def test_two_classes_are_the_second_against_the_first() -> None:
     two = np.stack([1 - SCORES, SCORES], axis=1)
-    assert scores.auc_of_second(two, BINARY) == scores.auc(SCORES, BINARY)
-    assert scores.f1(two, BINARY) == pytest.approx(metrics.f1_score(BINARY, SCORES > 0.5))
+    assert data_metrics.auc_of_second(two, BINARY) == data_metrics.auc(SCORES, BINARY)
+    assert data_metrics.f1(two, BINARY) == pytest.approx(metrics.f1_score(BINARY, SCORES > 0.5))
 
 
 def test_what_means_nothing_is_not_a_number() -> None:
     none = np.zeros(200, np.int64)
-    for function in (scores.auc, scores.partial_auc):
+    for function in (data_metrics.auc, data_metrics.partial_auc):
         assert np.isnan(function(SCORES, none)) and np.isnan(function(SCORES, none + 1))
-    assert np.isnan(scores.r2(GUESSES, np.ones(200)))
+    assert np.isnan(data_metrics.r2(GUESSES, np.ones(200)))
 
 
 def test_a_model_that_is_as_sure_as_it_is_right_is_calibrated() -> None:
     labels = np.arange(100) % 10 == 0
     sure = np.tile(np.array([[0.9, 0.1]], np.float32), (100, 1))
-    assert scores.calibration_error(sure, labels.astype(np.int64)) == pytest.approx(0, abs=1e-6)
-    assert scores.calibration_error(np.roll(sure, 1, axis=1), labels.astype(np.int64)) == pytest.approx(0.8, abs=1e-6)
+    assert data_metrics.calibration_error(sure, labels.astype(np.int64)) == pytest.approx(0, abs=1e-6)
+    assert data_metrics.calibration_error(np.roll(sure, 1, axis=1), labels.astype(np.int64)) == pytest.approx(
+        0.8, abs=1e-6
+    )

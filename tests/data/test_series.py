@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from data import modality, raw
-from data.clients import series as client
-from data.config import SplitConfig
-from data.listing import Row
-from data.modalities import series
-from data.modality import BadExampleError
+from modelmill.data.modalities.series import client
+from modelmill.data.modalities.series import modality as series
+from modelmill.data.readers import raw_examples
+from modelmill.data.readers.file_listing import Row
+from modelmill.data.spec import DECIDES, BadExampleError
+from modelmill.data.splits import SplitConfig
 
 
 def read(folder: Path, name: str, split: SplitConfig | None = None, **more: Any) -> list[dict[str, Any]]:
     given = {"path": "x", "files": name, "channels": 1, "length": 4, **more}
-    return list(raw.examples(str(folder), Row(name), series.Config(**given), split))
+    return list(raw_examples.examples(str(folder), Row(name), series.Config(**given), split))
 
 
 def test_all_layouts_give_the_same_series(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_windows_of_a_series_are_all_in_one_split(tmp_path: Path) -> None:
     long(tmp_path)
     found = read(tmp_path, "a.csv", values=["v"], stride=2)
     assert len(found) == 10 and {one["steps"] for one in found} == {4}
-    assert len({one[modality.DECIDES] for one in found}) == 2
+    assert len({one[DECIDES] for one in found}) == 2
     assert found[0]["label"] == "0", "of the last step"
     assert len({one["path"] for one in found}) == 10
 
@@ -58,7 +58,7 @@ def test_windows_of_a_series_of_which_two_files_have_parts_are_all_in_one_split(
     long(tmp_path)
     (tmp_path / "b.csv").write_text((tmp_path / "a.csv").read_text())
     found = [one for name in ("a.csv", "b.csv") for one in read(tmp_path, name, values=["v"], stride=2)]
-    assert len(found) == 20 and len({one[modality.DECIDES] for one in found}) == 2
+    assert len(found) == 20 and len({one[DECIDES] for one in found}) == 2
 
 
 def test_windows_do_not_reach_from_one_time_into_another(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_windows_do_not_reach_from_one_time_into_another(tmp_path: Path) -> None
     found = read(tmp_path, "a.csv", split, values=["v"], stride=1)
     starts = [int(one["path"].split("steps ")[1].split(" ")[0]) for one in found][: len(found) // 2]
     assert starts == [1, 2, 3, 9], "none of the short time between, none across a border"
-    assert [split.decided(one[modality.DECIDES], "")[0] for one in found][:4] == ["train"] * 3 + ["test"]
+    assert [split.decided(one[DECIDES], "")[0] for one in found][:4] == ["train"] * 3 + ["test"]
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from data import table
-from data.table import BadDataError
+from modelmill.data.readers import labels_csv
+from modelmill.data.readers.labels_csv import BadDataError
 
 
 @pytest.fixture
@@ -19,9 +19,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def read(folder: Path, *lines: str, decides: str | None = None) -> table.Table:
+def read(folder: Path, *lines: str, decides: str | None = None) -> labels_csv.Table:
     (folder / "labels.csv").write_text("\n".join(lines) + "\n")
-    return table.read(str(folder), "labels.csv", decides)
+    return labels_csv.read(str(folder), "labels.csv", decides)
 
 
 def test_columns_are_typed_by_what_they_hold(folder: Path) -> None:
@@ -106,12 +106,12 @@ def test_a_wrong_header_is_refused(folder: Path, header: str, message: str) -> N
 
 def test_a_csv_that_can_not_be_read(folder: Path) -> None:
     with pytest.raises(BadDataError, match="can't be read"):
-        table.read(str(folder), "none.csv")
+        labels_csv.read(str(folder), "none.csv")
     with pytest.raises(BadDataError, match="leads out of the data folder"):
-        table.read(str(folder), "../outside/labels.csv")
+        labels_csv.read(str(folder), "../outside/labels.csv")
     (folder / "labels.csv").write_bytes("path,näme".encode("latin-1"))
     with pytest.raises(BadDataError, match="not UTF-8"):
-        table.read(str(folder), "labels.csv")
+        labels_csv.read(str(folder), "labels.csv")
     (folder / "labels.csv").write_text('path\n"cat/1.png')
     with pytest.raises(BadDataError, match="line 2"):
-        table.read(str(folder), "labels.csv")
+        labels_csv.read(str(folder), "labels.csv")

@@ -14,12 +14,12 @@ import pytest
 from pyarrow import parquet
 from pydantic import ValidationError
 
-from data import modality, raw
-from data.clients import tabular as client
-from data.config import SplitConfig
-from data.listing import Row
-from data.modalities import tabular
-from data.modality import BadExampleError
+from modelmill.data.modalities.tabular import client
+from modelmill.data.modalities.tabular import modality as tabular
+from modelmill.data.readers import raw_examples
+from modelmill.data.readers.file_listing import Row
+from modelmill.data.spec import DECIDES, BadExampleError
+from modelmill.data.splits import SplitConfig
 
 HEAD = "age,town,since,id,label\n"
 ROWS = "41,Ulm,2020-02-29,a,yes\n,Bonn,2021-12-31T10:00:00,b,no\n"
@@ -31,7 +31,7 @@ def config(**more: Any) -> tabular.Config:
 
 
 def read(folder: Path, name: str, split: SplitConfig | None = None, **more: Any) -> list[dict[str, Any]]:
-    return list(raw.examples(str(folder), Row(name), config(**more), split))
+    return list(raw_examples.examples(str(folder), Row(name), config(**more), split))
 
 
 def test_csv_gzip_and_parquet_give_the_same_examples(tmp_path: Path) -> None:
@@ -147,10 +147,10 @@ def test_a_column_that_is_not_there_and_a_file_that_is_no_table_are_named(tmp_pa
 def test_a_column_decides_on_the_split_by_group_or_by_time(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(HEAD + ROWS)
     split = SplitConfig(by="time", column="since", eval_from="2021-01-01", test_from="2021-12-01")
-    decided = [one[modality.DECIDES] for one in read(tmp_path, "a.csv", split)]
+    decided = [one[DECIDES] for one in read(tmp_path, "a.csv", split)]
     assert [split.decided(cell, "") for cell in decided] == [("train", None), ("test", None)]
     group = SplitConfig(by="group", column="id")
-    assert [group.decided(one[modality.DECIDES], "") for one in read(tmp_path, "a.csv", group)] == [
+    assert [group.decided(one[DECIDES], "") for one in read(tmp_path, "a.csv", group)] == [
         (None, "a"),
         (None, "b"),
     ]

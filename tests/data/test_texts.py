@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from data import listing, modality, raw
-from data.config import SplitConfig
-from data.modalities import text
-from data.modality import BadExampleError
+from modelmill.data import modality
+from modelmill.data.modalities.text import modality as text
+from modelmill.data.readers import file_listing, raw_examples
+from modelmill.data.spec import DECIDES, BadExampleError
+from modelmill.data.splits import SplitConfig
 
 RECORDS = [
     {"message": "Where is my parcel?", "about": "delivery", "person": "ann", "number": 3},
@@ -27,8 +28,8 @@ def config(folder: Path, **more: Any) -> text.Config:
 
 def read(found: text.Config, split: SplitConfig | None = None) -> list[dict[str, Any]]:
     split = split or SplitConfig()
-    rows = listing.list_files(str(found.path), modality.pattern(found), found, split).rows
-    return [one for row in rows for one in raw.examples(str(found.path), row, found, split)]
+    rows = file_listing.list_files(str(found.path), modality.pattern(found), found, split).rows
+    return [one for row in rows for one in raw_examples.examples(str(found.path), row, found, split)]
 
 
 def write(folder: Path, name: str) -> None:
@@ -54,8 +55,8 @@ def test_a_row_or_an_object_is_a_text(name: str, tmp_path: Path) -> None:
     one, two = read(found, SplitConfig(by="group", column="person"))
     assert (one["text"], one["label"], one["number"], one["characters"]) == ("Where is my parcel?", "delivery", "3", 19)
     assert two["text"] == RECORDS[1]["message"] and two["path"].startswith(f"{name}:")
-    assert (one[modality.DECIDES], two[modality.DECIDES]) == ("ann", "ben")
-    assert one["sha256"] != two["sha256"] and modality.DECIDES not in read(found)[0]
+    assert (one[DECIDES], two[DECIDES]) == ("ann", "ben")
+    assert one["sha256"] != two["sha256"] and DECIDES not in read(found)[0]
 
 
 def test_of_plain_lines_the_files_name_is_the_class(tmp_path: Path) -> None:

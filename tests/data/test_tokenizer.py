@@ -16,9 +16,9 @@ import pytest
 import tensorflow as tf
 from tokenizers import Tokenizer
 
-from data import tokenize, tokenizer
-from data.samples import messages
-from data.tokenizer import TokenizerConfig
+from modelmill.data.modalities.text.tokenizer import tf_tokenizer, train
+from modelmill.data.modalities.text.tokenizer.train import TokenizerConfig
+from modelmill.data.samples import messages
 
 LENGTH = 24
 
@@ -74,13 +74,13 @@ CONFIGS = {
 @pytest.fixture(scope="module", params=CONFIGS)
 def made(request: pytest.FixtureRequest) -> str:
     config = TokenizerConfig.model_validate({"vocabulary": 600, **CONFIGS[request.param]})
-    return tokenizer.train(tokenizer.words([*english(), *chinese(), *odd(0)], config), config, LENGTH)
+    return train.train(train.words([*english(), *chinese(), *odd(0)], config), config, LENGTH)
 
 
 @lru_cache
 def graph(made: str, pairs: bool) -> Callable[[tf.Tensor], tf.Tensor]:
     strings = tf.TensorSpec([None], tf.string)
-    return tf.function(lambda given: tokenize.graph(made)(given, pairs), input_signature=[strings], autograph=False)
+    return tf.function(lambda given: tf_tokenizer.graph(made)(given, pairs), input_signature=[strings], autograph=False)
 
 
 def ids(made: str, texts: list[str], pairs: bool = False) -> np.ndarray:
@@ -110,15 +110,15 @@ def test_bytes_that_are_no_text_and_empty_batches_do_no_harm(made: str) -> None:
 def test_the_same_counts_give_the_same_pieces() -> None:
     for kind in ("wordpiece", "bpe"):
         config = TokenizerConfig(kind=kind, vocabulary=300)
-        counts = tokenizer.words(english(), config)
+        counts = train.words(english(), config)
         turned = dict(sorted(counts.items(), reverse=True))
-        assert len({tokenizer.train(one, config, LENGTH) for one in (counts, turned, counts, turned)}) == 1
+        assert len({train.train(one, config, LENGTH) for one in (counts, turned, counts, turned)}) == 1
 
 
 def test_its_size_is_kept_and_padding_has_id_zero() -> None:
     config = TokenizerConfig(vocabulary=90)
-    made = tokenizer.train(tokenizer.words(chinese(), config), config, LENGTH)
-    assert 60 < tokenizer.size(made) <= 90
+    made = train.train(train.words(chinese(), config), config, LENGTH)
+    assert 60 < train.size(made) <= 90
     found = ids(made, ["x", "我们"])
     assert found[0].tolist() == [2, 1, 3] + [0] * (LENGTH - 3) and 1 not in found[1]
 
@@ -130,29 +130,29 @@ def test_nobody_can_write_special_tokens_into_a_text(made: str) -> None:
 
 def test_stop_words_are_left_out() -> None:
     config = TokenizerConfig(vocabulary=600, stop_words=("is", "the"))
-    made = tokenizer.train(tokenizer.words(english(), config), config, LENGTH)
+    made = train.train(train.words(english(), config), config, LENGTH)
     assert ids(made, ["The kettle IS broken"]).tolist() == ids(made, ["kettle broken"]).tolist()
     with pytest.raises(ValueError, match="letters and digits, found 'a b'"):
         TokenizerConfig(stop_words=("a b",))
 
 
 def test_a_checkpoint_of_a_vocabulary_alone_is_read(tmp_path: Path) -> None:
-    pieces = [*tokenizer.SPECIALS, "deli", "##very", "late", "."]
+    pieces = [*train.SPECIALS, "deli", "##very", "late", "."]
     (tmp_path / "vocab.txt").write_text("\n".join(pieces) + "\n")
-    made = tokenizer.read(tmp_path, TokenizerConfig(), 8)
+    made = train.read(tmp_path, TokenizerConfig(), 8)
     assert ids(made, ["Délivery late."]).tolist() == [[2, 5, 6, 7, 8, 3, 0, 0]]
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False}))
-    assert ids(tokenizer.read(tmp_path, TokenizerConfig(), 8), ["Delivery late"]).tolist() == [[2, 1, 7, 3, 0, 0, 0, 0]]
+    assert ids(train.read(tmp_path, TokenizerConfig(), 8), ["Delivery late"]).tolist() == [[2, 1, 7, 3, 0, 0, 0, 0]]
 
 
 def test_a_checkpoint_that_can_not_be_served_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"neither tokenizer\.json nor vocab\.txt"):
-        tokenizer.read(tmp_path, TokenizerConfig(), 8)
+        train.read(tmp_path, TokenizerConfig(), 8)
     (tmp_path / "vocab.txt").write_text("[UNK]\n[PAD]\n[CLS]\n[SEP]\n")
     with pytest.raises(ValueError, match=r"\[PAD\] as id 0"):
-        tokenizer.read(tmp_path, TokenizerConfig(), 8)
+        train.read(tmp_path, TokenizerConfig(), 8)
     config = TokenizerConfig(kind="bpe", vocabulary=300)
-    made = tokenizer.train(tokenizer.words(english(), config), config, LENGTH)
+    made = train.train(train.words(english(), config), config, LENGTH)
     (tmp_path / "tokenizer.json").write_text(made)
     with pytest.raises(ValueError, match="only BERT's WordPiece can be served"):
-        tokenizer.read(tmp_path, TokenizerConfig(), 8)
+        train.read(tmp_path, TokenizerConfig(), 8)

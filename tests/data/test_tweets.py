@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from data.samples import tweets
+from modelmill.data.samples import tweets
 
 
 def test_tweets_have_a_source_and_a_week_and_neither_links_nor_doubles(tmp_path: Path) -> None:

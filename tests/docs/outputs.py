@@ -10,9 +10,9 @@ from pathlib import Path
 
 import yaml
 
-from pipeline import results
-from pipeline.report import words
-from pipeline.results import Run
+from modelmill.data.core import format
+from modelmill.pipeline.records import run as results
+from modelmill.pipeline.records.run import Run
 
 ROOT = Path("runs")
 PUSHING = ("pushed", "refused")  # runs that went through the whole chain
@@ -44,7 +44,7 @@ def holds_model(text: str, run: Run) -> None:
     assert run.id in text and run.status in PUSHING, f"{run.experiment}/{run.id} is {run.status}"
     assert run.float_model and run.compressed_model
     for model in (run.float_model, run.compressed_model):
-        for figure in (words.number(model.metrics["accuracy"]), words.size(model.gzip_bytes)):
+        for figure in (format.number(model.metrics["accuracy"]), format.size(model.gzip_bytes)):
             assert figure in text, f"{figure} of {run.experiment}/{run.id} is not on the page"
     assert run.compressed_model.made_by in text
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from data import plugins
-from pipeline import cli, results
+from modelmill.data.core import plugins
+from modelmill.pipeline.cli import app as cli
+from modelmill.pipeline.records import run as results
 from tests.docs import outputs
 from tests.docs.pages import PAGES, ROOT, commands, name, run_commands
 from tests.pipeline.tables import long, people

@@ -11,9 +11,9 @@ import pytest
 import typer.main
 import yaml
 
-from components.models import family
-from pipeline import cli
-from pipeline.experiment import load
+from modelmill.components.models import family
+from modelmill.pipeline.cli import app as cli
+from modelmill.pipeline.experiment.experiment import load
 from tests.docs.pages import COMMANDS, FENCE, LINK, PAGES, ROOT, blocks, commands, name
 
 ALL = [(name(page), words) for page in PAGES for words in commands(page)]

@@ -15,9 +15,9 @@ from pathlib import Path
 
 def main() -> None:
     """Reads until its input ends."""
-    from pipeline import graph  # noqa: F401  what takes so long
-    from pipeline.experiment import load
-    from pipeline.runners.run import Request, run
+    from modelmill.pipeline import graph  # noqa: F401  what takes so long
+    from modelmill.pipeline.experiment.experiment import load
+    from modelmill.pipeline.runners.local.run import Request, run
 
     print("ready", flush=True)
     for line in sys.stdin:

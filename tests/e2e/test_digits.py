@@ -28,7 +28,7 @@ QUICK = [
 
 def command(root: Path, *more: str) -> list[str]:
     sets = [word for override in QUICK for word in ("--set", override)]
-    return [sys.executable, "-m", "pipeline", "run", "digits-cnn", "--root", str(root), *sets, *more]
+    return [sys.executable, "-m", "modelmill", "run", "digits-cnn", "--root", str(root), *sets, *more]
 
 
 def modelmill(root: Path, *more: str) -> tuple[int, str, dict[str, Any]]:
@@ -83,7 +83,7 @@ def test_it_is_pushed_with_every_step_recorded(first: tuple[int, str, dict[str, 
 def test_predict_answers_raw_files_right(first: tuple[int, str, dict[str, Any]], root: Path) -> None:
     files = [str(path) for path in sorted((root / "samples" / "digits" / "7").glob("*.png"))[:20]]
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "predict", first[2]["pushed"], *files], capture_output=True, text=True
+        [sys.executable, "-m", "modelmill", "predict", first[2]["pushed"], *files], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     labels = [json.loads(line)["label"] for line in done.stdout.splitlines()]
@@ -107,7 +107,7 @@ def test_changing_compress_runs_from_the_compressor_on(first: tuple[int, str, di
 
 def test_another_result_is_pushed_without_compressing_again(first: tuple[int, str, dict[str, Any]], root: Path) -> None:
     arguments = ["push", first[2]["run_id"], "--candidate", "quality", "--root", str(root)]
-    done = subprocess.run([sys.executable, "-m", "pipeline", *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "modelmill", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     summary = json.loads((root / "digits-cnn" / "latest" / "summary.json").read_text())
     assert worked(summary)[:2] == ["compress", "evaluate-compressed"]

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import folders
-from pipeline.folders import Folders
+from modelmill.pipeline import layout
+from modelmill.pipeline.layout import Folders
 from tests.conftest import CLASSES, stripes
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ evaluate: {threshold: 0.1, max_regression: 1, slices: [label, camera, floor], sl
 compress: {chains: [[dynamic_range]], max_drop: 1, margin: 1}
 """
 # Examples are augmented online here: there is no node for it.
-NODES = tuple(name for name in folders.NODES if name != "augment")
+NODES = tuple(name for name in layout.NODES if name != "augment")
 LOOK_UPS = ("baseline", "last-statistics")
 DISK = 24  # MB
 

@@ -13,12 +13,12 @@ import pytest
 import tensorflow as tf
 from tokenizers import Tokenizer
 
-import pipeline
-from components.models import store
-from components.models.input import Examples
-from data import tokenizer
-from data.clients import text as client
-from data.tokenizer import TokenizerConfig
+import modelmill
+from modelmill.components.models.export import model_store
+from modelmill.components.models.training.dataset import Examples
+from modelmill.data.modalities.text import client
+from modelmill.data.modalities.text.tokenizer import train
+from modelmill.data.modalities.text.tokenizer.train import TokenizerConfig
 
 pytestmark = pytest.mark.slow
 LENGTH, SIZE = 32, 300
@@ -31,8 +31,8 @@ def pushed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         **{"data.length": LENGTH, "data.tokenizer.vocabulary": SIZE, "train.epochs": 6, "compress.max_drop": 0.1},
         **{"compress.margin": 0.1, "compress.chains": [["dynamic_range"]], "augment.deletion": 0.05},
     }
-    experiment = pipeline.load_experiment("messages-transformer", quick)
-    run = pipeline.run(experiment, tmp_path_factory.mktemp("runs"), quiet=True)
+    experiment = modelmill.load_experiment("messages-transformer", quick)
+    run = modelmill.run(experiment, tmp_path_factory.mktemp("runs"), quiet=True)
     assert run.status == "pushed", run
     return run.folder
 
@@ -48,22 +48,22 @@ def texts(folder: Path, split: str) -> list[bytes]:
 
 
 def test_training_serving_and_devices_have_the_same_ids(pushed: Path) -> None:
-    stored, _ = store.load(pushed / "links" / "train" / "model" / "modelmill")
+    stored, _ = model_store.load(pushed / "links" / "train" / "model" / "modelmill")
     files = [str(path) for path in (pushed / "links/transform/transformed_examples/Split-train").iterdir()]
     trained_on = {one.tobytes() for one, _ in Examples(files, stored.spec, 16).raw().as_numpy_iterator()}
     served = tf.saved_model.load(str(newest(pushed))).signatures["preprocess"]
     inputs = served(text=tf.constant(texts(pushed, "train")))["inputs"].numpy()
     assert {one.tobytes() for one in inputs} == trained_on and len(trained_on) > 250
-    library = Tokenizer.from_file(str(newest(pushed) / tokenizer.FILE))
+    library = Tokenizer.from_file(str(newest(pushed) / train.FILE))
     found = [client.preprocess(library, one.decode(), False) for one in texts(pushed, "train")]
     np.testing.assert_array_equal(inputs, found)
 
 
 def test_the_vocabulary_is_of_the_train_split_alone(pushed: Path) -> None:
     config = TokenizerConfig(vocabulary=SIZE)
-    counts = tokenizer.words([one.decode() for one in texts(pushed, "train")], config)
-    again = tokenizer.train({word: count for word, count in counts.items() if count > 1}, config, LENGTH)
-    assert (newest(pushed) / tokenizer.FILE).read_text() == again
+    counts = train.words([one.decode() for one in texts(pushed, "train")], config)
+    again = train.train({word: count for word, count in counts.items() if count > 1}, config, LENGTH)
+    assert (newest(pushed) / train.FILE).read_text() == again
 
 
 def test_the_pushed_client_answers_to_a_text(pushed: Path, tmp_path: Path) -> None:

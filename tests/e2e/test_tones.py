@@ -13,7 +13,7 @@ import soundfile
 import tensorflow as tf
 import yaml
 
-import pipeline
+import modelmill
 
 pytestmark = pytest.mark.slow
 RATE = 4000
@@ -49,7 +49,7 @@ def pushed(tmp_path_factory: pytest.TempPathFactory) -> Path:
             soundfile.write(path, tone(pitch, number), RATE, subtype="PCM_16")
     path = tmp_path_factory.mktemp("experiments") / "tones.yaml"
     path.write_text(yaml.safe_dump({**EXPERIMENT, "data": {**EXPERIMENT["data"], "path": str(folder)}}))
-    run = pipeline.run(path, tmp_path_factory.mktemp("runs"), quiet=True)
+    run = modelmill.run(path, tmp_path_factory.mktemp("runs"), quiet=True)
     assert run.status == "pushed", run
     return run.folder
 

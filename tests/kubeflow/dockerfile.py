@@ -130,7 +130,9 @@ def main() -> None:
     options = parser.parse_args()
     stage = build(options.tree.absolute(), dict(one.split("=", 1) for one in options.build_arg))
     stage.run(
-        "modelmill --help > /dev/null && python -m pipeline.runners.kubeflow.entrypoint --help | head -1", stage.user
+        "modelmill --help > /dev/null && "
+        "python -m modelmill.pipeline.runners.kubeflow.container.entrypoint --help | head -1",
+        stage.user,
     )
     stage.run("test ! -e /usr/bin/g++ && touch /minio/x && rm /minio/x", stage.user)
     print(json.dumps({"user": stage.user, "env": stage.env}))

@@ -20,10 +20,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.experiment import SHIPPED, Experiment, load
-from pipeline.folders import NODES
-from pipeline.runners.kubeflow import command, launcher
-from pipeline.runners.kubeflow.targets import Target
+from modelmill.pipeline.experiment.experiment import SHIPPED, Experiment, load
+from modelmill.pipeline.layout import NODES
+from modelmill.pipeline.runners.kubeflow.compile.targets import Target
+from modelmill.pipeline.runners.kubeflow.emulator import container_command, launcher
 from tests.kubeflow.warm import WarmPython
 
 pytestmark = pytest.mark.slow
@@ -51,12 +51,12 @@ def warm() -> Iterator[WarmPython]:
 
 def launched(folder: Path, experiment: Experiment, target: Target, **more: Any) -> launcher.LocalLauncher:
     """A launcher for the experiment's compiled file, both in the folder."""
-    from pipeline.runners.kubeflow.compiler import compile_experiment
+    from modelmill.pipeline.runners.kubeflow.compile.compiler import compile_experiment
 
     package = compile_experiment(experiment, target, IMAGE, "gs://bucket/root" if target is Target.VERTEX else None)
     path = folder / f"pipeline{package.suffix}"
     package.write(path)
-    return launcher.LocalLauncher(command.read(path), target, folder, show, **more)
+    return launcher.LocalLauncher(container_command.read(path), target, folder, show, **more)
 
 
 def placed(folder: Path, source: Path, *settings: str) -> Experiment:
@@ -128,7 +128,7 @@ def test_one_node_runs_here_again_with_the_input_of_its_log(first: tuple[Path, A
         log.partition("ExecutorInput (for `modelmill run-node`): ")[2].partition("\n")[0]
     )
     given = ["--task", "data-gate", "--executor-input", f"@{folder / 'input.json'}"]
-    words = [sys.executable, "-m", "pipeline", "run-node", str(folder / "pipeline.yaml"), *given]
+    words = [sys.executable, "-m", "modelmill", "run-node", str(folder / "pipeline.yaml"), *given]
     for mounts, code in ((folder / "pods/run-1/data-gate", 0), (folder / "nothing", 1)):
         done = subprocess.run([*words, "--mounts", str(mounts)], capture_output=True, text=True)
         assert done.returncode == code, done.stdout + done.stderr
@@ -157,7 +157,7 @@ def test_the_next_run_goes_by_other_parameters_and_by_what_the_last_one_left(fir
 def test_what_is_not_blessed_is_refused_at_the_push(tmp_path: Path, image_folder: Path, warm: WarmPython) -> None:
     unlearned = ["train.epochs=1", "train.optimizer.learning_rate=0.000001", "evaluate.threshold=0.9"]
     runs = small(tmp_path, image_folder, warm, *unlearned)
-    with pytest.raises(command.TaskError, match=r"push ended with exit code 3: refused: ") as raised:
+    with pytest.raises(container_command.TaskError, match=r"push ended with exit code 3: refused: ") as raised:
         runs.run("run-1")
     assert raised.value.code == 3
     assert not (tmp_path / "volume/destination/1").exists()
@@ -200,7 +200,7 @@ def local(experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a local run pushes."""
     root = tmp_path_factory.mktemp("local")
     sets = [word for setting in SHORTER for word in ("--set", setting)]
-    words = [sys.executable, "-m", "pipeline", "run", str(experiment), "--root", str(root), *sets]
+    words = [sys.executable, "-m", "modelmill", "run", str(experiment), "--root", str(root), *sets]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return root / "digits-cnn/pushed/1"

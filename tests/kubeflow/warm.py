@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
-from pipeline.runners.kubeflow import command
+from modelmill.pipeline.runners.kubeflow.emulator import container_command
 
 
 class WarmPython:
@@ -24,7 +24,7 @@ class WarmPython:
         self.pid = 0
 
     def __enter__(self) -> Self:
-        env = {**command.environment(Path("/")), "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+        env = {**container_command.environment(Path("/")), "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
         self._server = subprocess.Popen(
             [sys.executable, "-P", str(Path(__file__).with_name("forks.py"))],
             env=env,
@@ -44,10 +44,10 @@ class WarmPython:
         """See command.execute."""
         assert words[:2] == ["python", "-m"], words
         assert self._server.stdin and self._server.stdout
-        filled = command.filled(words[2:], executor_input)
+        filled = container_command.filled(words[2:], executor_input)
         self._server.stdin.write(json.dumps({"words": filled, "env": variables, "log": str(log)}) + "\n")
         self._server.stdin.flush()
         self.pid = int(self._server.stdout.readline())
         code = int(self._server.stdout.readline())
         if code:
-            raise command.TaskError(name, code, log)
+            raise container_command.TaskError(name, code, log)

@@ -11,11 +11,11 @@ from pathlib import Path
 from tfx import v1 as tfx
 from tfx.types import standard_artifacts
 
-from components import progress
-from components.evaluate.baseline import baseline_resolver
-from components.gates import GateRefusedError
-from pipeline.experiment import Experiment
-from pipeline.folders import Folders
+from modelmill.components.evaluate.baseline_resolver import baseline_resolver
+from modelmill.components.gates import GateRefusedError
+from modelmill.data.core import progress
+from modelmill.pipeline.experiment.experiment import Experiment
+from modelmill.pipeline.layout import Folders
 
 MISBEHAVE = "misbehave"
 

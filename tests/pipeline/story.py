@@ -83,7 +83,7 @@ def _json(path: Path, content: object) -> None:
 def _write(folder: Path, rows: list[dict[str, Any]]) -> None:
     import tensorflow as tf
 
-    from components.testing import example_proto
+    from modelmill.components.testing.pytest_plugin import example_proto
 
     folder.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(folder / "data-00000-of-00001.gz"), options="GZIP") as writer:

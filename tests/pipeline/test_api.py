@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import pipeline
-from pipeline.experiment import ExperimentError
+import modelmill
+from modelmill.pipeline.experiment.experiment import ExperimentError
 
 OWN = Path(__file__).parents[2] / "docs" / "examples" / "own"
 DATA = ["data: {modality: image, height: 12, width: 12, channels: 1, path: %s}", "model: {family: cnn}"]
@@ -25,21 +25,21 @@ def experiment(tmp_path: Path, image_folder: Path) -> Path:
 
 def test_to_import_it_is_cheap() -> None:
     code = (
-        "import sys, pipeline; from pipeline import load_experiment, build_pipeline, run;"
+        "import sys, modelmill; from modelmill import load_experiment, build_pipeline, run;"
         "found = load_experiment('digits-cnn', {'train.epochs': 3, 'evaluate.slices': ['label']});"
         "assert (found.train.epochs, found.evaluate.slices) == (3, ('label',));"
         "assert not {'tensorflow', 'tfx', 'apache_beam'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-    with pytest.raises(AttributeError, match="it offers Run, RunError, build_pipeline"):
-        _ = pipeline.runn
+    with pytest.raises(AttributeError, match=r"it offers .*Run, RunError, ServingBundle, build_pipeline"):
+        _ = modelmill.runn
 
 
 def test_what_is_wrong_is_told(experiment: Path, tmp_path: Path) -> None:
     with pytest.raises(ExperimentError, match=r"train.epocs: unknown key 'epocs'.*did you mean 'epochs'"):
-        pipeline.load_experiment(experiment, {"train.epocs": 3})
+        modelmill.load_experiment(experiment, {"train.epocs": 3})
     with pytest.raises(ValueError, match="--to: unknown node 'trian'"):
-        pipeline.run(experiment, tmp_path, last="trian")
+        modelmill.run(experiment, tmp_path, last="trian")
     assert not (tmp_path / "stripes").exists()
 
 
@@ -52,11 +52,11 @@ def test_a_part_of_a_chain_with_a_node_of_ones_own(
     def more(nodes):
         return [count_labels(examples=nodes["ingest"].outputs["examples"]).with_id("count")]
 
-    loaded = pipeline.load_experiment(experiment)
-    built = pipeline.build_pipeline(loaded, tmp_path, more)
+    loaded = modelmill.load_experiment(experiment)
+    built = modelmill.build_pipeline(loaded, tmp_path, more)
     assert {"ingest", "push", "count"} <= {node.id for node in built.components}
-    found = pipeline.run(loaded, tmp_path, last="count", more=more)
-    assert isinstance(found, pipeline.Run) and found.status == "partial" and found.pushed is None
+    found = modelmill.run(loaded, tmp_path, last="count", more=more)
+    assert isinstance(found, modelmill.Run) and found.status == "partial" and found.pushed is None
     states = {node.id: node.state for node in found.nodes}
     assert (states["ingest"], states["count"], states["train"]) == ("done", "done", "skipped")
     counts = json.loads((found.artifact("count", "counts") / "labels.json").read_text())
@@ -68,7 +68,7 @@ def test_a_part_of_a_chain_with_a_node_of_ones_own(
         f"modelmill run {found.folder}/experiment.yaml"
         in json.loads((found.folder / "run.json").read_text())["command"]
     )
-    again = pipeline.run(loaded, tmp_path, last="count", more=more, quiet=True)
+    again = modelmill.run(loaded, tmp_path, last="count", more=more, quiet=True)
     assert {node.state for node in again.nodes} == {"cached", "skipped"}
     assert not capsys.readouterr().out
 
@@ -76,7 +76,7 @@ def test_a_part_of_a_chain_with_a_node_of_ones_own(
 def test_a_failure_is_raised_with_what_there_is_of_the_run(
     experiment: Path, tmp_path: Path, image_folder: Path
 ) -> None:
-    loaded = pipeline.load_experiment(experiment, {"split": {"by": "folder"}})
-    with pytest.raises(pipeline.RunError, match=r"split.by: folder.*log: .*log.txt") as caught:
-        pipeline.run(loaded, tmp_path, last="ingest", quiet=True)
+    loaded = modelmill.load_experiment(experiment, {"split": {"by": "folder"}})
+    with pytest.raises(modelmill.RunError, match=r"split.by: folder.*log: .*log.txt") as caught:
+        modelmill.run(loaded, tmp_path, last="ingest", quiet=True)
     assert caught.value.run.status == "failed" and caught.value.run.folder.is_dir()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.models import family
-from data.modality import Spec
-from pipeline.report import attention, tokens
+from modelmill.components.models import family
+from modelmill.data.spec import Spec
+from modelmill.pipeline.report.explain import attention, token_attributions
 
 SPEC = Spec(modality="image", shape=(8, 12, 1), dtype="uint8", labels=("a", "b"), mean=(100.0,), stddev=(50.0,))
 
@@ -80,7 +80,7 @@ def test_of_a_text_the_deciding_word_counts_most(settings: dict) -> None:
     before = model(ids).numpy()
     hits = 0
     for one, label in zip(ids[:20], labels[:20], strict=True):
-        found = tokens.attributions(model, one, int(label))
+        found = token_attributions.attributions(model, one, int(label))
         assert found is not None and not found[one == 0].any()
         hits += one[np.abs(found).argmax()] == 1 + label
     assert hits >= 12  # of 20, by chance five

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import begin
-from pipeline.experiment import load
-from pipeline.problems import ExperimentError
+from modelmill.pipeline.experiment import prerequisites
+from modelmill.pipeline.experiment.errors import ExperimentError
+from modelmill.pipeline.experiment.experiment import load
 
 
 def test_a_broken_lexicon_ends_it_at_once(tmp_path: Path) -> None:
@@ -17,6 +17,6 @@ def test_a_broken_lexicon_ends_it_at_once(tmp_path: Path) -> None:
     path.write_text("film;movie\n", encoding="utf-8")
     experiment = load("messages-transformer", [f"augment={{synonyms: 0.1, lexicon: {path}}}"])
     with pytest.raises(ExperimentError, match=r"augment\.lexicon: .*words\.txt: there are no synonyms in it"):
-        begin.prepare(experiment, lambda _: nullcontext(lambda _: None))
+        prerequisites.prepare(experiment, lambda _: nullcontext(lambda _: None))
     path.write_text("film,movie\n", encoding="utf-8")
-    begin.prepare(experiment, lambda _: nullcontext(lambda _: None))
+    prerequisites.prepare(experiment, lambda _: nullcontext(lambda _: None))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.experiment import load
-from pipeline.runners import candidate
+from modelmill.pipeline.experiment.experiment import load
+from modelmill.pipeline.runners.local import push_candidate
 
 
 def recorded_run(root: Path, report: dict[str, Any] | None) -> Path:
@@ -39,7 +39,7 @@ REPORT = {
 
 
 def test_its_trials_are_put_back_and_the_candidate_is_in_the_experiment(tmp_path: Path) -> None:
-    found = candidate.restore(recorded_run(tmp_path, REPORT), "compact")
+    found = push_candidate.restore(recorded_run(tmp_path, REPORT), "compact")
     assert found.name == "digits-cnn" and found.compress.candidate == "compact"
     assert found.compress.chains == load("digits-cnn").compress.chains
     checkpoints = tmp_path / "digits-cnn" / "checkpoints"
@@ -51,5 +51,5 @@ def test_its_trials_are_put_back_and_the_candidate_is_in_the_experiment(tmp_path
 
 
 def test_a_run_without_trials_is_told(tmp_path: Path) -> None:
-    with pytest.raises(candidate.NoCandidateError, match="no trials of compression are on record"):
-        candidate.restore(recorded_run(tmp_path, None), "compact")
+    with pytest.raises(push_candidate.NoCandidateError, match="no trials of compression are on record"):
+        push_candidate.restore(recorded_run(tmp_path, None), "compact")

@@ -12,16 +12,21 @@ import pytest
 import yaml
 from PIL import Image
 
-from data import inspect, sample
-from data.config import SplitConfig
-from data.inspect import Found
-from data.modalities import audio, image, series, tabular, text
-from pipeline.check import Line, check
-from pipeline.experiment import load
+from modelmill.data import sample_data
+from modelmill.data.modalities.audio import modality as audio
+from modelmill.data.modalities.image import modality as image
+from modelmill.data.modalities.series import modality as series
+from modelmill.data.modalities.tabular import modality as tabular
+from modelmill.data.modalities.text import modality as text
+from modelmill.data.profiling import profile
+from modelmill.data.profiling.profile import Found
+from modelmill.data.splits import SplitConfig
+from modelmill.pipeline.experiment.experiment import load
+from modelmill.pipeline.preflight.check import Line, check
 
 
 def looked(folder: Path, config: Any, split: SplitConfig | None = None) -> Found:
-    return inspect.look(folder, config, split or SplitConfig())
+    return profile.look(folder, config, split or SplitConfig())
 
 
 def names(pairs: list[tuple[str, str]]) -> set[str]:
@@ -63,7 +68,7 @@ def test_wrong_labels_of_a_table_are_told_by_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", range(2))
 def test_of_real_data_hardly_any_label_is_doubted_and_half_of_the_wrong_ones_are(tmp_path: Path, number: int) -> None:
-    folder = sample.materialize(("digits", "cancer")[number], tmp_path)
+    folder = sample_data.materialize(("digits", "cancer")[number], tmp_path)
     numeric = (folder / "cancer.csv").read_text().splitlines()[0].split(",") if number else []
     config = (
         tabular.Config(path="x", label="diagnosis", numeric=[one for one in numeric if one != "diagnosis"])
@@ -148,7 +153,7 @@ def test_equal_rows_in_different_splits_are_a_leak(tmp_path: Path) -> None:
     assert found["leakage"].kind == "wrong" and "flowers.csv:2 and flowers.csv:202" in found["leakage"].text
     assert lines(folder, TABLE, {}, "mlp").keys().isdisjoint({"splits", "leakage", "near leakage"})
     table.write_text(table.read_text().replace(",test,", ",tset,"))
-    from data.table import BadDataError
+    from modelmill.data.readers.labels_csv import BadDataError
 
     with pytest.raises(BadDataError, match="unknown split 'tset'"):
         lines(folder, {**TABLE, "also": ["part"]}, {"by": "column", "column": "part"}, "mlp")

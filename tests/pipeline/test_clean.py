@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import results
-from pipeline.experiment import load
-from pipeline.folders import Folders
-from pipeline.runners import clean, lock
-from pipeline.runners.run import PUSHED, Request, run
+from modelmill.pipeline.experiment.experiment import load
+from modelmill.pipeline.layout import Folders
+from modelmill.pipeline.records import run as results
+from modelmill.pipeline.runners.local import lock, retention
+from modelmill.pipeline.runners.local.run import PUSHED, Request, run
 from tests.pipeline import little
 
 
 def modelmill(*arguments: object, **more: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+    command = [sys.executable, "-m", "modelmill", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, **more)  # type: ignore[call-overload]
 
 
@@ -83,14 +83,14 @@ def test_a_dry_run_deletes_nothing_and_nobody_is_asked_in_vain(folders: Folders)
 
 def test_young_runs_old_checkpoints_and_leftovers(folders: Folders) -> None:
     now = datetime.now()
-    assert not clean.plan(folders, 1, 1, now).items
-    assert clean.plan(folders, 1, 1, now + timedelta(days=2)).items
+    assert not retention.plan(folders, 1, 1, now).items
+    assert retention.plan(folders, 1, 1, now + timedelta(days=2)).items
     for name in ("checkpoints/old/state", "checkpoints/new/state", ".deleted/half/file"):
         (folders.experiment / name).parent.mkdir(parents=True)
         (folders.experiment / name).write_text("x" * 10)
     for path in (folders.experiment / "checkpoints" / "old" / "state", folders.experiment / "checkpoints" / "old"):
         os.utime(path, (0, 0))
-    found = clean.carry_out(folders, 5, None, now)
+    found = retention.carry_out(folders, 5, None, now)
     assert [(item.kind, item.path.name, item.bytes) for item in found.items] == [
         ("checkpoint", "old", 10),
         ("leftover", "half", 10),
@@ -107,7 +107,7 @@ def test_what_is_at_work_is_left_alone_and_so_is_what_is_no_run(folders: Folders
     (project / "experiment.yaml").write_text("mine: 1\n")
     code = (
         "import pathlib, sys\n"
-        "from pipeline.runners import lock\n"
+        "from modelmill.pipeline.runners.local import lock\n"
         "with lock.held(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()\n"
     )
     with subprocess.Popen(
@@ -124,7 +124,7 @@ def test_what_is_at_work_is_left_alone_and_so_is_what_is_no_run(folders: Folders
 def test_without_run_folders_nothing_tells_what_is_needed(folders: Folders) -> None:
     for run_ in results.every(folders.root):
         shutil.rmtree(run_.folder)
-    assert not clean.plan(folders, 1, None, datetime.now()).items
+    assert not retention.plan(folders, 1, None, datetime.now()).items
 
 
 def test_after_it_the_kept_run_is_still_all_cached(made: Path) -> None:

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from pipeline import cli, experiment
-from pipeline.folders import NODES, Folders
+from modelmill.pipeline.experiment import experiment
+from modelmill.pipeline.layout import NODES, Folders
 
 # Stands for what is pushed: the real client is tested where it is made.
 CLIENT = """
@@ -34,7 +34,7 @@ for file in sys.argv[1:]:
 
 def modelmill(*arguments: object, **more: object) -> subprocess.CompletedProcess[str]:
     """Runs it without a terminal."""
-    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+    command = [sys.executable, "-m", "modelmill", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, **more)  # type: ignore[call-overload]
 
 
@@ -61,7 +61,7 @@ def test_help_answers_at_once_and_without_tensorflow() -> None:
     assert min(seconds) < 1.0  # half a second where nothing else is running
     code = (
         "import sys\n"
-        "from pipeline import cli\n"
+        "from modelmill.pipeline.cli import app as cli\n"
         "sys.argv = ['modelmill', 'run', '--help']\n"
         "try: cli.main()\n"
         "except SystemExit as end: assert not end.code\n"
@@ -135,23 +135,6 @@ def test_a_second_run_at_the_same_time_is_exit_2(tmp_path: Path) -> None:
     assert "process 4711" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["data", "components"])
-def test_packages_of_the_same_name_are_noticed(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).mkdir()
-    (tmp_path / name / "__init__.py").touch()
-    code = f"import sys; from pipeline import cli; sys.path.insert(0, {str(tmp_path)!r}); cli.main()"
-    command = [sys.executable, "-c", code, "list"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(cli.__file__).parent.parent)
-    assert done.returncode == 2
-    ours = Path(cli.__file__).resolve().parent.parent / name
-    assert f"found {tmp_path / name}, modelmill's is {ours}" in done.stderr
-    assert "PYTHONPATH" in done.stderr
-
-
-def test_ours_are_not_shadowed() -> None:
-    assert cli.shadows() is None
-
-
 def test_predict_gives_json_lines(pushed: Path) -> None:
     done = modelmill("predict", pushed / "1", pushed.parent / "a.png", pushed.parent / "a.png")
     assert done.returncode == 0
@@ -161,7 +144,7 @@ def test_predict_gives_json_lines(pushed: Path) -> None:
 
 def test_predict_gives_a_table_on_a_terminal(pushed: Path) -> None:
     main, second = pty.openpty()
-    command = [sys.executable, "-m", "pipeline", "predict", pushed / "1", pushed.parent / "a.png"]
+    command = [sys.executable, "-m", "modelmill", "predict", pushed / "1", pushed.parent / "a.png"]
     environment = {**os.environ, "COLUMNS": "200", "TERM": "dumb"}
     subprocess.run(command, stdout=second, env=environment, check=True)
     os.close(second)
@@ -187,7 +170,7 @@ def test_predict_on_what_is_not_there(pushed: Path) -> None:
         assert "INFO" not in done.stderr
 
 
-# What the clients print for each task (data/clients), and what a person sees of it.
+# What the clients print for each task (data/modalities/*/client.py), and what a person sees of it.
 ANSWERS = [
     ({"prediction": {"prediction": 152.25}}, ("prediction", "152.25")),
     ({"score": {"score": 0.0123456}}, ("score", "0.0123456")),
@@ -222,7 +205,7 @@ def test_newer_versions_count_higher(pushed: Path) -> None:
 
 
 def test_the_static_list_of_nodes_is_the_chain(tmp_path: Path) -> None:
-    from pipeline import graph
+    from modelmill.pipeline import graph
 
     def built(*overrides: str) -> dict[str, dict]:
         loaded = experiment.load("digits-cnn", list(overrides))
@@ -249,8 +232,8 @@ def test_editing_what_the_evaluator_takes_from_us_makes_it_run_again(
 ) -> None:
     from tfx.dsl.compiler.compiler import Compiler
 
-    from components import digest
-    from pipeline import graph
+    from modelmill.components import source_digest
+    from modelmill.pipeline import graph
 
     def keyed() -> dict[str, bytes]:
         """Of each node what TFX's cache key is made of besides its inputs."""
@@ -258,22 +241,22 @@ def test_editing_what_the_evaluator_takes_from_us_makes_it_run_again(
         nodes = [node.pipeline_node for node in made.nodes]
         return {node.node_info.id: node.parameters.SerializeToString(deterministic=True) for node in nodes}
 
-    before, read = keyed(), digest._scan
-    for edited in ("extractors", "metrics"):
+    before, read = keyed(), source_digest._scan
+    for edited in ("tfma_extractors", "tfma_metrics"):
         path = tmp_path / f"{edited}.py"
 
-        def scan(name: str, path: Path = path, edited: str = f"components.evaluate.{edited}") -> Any:
+        def scan(name: str, path: Path = path, edited: str = f"modelmill.components.evaluate.{edited}") -> Any:
             source, imported = read(name)
             path.write_bytes(source.read_bytes() + b"# edited")
             return (path if name == edited else source), imported
 
-        monkeypatch.setattr(digest, "_scan", scan)
+        monkeypatch.setattr(source_digest, "_scan", scan)
         after = keyed()
         assert {name for name in before if before[name] != after[name]} == {"evaluate", "evaluate-compressed"}
 
 
 def test_what_is_calibrated_with_comes_from_before_the_augmentation(tmp_path: Path) -> None:
-    from pipeline import graph
+    from modelmill.pipeline import graph
 
     for mode, wanted in (("online", {}), ("materialized", {"plain_examples": "transform"})):
         loaded = experiment.load("digits-cnn", [f"augment.mode={mode}"])
@@ -286,7 +269,7 @@ def test_what_is_calibrated_with_comes_from_before_the_augmentation(tmp_path: Pa
 def on_a_terminal(*arguments: str, **environment: str) -> str:
     """What the command shows on a terminal of 200 columns."""
     main, second = pty.openpty()
-    command = [sys.executable, "-m", "pipeline", *arguments]
+    command = [sys.executable, "-m", "modelmill", *arguments]
     kept = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
     subprocess.run(
         command, stdout=second, stderr=second, env={**kept, "COLUMNS": "200", "TERM": "xterm", **environment}
@@ -330,13 +313,12 @@ def test_the_shell_completes(tmp_path: Path, words: str, wanted: set[str]) -> No
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
     code = (
-        "import sys; sys.argv = ['modelmill']; from pipeline import cli\n"
+        "import sys; sys.argv = ['modelmill']; from modelmill.pipeline.cli import app as cli\n"
         "try: cli.main()\n"
         "finally: assert 'tensorflow' not in sys.modules\n"
     )
     asked = {"_MODELMILL_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
-    home = str(Path(cli.__file__).parents[1])
-    environment = {**os.environ, **asked, "PYTHONPATH": home}
+    environment = {**os.environ, **asked}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path, check=False
     )

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipeline.report.outcome import Outcome
-from pipeline.runners import console as console_module
-from pipeline.runners.console import Follower, LiveDisplay, PlainDisplay, display, seconds
+from modelmill.pipeline.records.node_outcome import Outcome
+from modelmill.pipeline.runners.local import console as console_module
+from modelmill.pipeline.runners.local.console import Follower, LiveDisplay, PlainDisplay, display, seconds
 
 
 def test_a_terminal_gets_the_picture_and_a_pipe_lines() -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import doctor
+from modelmill.pipeline.preflight import doctor
 
 
 def run(root: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipeline", "doctor", "--root", str(root)]
+    command = [sys.executable, "-m", "modelmill", "doctor", "--root", str(root)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from data import outside, plugins
-from pipeline import experiment
-from pipeline.experiment import ExperimentError, load
+from modelmill.data.core import plugins
+from modelmill.data.core.fetch import resolve
+from modelmill.pipeline.experiment import experiment
+from modelmill.pipeline.experiment.experiment import ExperimentError, load
 
 GOOD = {
     "data": {"modality": "image", "sample": "digits", "height": 8, "width": 8, "channels": 1},
@@ -226,7 +227,7 @@ def test_refused_within_two_seconds_and_without_tensorflow(tmp_path: Path) -> No
     source = written(tmp_path, {**GOOD, "train": {"epoch": 1}})
     code = (
         "import sys, time; start = time.monotonic()\n"
-        "from pipeline import experiment\n"
+        "from modelmill.pipeline.experiment import experiment\n"
         f"try: experiment.load({source!r})\n"
         "except experiment.ExperimentError as error: print(error)\n"
         "assert not {'tensorflow', 'tfx', 'tf_keras', 'apache_beam'} & set(sys.modules)\n"
@@ -240,8 +241,9 @@ def test_refused_within_two_seconds_and_without_tensorflow(tmp_path: Path) -> No
 def test_no_plugin_imports_tensorflow_to_read_its_config() -> None:
     code = (
         "import sys, importlib\n"
-        "from data import plugins\n"
+        "from modelmill.data.core import plugins\n"
         "for package in ('data.modalities', 'components.models.families', 'components.compress.methods'):\n"
+        "    package = f'modelmill.{package}'\n"
         "    for name in plugins.names(package): plugins.load(package, name, 'plug-in')\n"
         "assert 'tensorflow' not in sys.modules, 'a plug-in imports it at its head'\n"
     )
@@ -286,7 +288,7 @@ def test_files_of_a_model_are_looked_for_and_count_by_their_content(tmp_path: Pa
         (tmp_path / "mine.h5").write_text(content)
         found = load(str(path), [model])
         assert found.model.files() == {"weights": str(tmp_path / "mine.h5")}
-        digests.append(outside.digest(found.model.files()))
+        digests.append(resolve.digest(found.model.files()))
     assert digests[0] != digests[1]
     with pytest.raises(ExperimentError, match="the package nosuch is not installed"):
         load(str(path), [model.replace("mine.h5", "'nosuch:mine.h5'")])

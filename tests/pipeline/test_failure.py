@@ -6,10 +6,10 @@ import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components.gates import GateRefusedError
-from data.modality import BadExampleError
-from pipeline.experiment import LOCAL_BEAM
-from pipeline.runners import failure
+from modelmill.components.gates import GateRefusedError
+from modelmill.data.spec import BadExampleError
+from modelmill.pipeline.experiment.experiment import LOCAL_BEAM
+from modelmill.pipeline.runners import failure
 
 
 def beam_error(error: Exception) -> BaseException:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pipeline import cli
-from pipeline.report import find
+from modelmill.pipeline.cli import app as cli
+from modelmill.pipeline.records import find
 
 OLDEST, OLD, NEW, OTHER = "20251201-000000", "20260101-000000", "20260201-000000", "20260301-000000"
 CLIENT = "import json, sys\nprint(json.dumps({'file': sys.argv[1], 'score': {'score': 1.0}}))\n"

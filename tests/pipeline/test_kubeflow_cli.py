@@ -10,13 +10,13 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
-from pipeline import cli_kubeflow
-from pipeline.runners.kubeflow.fake_kfp import FakeKfpServer
-from pipeline.runners.kubeflow.fake_vertex import FakeVertexServer
+from modelmill.pipeline.cli import kubeflow
+from modelmill.pipeline.runners.kubeflow.testing.fake_kfp import FakeKfpServer
+from modelmill.pipeline.runners.kubeflow.testing.fake_vertex import FakeVertexServer
 
 IMAGE = "registry.example/modelmill:1"
 app = typer.Typer()
-cli_kubeflow.register(app)
+kubeflow.register(app)
 
 
 def call(*arguments: str) -> tuple[int, str]:

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.experiment import load
-from pipeline.folders import NODES
-from pipeline.kubeflow_config import Accelerator, Resources
-from pipeline.runners.kubeflow import rules, targets
-from pipeline.runners.kubeflow.targets import DeployError, Target
+from modelmill.pipeline.experiment.cluster_config import Accelerator, Resources
+from modelmill.pipeline.experiment.experiment import load
+from modelmill.pipeline.layout import NODES
+from modelmill.pipeline.runners.kubeflow.compile import targets, validate_spec
+from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError, Target
 
 IMAGE = "registry.example:5000/team/modelmill:0.1.0"
 SETTINGS = [
@@ -37,7 +37,7 @@ SETTINGS = [
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """digits-cnn for both targets, with everything that can be asked for, and the files."""
-    from pipeline.runners.kubeflow.compiler import compile_experiment
+    from modelmill.pipeline.runners.kubeflow.compile.compiler import compile_experiment
 
     folder = tmp_path_factory.mktemp("compiled")
     experiment = load("digits-cnn", SETTINGS)
@@ -218,7 +218,7 @@ def test_nothing_of_this_machine_is_in_it(compiled: SimpleNamespace) -> None:
 
 
 def test_a_remote_beam_runner_is_for_the_nodes_that_can_use_it() -> None:
-    from pipeline.runners.kubeflow.compiler import compile_experiment
+    from modelmill.pipeline.runners.kubeflow.compile.compiler import compile_experiment
 
     options = "--runner=DataflowRunner"
     experiment = load("digits-cnn", [f"run.beam=['{options}', '--project=p']", "augment.mode=materialized"])
@@ -236,7 +236,7 @@ def test_a_remote_beam_runner_is_for_the_nodes_that_can_use_it() -> None:
 def test_data_that_the_launcher_fetches() -> None:
     from kfp import components
 
-    from pipeline.runners.kubeflow.compiler import compile_experiment
+    from modelmill.pipeline.runners.kubeflow.compile.compiler import compile_experiment
 
     experiment = load("digits-cnn", ["run.cluster={data: s3://bucket/images/}"])
     package = compile_experiment(experiment, Target.KUBEFLOW, IMAGE)
@@ -250,7 +250,7 @@ def breaks(change: Any, compiled: SimpleNamespace) -> list[str]:
     """The names of the rules that a changed spec breaks."""
     spec, platform = copy.deepcopy(compiled.kubeflow.spec), copy.deepcopy(compiled.kubeflow.platform)
     change(spec, platform)
-    return sorted({line.partition(":")[0] for line in rules.broken(spec, platform, Target.KUBEFLOW)})
+    return sorted({line.partition(":")[0] for line in validate_spec.broken(spec, platform, Target.KUBEFLOW)})
 
 
 def _rename(spec: Any, platform: Any) -> None:
@@ -278,7 +278,7 @@ RULES = {
     ),
     "pipeline_root": lambda spec, platform: spec.update(defaultPipelineRoot="/mnt/artifacts"),
     "arguments": lambda spec, platform: spec["deploymentSpec"]["executors"]["exec-push"]["container"]["args"].append(
-        "x" * rules.LONGEST + "x"
+        "x" * validate_spec.LONGEST + "x"
     ),
     "platform": lambda spec, platform: platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].update(
         {"push": {}}
@@ -287,7 +287,7 @@ RULES = {
 
 
 def test_every_rule_has_a_case() -> None:
-    assert set(RULES) == {rule.__name__.removeprefix("_") for rule in rules.RULES}
+    assert set(RULES) == {rule.__name__.removeprefix("_") for rule in validate_spec.RULES}
 
 
 @pytest.mark.parametrize("name", list(RULES))
@@ -353,7 +353,7 @@ def test_roots_that_a_target_can_not_reach(target: Target, given: str | None, to
     ],
 )
 def test_places_and_resources_that_a_target_does_not_know(target: Target, settings: list[str], told: str) -> None:
-    from pipeline.runners.kubeflow.compiler import compile_experiment
+    from modelmill.pipeline.runners.kubeflow.compile.compiler import compile_experiment
 
     with pytest.raises(DeployError, match=told):
         compile_experiment(load("digits-cnn", settings), target, IMAGE, "gs://bucket/root")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.experiment import ExperimentError, load
-from pipeline.kubeflow_config import Kubernetes, Resources, of_node, pod
+from modelmill.pipeline.experiment.cluster_config import Kubernetes, Resources, of_node, pod
+from modelmill.pipeline.experiment.experiment import ExperimentError, load
 
 
 def test_a_node_has_its_own_or_the_default() -> None:

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.runners.kubeflow.client import Connection, KfpServer
-from pipeline.runners.kubeflow.fake_http import BREAK
-from pipeline.runners.kubeflow.fake_kfp import FakeKfpServer
-from pipeline.runners.kubeflow.server import ServerError, wait
-from pipeline.runners.kubeflow.submit import Submission, submit
-from pipeline.runners.kubeflow.targets import DeployError
+from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError
+from modelmill.pipeline.runners.kubeflow.submit.client_protocol import ServerError, wait
+from modelmill.pipeline.runners.kubeflow.submit.kfp_client import Connection, KfpServer
+from modelmill.pipeline.runners.kubeflow.submit.submit import Submission, submit
+from modelmill.pipeline.runners.kubeflow.testing.fake_http import BREAK
+from modelmill.pipeline.runners.kubeflow.testing.fake_kfp import FakeKfpServer
 
 TASKS = [
     {"run_id": "run-1", "task_id": "0", "display_name": "root", "state": "FAILED"},

@@ -12,15 +12,17 @@ from typing import Any
 
 import pytest
 
-from components.evaluate import lookup
-from components.validate import lookup as history
-from data import files
-from pipeline.runners.kubeflow import executor_io, launcher, markers, mounts, parameters
-from pipeline.runners.kubeflow.targets import DeployError, Target
+from modelmill.components.evaluate import baseline_lookup
+from modelmill.components.validate import previous_lookup as history
+from modelmill.data.core import files
+from modelmill.pipeline.runners.kubeflow.compile import parameters
+from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError, Target
+from modelmill.pipeline.runners.kubeflow.container import executor_io, markers, mounts
+from modelmill.pipeline.runners.kubeflow.emulator import launcher
 
 SPEC = {
     "artifacts": {
-        "model": {"artifactType": {"instanceSchema": "title: components.CompressedModel\ntype: object\n"}},
+        "model": {"artifactType": {"instanceSchema": "title: modelmill.CompressedModel\ntype: object\n"}},
         "baseline_model": {"artifactType": {"instanceSchema": "title: tfx.Model\ntype: object\n"}},
     }
 }
@@ -50,7 +52,7 @@ def test_inputs_get_their_types_names_and_local_paths(monkeypatch: pytest.Monkey
     given = executor_input(found=1.0, blessed={"struct": {"train": 1.0}})
     executor_io.mend_input(given, SPEC, keep_gs=False)
     model = given["inputs"]["artifacts"]["model"]["artifacts"][0]
-    assert model["type"] == {"schemaTitle": "components.artifacts.CompressedModel"}
+    assert model["type"] == {"instanceSchema": "title: modelmill.CompressedModel\ntype: object\n"}
     assert model["name"] == "minio://b/k/model"
     assert model["uri"] == "/minio/b/k/model"
     old = given["inputs"]["artifacts"]["baseline_model"]["artifacts"][0]
@@ -72,7 +74,7 @@ def test_the_declared_type_of_an_input_wins(given_type: dict[str, str] | None) -
     given["inputs"]["artifacts"]["model"]["artifacts"][0]["type"] = given_type
     executor_io.mend_input(given, SPEC, keep_gs=False)
     types = {key: content["artifacts"][0]["type"] for key, content in given["inputs"]["artifacts"].items()}
-    assert types["model"] == {"schemaTitle": "components.artifacts.CompressedModel"}
+    assert types["model"] == SPEC["artifacts"]["model"]["artifactType"]
     assert types["baseline_model"] == SPEC["artifacts"]["baseline_model"]["artifactType"]
 
 
@@ -93,7 +95,7 @@ def little_spec() -> dict[str, Any]:
     def of_type(title: str) -> dict[str, Any]:
         return {"artifactType": {"instanceSchema": f"title: {title}\ntype: object\n"}}
 
-    models = {"model": of_type("components.CompressedModel")}
+    models = {"model": of_type("modelmill.CompressedModel")}
     source = {"taskOutputArtifact": {"producerTask": "first", "outputArtifactKey": "model"}}
     container = {"command": ["python"], "args": ["-c", "pass"]}
     return {
@@ -146,7 +148,7 @@ def test_tfx_can_import_every_type_that_a_launcher_hands_over(input_type: dict[s
 
     runs = launcher.LocalLauncher(spec, Target.KUBEFLOW, tmp_path, execute=execute, input_type=input_type)
     tasks = runs.run("run-1")
-    assert types["second", "model"] == types["first", "model"] == "components.CompressedModel"
+    assert types["second", "model"] == types["first", "model"] == "modelmill.CompressedModel"
     assert types["second", "blessing"] == "ModelBlessing"
     assert set(tasks["first"].outputs) == {"model"}, "the log is no output that another task could take"
 
@@ -182,7 +184,7 @@ def test_mounts_there_and_back(uri: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_parts_of_a_property_are_merged() -> None:
-    from components.train.config import TrainConfig
+    from modelmill.components.train.config import TrainConfig
 
     custom = {"train": TrainConfig(epochs=60).canonical(), "seed": 0}
     properties = {"custom_config": json.dumps(custom), "modelmill_seed": 5.0, "modelmill_epochs": 3.0, "code": "x"}
@@ -278,13 +280,13 @@ def destination(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]
 
 def test_the_baseline_is_the_latest_version_that_is_another_model(destination: str, tmp_path: Path) -> None:
     new = candidate(tmp_path / "new", "new")
-    assert lookup.find(destination, new) is None
+    assert baseline_lookup.find(destination, new) is None
     first, second = version(destination, 9, "a"), version(destination, 10, "b")
     files.write(f"{destination}/.staging-11/saved_model.pb", b"graph")
-    assert lookup.find(destination, new) == second
+    assert baseline_lookup.find(destination, new) == second
     tf_remove(f"{second}/saved_model.pb")
-    assert lookup.find(destination, new) == first
-    lookup.copy(first, tmp_path / "out")
+    assert baseline_lookup.find(destination, new) == first
+    baseline_lookup.copy(first, tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file()) == [
         "saved_model.pb",
         "variables.data-00000-of-00001",
@@ -295,9 +297,9 @@ def test_a_damaged_version_is_no_baseline(destination: str, tmp_path: Path) -> N
     new = candidate(tmp_path / "new", "new")
     first, second = version(destination, 1, "a"), version(destination, 2, "b")
     files.write(f"{second}/variables/variables.data-00000-of-00001", b"x")
-    assert lookup.find(destination, new) == first
+    assert baseline_lookup.find(destination, new) == first
     files.write(f"{first}/manifest.json", json.dumps({"files": {"variables/../../x": {"sha256": ""}}}).encode())
-    assert lookup.find(destination, new) is None
+    assert baseline_lookup.find(destination, new) is None
 
 
 def tf_remove(path: str) -> None:
@@ -310,8 +312,8 @@ def test_a_model_that_was_pushed_before_has_the_baseline_that_it_had(destination
     first = version(destination, 1, "a")
     version(destination, 2, "b")
     version(destination, 3, "c")
-    assert lookup.find(destination, candidate(tmp_path / "again", "b")) == first
-    assert lookup.find(destination, candidate(tmp_path / "first", "a")) is None
+    assert baseline_lookup.find(destination, candidate(tmp_path / "again", "b")) == first
+    assert baseline_lookup.find(destination, candidate(tmp_path / "first", "a")) is None
 
 
 def test_drift_is_from_the_last_data_that_passed_and_is_other_data(destination: str) -> None:
@@ -336,9 +338,9 @@ def test_drift_is_from_the_last_data_that_passed_and_is_other_data(destination: 
 )
 def test_a_task_that_ends_early_says_why(raised: str, code: int, said: str, tmp_path: Path) -> None:
     program = (
-        "from components import progress\n"
-        "from components.gates import GateRefusedError\n"
-        "from pipeline.runners.kubeflow import entrypoint\n"
+        "from modelmill.data.core import progress\n"
+        "from modelmill.components.gates import GateRefusedError\n"
+        "from modelmill.pipeline.runners.kubeflow.container import entrypoint\n"
         "def run(*_):\n"
         "    progress.note('half way')\n"
         f"    raise {raised}\n"
@@ -352,7 +354,10 @@ def test_a_task_that_ends_early_says_why(raised: str, code: int, said: str, tmp_
 
 
 def test_a_task_has_its_time(tmp_path: Path) -> None:
-    program = "import time\nfrom pipeline.runners.kubeflow import entrypoint\nentrypoint._watch(1)\ntime.sleep(60)\n"
+    program = (
+        "import time\nfrom modelmill.pipeline.runners.kubeflow.container import entrypoint\n"
+        "entrypoint._watch(1)\ntime.sleep(60)\n"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
     assert done.returncode == 124
     assert "out of time after 1 s" in done.stderr

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.experiment import load
-from pipeline.runners.kubeflow.fake_http import BREAK
-from pipeline.runners.kubeflow.fake_vertex import FakeVertexServer
-from pipeline.runners.kubeflow.server import ServerError
-from pipeline.runners.kubeflow.submit import Submission, submit
-from pipeline.runners.kubeflow.targets import DeployError, Target
-from pipeline.runners.kubeflow.vertex import Connection, VertexServer
+from modelmill.pipeline.experiment.experiment import load
+from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError, Target
+from modelmill.pipeline.runners.kubeflow.submit.client_protocol import ServerError
+from modelmill.pipeline.runners.kubeflow.submit.submit import Submission, submit
+from modelmill.pipeline.runners.kubeflow.submit.vertex_client import Connection, VertexServer
+from modelmill.pipeline.runners.kubeflow.testing.fake_http import BREAK
+from modelmill.pipeline.runners.kubeflow.testing.fake_vertex import FakeVertexServer
 
 PARENT = "projects/my-project/locations/europe-west4"
 PAGE = "https://console.cloud.google.com/vertex-ai/locations/europe-west4/pipelines/runs/digits-cnn-"
@@ -24,7 +24,7 @@ PAGE = "https://console.cloud.google.com/vertex-ai/locations/europe-west4/pipeli
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """digits-cnn, compiled."""
-    from pipeline.runners.kubeflow.compiler import compile_experiment
+    from modelmill.pipeline.runners.kubeflow.compile.compiler import compile_experiment
 
     path = tmp_path_factory.mktemp("vertex") / "digits.json"
     image = "europe-west4-docker.pkg.dev/my-project/images/modelmill:0.1.0"

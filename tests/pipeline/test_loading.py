@@ -7,10 +7,10 @@ import sys
 
 PROGRAM = """
 import sys
-from pipeline.runners import loading
+from modelmill.pipeline.runners.local import lean_tfx_import as loading
 
 with loading.lean():
-    from pipeline import graph, runners
+    from modelmill.pipeline import graph, runners
     from tfx import v1 as tfx
     assert tfx.components.Trainer and tfx.components.Evaluator and tfx.orchestration
 assert not {"google.cloud.aiplatform", "keras_tuner", "keras"} & set(sys.modules), "loaded all the same"

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from tfx.orchestration import metadata
 
-from components import progress
-from components.compress import workers
-from pipeline.experiment import Experiment, load
-from pipeline.folders import Folders, RunFolder
-from pipeline.runners import lock
-from pipeline.runners.run import BAD_INPUT, FAILED, PUSHED, REFUSED, Request, run
+from modelmill.components.compress.trials import worker_count
+from modelmill.data.core import progress
+from modelmill.pipeline.experiment.experiment import Experiment, load
+from modelmill.pipeline.layout import Folders, RunFolder
+from modelmill.pipeline.runners.local import lock
+from modelmill.pipeline.runners.local.run import BAD_INPUT, FAILED, PUSHED, REFUSED, Request, run
 from tests.pipeline import little
 
 COMMAND = ["modelmill", "run", "my experiment.yaml"]
@@ -89,11 +89,11 @@ def test_nodes_are_told_of_workers_beside_their_settings(runs: Runs) -> None:
     counts: list[int] = []
 
     def build(given: Experiment, folders: Folders) -> Any:
-        counts.append(workers.count())
+        counts.append(worker_count.count())
         raise RuntimeError("that was all")
 
     assert run(Request(three, runs.folders.root, build=build, screen=io.StringIO())).code == FAILED
-    assert counts == [3] and workers.ENV not in os.environ and workers.count() == 1
+    assert counts == [3] and worker_count.ENV not in os.environ and worker_count.count() == 1
 
 
 def test_the_screen_is_for_people_and_the_log_for_the_rest(runs: Runs) -> None:
@@ -233,7 +233,7 @@ def test_what_was_deleted_is_made_again(runs: Runs) -> None:
 def test_a_second_run_at_the_same_time_is_refused(runs: Runs) -> None:
     code = (
         "import pathlib, sys\n"
-        "from pipeline.runners import lock\n"
+        "from modelmill.pipeline.runners.local import lock\n"
         "with lock.held(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()\n"
     )
     arguments = [sys.executable, "-c", code, str(runs.folders.lock)]

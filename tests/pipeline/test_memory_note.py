@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.experiment import load
-from pipeline.report import memory
+from modelmill.pipeline.experiment.experiment import load
+from modelmill.pipeline.preflight import memory_estimate
 
 
 def test_it_is_told_early_and_a_warning_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,11 +15,11 @@ def test_it_is_told_early_and_a_warning_says_what_to_do(tmp_path: Path, monkeypa
     for number in range(3):
         (tmp_path / "a" / f"{number}.png").write_bytes(bytes(1_000_000))
     experiment = load("digits-cnn")
-    found = memory.note(experiment, tmp_path)
+    found = memory_estimate.note(experiment, tmp_path)
     assert found and found.startswith("memory: about 1.3 GB") and found.endswith("3 files of 3.0 MB in all")
-    available = memory.available()
+    available = memory_estimate.available()
     assert available is None or available > 0
-    monkeypatch.setattr(memory, "available", lambda: 10**9)
-    found = memory.note(experiment, tmp_path)
+    monkeypatch.setattr(memory_estimate, "available", lambda: 10**9)
+    found = memory_estimate.note(experiment, tmp_path)
     assert found and found.startswith("WARNING: ") and "only 1.0 GB are free" in found and "run.beam" in found
-    assert memory.note(load("digits-cnn", ["run.beam=['--runner=FlinkRunner']"]), tmp_path) is None
+    assert memory_estimate.note(load("digits-cnn", ["run.beam=['--runner=FlinkRunner']"]), tmp_path) is None

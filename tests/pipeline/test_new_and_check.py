@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from components import intervals
-from pipeline import cli
-from pipeline.check import Line, check
-from pipeline.experiment import load
-from pipeline.new import project as new
-from pipeline.new.draft import Asked, NoProjectError
+from modelmill.components import intervals
+from modelmill.data.profiling.draft import Asked, NoProjectError
+from modelmill.pipeline.cli import app as cli
+from modelmill.pipeline.experiment.experiment import load
+from modelmill.pipeline.preflight import new_project as new
+from modelmill.pipeline.preflight.check import Line, check
 
 
 def picture(path: Path, seed: int, size: tuple[int, int] = (40, 50)) -> None:
@@ -180,10 +180,10 @@ def test_the_time_is_measured_if_it_is_asked_for(tmp_path: Path, pictures: Path)
 
 @pytest.mark.parametrize("name", ["cancer-mlp", "vowels-rnn", "messages-transformer", "keywords-dscnn"])
 def test_the_time_of_other_modalities_is_measured_too(name: str) -> None:
-    from pipeline import estimate
+    from modelmill.pipeline.preflight import time_estimate
 
     experiment = load(name)
-    told = estimate.told(experiment, 500, ["yes", "no"])
+    told = time_estimate.told(experiment, 500, ["yes", "no"])
     assert all("roughly" in one and "minutes" in one for one in (told.run, told.compression))
     chains, epochs = experiment.compress.cost()
     assert experiment.compress.seconds(2.0) > 2 * epochs + chains
@@ -222,7 +222,7 @@ def words(folder: Path) -> None:
 def test_other_modalities_have_projects_too(
     tmp_path: Path, kind: str, make_files: Callable[[Path], None], told: dict, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from pipeline.runners.run import Request, run
+    from modelmill.pipeline.runners.local.run import Request, run
 
     make_files(tmp_path / "files")
     path = make(tmp_path / "project", tmp_path / "files", kind=kind, family=None, max_bytes=40_000)

@@ -11,27 +11,28 @@ from typing import Any
 import pytest
 import yaml
 
-from data import inspect, sample
-from data.config import SplitConfig
-from pipeline.check import check
-from pipeline.experiment import Experiment, load
-from pipeline.new import project
-from pipeline.new.draft import Asked, NoProjectError
+from modelmill.data import sample_data
+from modelmill.data.profiling import profile
+from modelmill.data.profiling.draft import Asked, NoProjectError
+from modelmill.data.splits import SplitConfig
+from modelmill.pipeline.experiment.experiment import Experiment, load
+from modelmill.pipeline.preflight import new_project
+from modelmill.pipeline.preflight.check import check
 from tests.pipeline.tables import long, people, wide
 
 
 def vowels(folder: Path) -> Path:
     """Real .ts files, in folders of splits."""
-    return sample.materialize("japanese_vowels", folder)
+    return sample_data.materialize("japanese_vowels", folder)
 
 
 def segments(folder: Path) -> Path:
     """A real CSV."""
-    return sample.materialize("segment", folder)
+    return sample_data.materialize("segment", folder)
 
 
 def made(folder: Path, kind: str, data: Path, **more: Any) -> Experiment:
-    return load(str(project.write(folder / "project", Asked(kind, data, **more))[0]))
+    return load(str(new_project.write(folder / "project", Asked(kind, data, **more))[0]))
 
 
 def test_columns_are_told_by_their_cells(tmp_path: Path) -> None:
@@ -40,7 +41,7 @@ def test_columns_are_told_by_their_cells(tmp_path: Path) -> None:
     assert (data["label"], data["task"]) == ("income", "classification")
     assert data["numeric"] == ("age", "hours") and data["categorical"] == ("town",) and data["dates"] == ("since",)
     assert data["missing"] == ("hours",)
-    text = (tmp_path / "project" / project.FILE).read_text()
+    text = (tmp_path / "project" / new_project.FILE).read_text()
     for told in (
         "person: tells the rows apart, not what they are, such as 'p0000'",
         "member: one value in all rows, such as 'yes'",
@@ -56,7 +57,7 @@ def test_columns_are_told_by_their_cells(tmp_path: Path) -> None:
 
 def test_the_split_that_is_proposed_can_be_taken(tmp_path: Path) -> None:
     made(tmp_path, "tabular", people(tmp_path))
-    path = tmp_path / "project" / project.FILE
+    path = tmp_path / "project" / new_project.FILE
     path.write_text(path.read_text().replace("# split:", "split:"))
     assert load(str(path)).split.by == "time"
 
@@ -73,7 +74,10 @@ def test_real_tables_and_series(tmp_path: Path) -> None:
     series = made(tmp_path / "b", "series", vowels(tmp_path))
     data = series.data.model_dump()
     assert (data["channels"], data["length"], series.split.by) == (12, 29, "folder")
-    assert project.guess(tmp_path / "segment") == "tabular" and project.guess(tmp_path / "japanese_vowels") == "series"
+    assert (
+        new_project.guess(tmp_path / "segment") == "tabular"
+        and new_project.guess(tmp_path / "japanese_vowels") == "series"
+    )
 
 
 def test_the_layout_of_series_is_told_by_their_columns(tmp_path: Path) -> None:
@@ -132,7 +136,7 @@ ODD = ["inf", "#DIV/0!", "<5", "$5", "5%", "5 kg", "1,5"]
 
 @pytest.mark.parametrize("cell", [*MARKS, *ODD])
 def test_a_column_of_numbers_with_an_odd_cell_stays_one_and_the_cell_is_named(tmp_path: Path, cell: str) -> None:
-    path, draft = project.write(tmp_path / "project", Asked("tabular", odd(tmp_path, cell)))
+    path, draft = new_project.write(tmp_path / "project", Asked("tabular", odd(tmp_path, cell)))
     data = load(str(path)).data.model_dump()
     assert (data["numeric"], data["missing"]) == (("x", "z"), ("x",))
     assert data["missing_values"] == ((cell,) if cell in ODD else ())
@@ -144,27 +148,27 @@ def test_a_column_of_numbers_with_an_odd_cell_stays_one_and_the_cell_is_named(tm
 
 
 def test_of_many_odd_cells_it_is_said_how_many_more_there_are(tmp_path: Path) -> None:
-    _, draft = project.write(tmp_path / "project", Asked("tabular", odd(tmp_path, "nil", 2_001, 50)))
+    _, draft = new_project.write(tmp_path / "project", Asked("tabular", odd(tmp_path, "nil", 2_001, 50)))
     (said,) = (line for line in draft.told if line.startswith("x: "))
     assert "40 of 2,001 cells" in said and "row 3 'nil', row 53 'nil'" in said and "and 35 more" in said
 
 
 def test_numbers_with_commas_between_thousands_are_read(tmp_path: Path) -> None:
-    path, draft = project.write(tmp_path / "project", Asked("tabular", odd(tmp_path, "1,234.5")))
+    path, draft = new_project.write(tmp_path / "project", Asked("tabular", odd(tmp_path, "1,234.5")))
     data = load(str(path)).data
     assert (data.model_dump()["thousands"], data.model_dump()["missing"]) == (",", ())
     assert any("x: 1 of 40 cells" in line and "row 3 '1,234.5'" in line for line in draft.told)
-    assert max(inspect.look(tmp_path, data, SplitConfig()).numbers["x"]) == 1234.5
+    assert max(profile.look(tmp_path, data, SplitConfig()).numbers["x"]) == 1234.5
 
 
 def test_what_keeps_a_column_from_being_one_of_numbers_is_said(tmp_path: Path) -> None:
     """Where a fifth of the cells is no number it is left out, aloud; where all are signs, with what to write."""
-    _, draft = project.write(tmp_path / "a", Asked("tabular", odd(tmp_path, "soon", every=5)))
+    _, draft = new_project.write(tmp_path / "a", Asked("tabular", odd(tmp_path, "soon", every=5)))
     (said,) = (line for line in draft.told if line.startswith("left out: x: "))
     assert "32 of 40 cells are numbers, the others not: row 3 'soon', row 8 'soon'" in said and "and 3 more" in said
     text = (tmp_path / "odd.csv").read_text().split("\n")
     (tmp_path / "odd.csv").write_text("\n".join([text[0], *(f"${line}" for line in text[1:] if line)]))
-    _, draft = project.write(tmp_path / "b", Asked("tabular", tmp_path / "odd.csv"))
+    _, draft = new_project.write(tmp_path / "b", Asked("tabular", tmp_path / "odd.csv"))
     (said,) = (line for line in draft.told if line.startswith("left out: x: "))
     assert "such as '$" in said and "write them without units and signs" in said
 
@@ -176,7 +180,7 @@ def test_odd_values_of_series_are_named_and_columns_that_are_left_out_too(tmp_pa
         cells = lines[row].split(",")
         lines[row] = ",".join([*cells[:2], cell, *cells[3:]])
     path.write_text("\n".join(lines) + "\n")
-    written, draft = project.write(tmp_path / "project", Asked("series", path, label="state"))
+    written, draft = new_project.write(tmp_path / "project", Asked("series", path, label="state"))
     data = load(str(written)).data.model_dump()
     assert (data["values"], data["missing"], data["missing_values"]) == (("current", "speed"), True, ("<0.1",))
     told = "\n".join(draft.told)
@@ -188,7 +192,7 @@ def test_folders_that_are_no_use_are_refused(tmp_path: Path) -> None:
     with pytest.raises(NoProjectError, match="it holds no table"):
         made(tmp_path, "tabular", tmp_path)
     with pytest.raises(NoProjectError, match="no files of a kind that new knows"):
-        project.guess(tmp_path)
+        new_project.guess(tmp_path)
     people(tmp_path)
     (tmp_path / "b.parquet").touch()
     with pytest.raises(NoProjectError, match=r"files of several kinds \(.csv, .parquet\)"):
@@ -205,7 +209,7 @@ def test_folders_that_are_no_use_are_refused(tmp_path: Path) -> None:
 def test_the_data_passes_the_gate_of_its_schema(
     tmp_path: Path, kind: str, files: Callable[[Path], Path], last: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from pipeline.runners.run import Request, run
+    from modelmill.pipeline.runners.local.run import Request, run
 
     (tmp_path / "data").mkdir()
     experiment = made(tmp_path, kind, files(tmp_path / "data"))
@@ -216,4 +220,4 @@ def test_names_and_patterns_survive_yaml(tmp_path: Path) -> None:
     people(tmp_path).rename(tmp_path / "people [1], yes.csv")
     experiment = made(tmp_path, "tabular", tmp_path / "people [1], yes.csv")
     assert len(list(tmp_path.glob(experiment.data.model_dump()["files"]))) == 1
-    assert yaml.safe_load((tmp_path / "project" / project.FILE).read_text())["data"]["label"] == "income"
+    assert yaml.safe_load((tmp_path / "project" / new_project.FILE).read_text())["data"]["label"] == "income"

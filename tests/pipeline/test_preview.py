@@ -15,8 +15,8 @@ import pytest
 import soundfile
 from PIL import Image
 
-from pipeline.experiment import load
-from pipeline.report import preview
+from modelmill.pipeline.experiment.experiment import load
+from modelmill.pipeline.report.examples import preview
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -89,7 +89,7 @@ def test_names_are_escaped_and_bad_files_passed_over(tmp_path: Path) -> None:
 
 def test_the_command(tmp_path: Path) -> None:
     def modelmill(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pipeline", "preview", *arguments, "--root", str(tmp_path / "runs")]
+        command = [sys.executable, "-m", "modelmill", "preview", *arguments, "--root", str(tmp_path / "runs")]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     done = modelmill("digits-cnn", "-n", "2", "-o", str(tmp_path / "page.html"))

@@ -12,8 +12,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing import util
 from apache_beam.transforms import core, userstate
 
-from components.testing import BEAM
-from pipeline.runners import remembering
+from modelmill.components.testing.pytest_plugin import BEAM
+from modelmill.pipeline.runners.local import beam_caching
 
 KINDS = [
     pipeline_options.StandardOptions,
@@ -60,7 +60,7 @@ def told() -> list[dict[str, Any]]:
 
 def test_options_are_those_of_beam_and_are_shared_by_views_and_by_nothing_else() -> None:
     wanted = told()
-    with remembering.beam():
+    with beam_caching.beam():
         assert told() == wanted == told()
         one, other = PipelineOptions(FLAGS), PipelineOptions(FLAGS)
         one.view_as(pipeline_options.DebugOptions).add_experiment("mine")
@@ -76,7 +76,7 @@ def test_options_are_those_of_beam_and_are_shared_by_views_and_by_nothing_else()
 )
 def test_arguments_are_those_of_beam(function: Any) -> None:
     wanted = core.get_function_args_defaults(function)
-    with remembering.beam():
+    with beam_caching.beam():
         for _ in range(2):
             names, defaults = core.get_function_args_defaults(function)
             assert (names, defaults) == wanted
@@ -93,7 +93,7 @@ def test_states_are_those_of_beam() -> None:
     ]
     wanted = [userstate.get_dofn_specs(one) for one in kinds]
     assert len({len(states) for states, _ in wanted}) > 1
-    with remembering.beam():
+    with beam_caching.beam():
         for _ in range(2):
             found = [userstate.get_dofn_specs(one) for one in kinds]
             assert found == wanted
@@ -102,7 +102,7 @@ def test_states_are_those_of_beam() -> None:
 
 def test_a_pipeline_does_the_same_and_beam_is_as_before_behind_it() -> None:
     before = PipelineOptions.view_as, core.get_function_args_defaults, userstate.get_dofn_specs
-    with remembering.beam(), beam.Pipeline(options=PipelineOptions(list(BEAM))) as pipeline:
+    with beam_caching.beam(), beam.Pipeline(options=PipelineOptions(list(BEAM))) as pipeline:
         made = pipeline | beam.Create([1, 2]) | "Twice" >> beam.ParDo(Times(2)) | "More" >> beam.ParDo(Times(3), add=5)
         util.assert_that(made, util.equal_to([14, 20]))
     assert (PipelineOptions.view_as, core.get_function_args_defaults, userstate.get_dofn_specs) == before

@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from pipeline import cli
-from pipeline.report import compare, find, page, pictures, recorded, statistics, words
-from pipeline.report.parts import compression, lineage
+from modelmill.data.core import format, stats
+from modelmill.pipeline.cli import app as cli
+from modelmill.pipeline.records import find, mlmd
+from modelmill.pipeline.report import compare, page
+from modelmill.pipeline.report.examples import thumbnails
+from modelmill.pipeline.report.parts import compression, lineage
 from tests.pipeline import story
 
 PARTS = ("verdict", "data", "training", "quality", "compression", "lineage", "card")
@@ -143,17 +146,17 @@ def test_a_run_that_left_little_has_a_page_too(tmp_path: Path, left: str) -> Non
 
 def test_artifacts_are_found_after_a_move_and_without_metadata(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run.parent, tmp_path / "photos")
-    moved = recorded.read(tmp_path / "photos" / run.name)
+    moved = mlmd.read(tmp_path / "photos" / run.name)
     assert moved.json("train", "model_run", "history.json")
     (tmp_path / "photos" / "metadata.sqlite").unlink()
     link = tmp_path / "photos" / run.name / "links" / "train" / "model_run"
     link.parent.mkdir(parents=True)
     link.symlink_to(tmp_path / "photos" / "artifacts" / run.name / "train" / "model_run")
-    assert recorded.read(tmp_path / "photos" / run.name).json("train", "model_run", "history.json")
+    assert mlmd.read(tmp_path / "photos" / run.name).json("train", "model_run", "history.json")
 
 
 def test_lineage_knows_who_made_what(run: Path) -> None:
-    told = recorded.read(run)
+    told = mlmd.read(run)
     assert told.nodes["transform"].inputs["examples"][0].made_by == "ingest"
     graph = lineage.make(told)["graph"]
     assert [(arc["from"], arc["to"]) for arc in graph["arcs"]] == [("ingest", "transform")]
@@ -218,29 +221,29 @@ def test_the_front_keeps_what_nothing_beats() -> None:
 
 def test_statistics_by_hand() -> None:
     one, other = np.array([1, 1, 1, 1, 1, 1, 0], bool), np.array([0, 0, 0, 0, 0, 0, 0], bool)
-    assert statistics.mcnemar(one, other) == (6, 0, pytest.approx(2 / 64))
-    found = statistics.calibration(np.array([0.95, 0.95, 0.55, 0.55]), np.array([1, 1, 1, 0], bool))
+    assert stats.mcnemar(one, other) == (6, 0, pytest.approx(2 / 64))
+    found = stats.calibration(np.array([0.95, 0.95, 0.55, 0.55]), np.array([1, 1, 1, 0], bool))
     assert [row["examples"] for row in found["rows"]] == [2, 2]
     assert found["error"] == pytest.approx(0.05)
 
 
 def test_words() -> None:
-    assert [words.size(one) for one in (None, 12, 1500, 39210, 2_500_000)] == [
+    assert [format.size(one) for one in (None, 12, 1500, 39210, 2_500_000)] == [
         "–",
         "12 bytes",
         "1.5 kB",
         "39.2 kB",
         "2.5 MB",
     ]
-    assert words.times(100, 50) == "2.0\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}smaller"
-    assert sorted(["10", "9", "a2", "a10", "b"], key=words.natural) == ["9", "10", "a2", "a10", "b"]
-    assert words.several(["a", "b", "c"]) == "a, b and c"
+    assert format.times(100, 50) == "2.0\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}smaller"
+    assert sorted(["10", "9", "a2", "a10", "b"], key=format.natural) == ["9", "10", "a2", "a10", "b"]
+    assert format.several(["a", "b", "c"]) == "a, b and c"
 
 
 def test_pictures_are_small_and_broken_ones_are_left_out() -> None:
-    big = pictures.pixels(np.random.default_rng(0).integers(0, 256, (600, 400, 3), dtype=np.uint8))
+    big = thumbnails.pixels(np.random.default_rng(0).integers(0, 256, (600, 400, 3), dtype=np.uint8))
     assert big.startswith("data:image/jpeg") and len(big) < 20_000
-    assert pictures.encoded(b"no image") is None
+    assert thumbnails.encoded(b"no image") is None
 
 
 def test_a_fetched_run_of_a_cluster_has_its_page(tmp_path: Path) -> None:

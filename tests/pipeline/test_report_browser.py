@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.experiment import load
-from pipeline.report import compare, page, preview
+from modelmill.pipeline.experiment.experiment import load
+from modelmill.pipeline.report import compare, page
+from modelmill.pipeline.report.examples import preview
 from tests.pipeline import browser, story
 
 pytestmark = pytest.mark.skipif(browser.find() is None, reason="there is no Chromium (apt-get install chromium)")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pipeline.report.parts import training
+from modelmill.pipeline.report.parts import training
 
 
 @pytest.mark.parametrize(

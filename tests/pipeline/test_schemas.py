@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline import experiment, schemas, tree
-from pipeline.experiment import SHIPPED, ExperimentError
-from pipeline.runners.run import BAD_INPUT
+from modelmill.pipeline.experiment import experiment, json_schema, yaml_tree
+from modelmill.pipeline.experiment.experiment import SHIPPED, ExperimentError
+from modelmill.pipeline.runners.local.run import BAD_INPUT
 
 jsonschema = pytest.importorskip("jsonschema")
 
 
 @pytest.fixture(scope="module")
 def validator() -> Any:
-    found = schemas.experiment_schema()
+    found = json_schema.experiment_schema()
     jsonschema.Draft202012Validator.check_schema(found)
     return jsonschema.Draft202012Validator(found)
 
@@ -45,12 +45,12 @@ def test_what_is_refused_does_not_fit(validator: Any, override: str) -> None:
     with pytest.raises(ExperimentError):
         experiment.load("digits-cnn", [override])
     content = yaml.safe_load((SHIPPED / "digits-cnn.yaml").read_text())
-    tree.override(content, [override], "digits-cnn")
+    yaml_tree.override(content, [override], "digits-cnn")
     assert list(validator.iter_errors(content))
 
 
 def write(source: Path, *overrides: str, force: bool = False) -> int:
-    return schemas.write_data_schema(str(source), None, force, list(overrides), "image", source.parent / "runs")
+    return json_schema.write_data_schema(str(source), None, force, list(overrides), "image", source.parent / "runs")
 
 
 def test_the_schema_of_a_folder_is_written_once_and_kept(

@@ -12,7 +12,8 @@ import jinja2
 import numpy as np
 import pytest
 
-from pipeline.report import page, shown
+from modelmill.pipeline.report import page
+from modelmill.pipeline.report.examples import render
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -26,7 +27,7 @@ def wav(seconds: float, rate: int = 16_000, hertz: float = 440) -> bytes:
     return buffer.getvalue()
 
 
-def rendered(found: shown.Shown | None) -> str:
+def rendered(found: render.Shown | None) -> str:
     loader = jinja2.FileSystemLoader(page.TEMPLATES)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string('{% import "macros.html" as show %}{{ show.example(one, alt) }}')
@@ -47,26 +48,26 @@ def rendered(found: shown.Shown | None) -> str:
     ],
 )
 def test_each_media_type_becomes_an_element_and_none_becomes_markup(media: str, content: bytes, element: str) -> None:
-    text = rendered(shown.shown(media, content))
+    text = rendered(render.shown(media, content))
     assert element in text and HOSTILE not in text and "<b>" not in text
 
 
 def test_a_long_sound_is_made_short_and_is_still_what_it_was() -> None:
-    found = shown.shown("audio/wav", wav(2.5, 44_100))
+    found = render.shown("audio/wav", wav(2.5, 44_100))
     assert found is not None and not found["cut"]
     player = base64.b64decode(found["src"].partition(",")[2])
-    assert len(player) < shown.WAV_BYTES + 100
+    assert len(player) < render.WAV_BYTES + 100
     with wave.open(io.BytesIO(player)) as file:
-        assert file.getframerate() == shown.RATE
+        assert file.getframerate() == render.RATE
         samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
-    loudest = np.abs(np.fft.rfft(samples)).argmax() * shown.RATE / len(samples)
+    loudest = np.abs(np.fft.rfft(samples)).argmax() * render.RATE / len(samples)
     assert loudest == pytest.approx(440, abs=2)
-    cut = shown.shown("audio/wav", wav(20))
+    cut = render.shown("audio/wav", wav(20))
     assert cut is not None and cut["cut"].endswith("of 20.0 s") and cut["picture"]
 
 
 def test_curves_share_a_scale_and_leave_gaps() -> None:
-    found = shown.shown("application/json", b"[[0, 0, 0], [10, NaN, 10]]")
+    found = render.shown("application/json", b"[[0, 0, 0], [10, NaN, 10]]")
     assert found is not None
     low, high = found["paths"]
     assert low.count("M") == 1 and high.count("M") == 2
@@ -75,21 +76,21 @@ def test_curves_share_a_scale_and_leave_gaps() -> None:
 
 
 def test_long_words_and_wide_rows_are_cut_and_say_so() -> None:
-    words = shown.shown("text/plain", b"x" * 10_000)
+    words = render.shown("text/plain", b"x" * 10_000)
     assert words is not None and words["text"].endswith("…") and len(words["text"]) < 600
-    row = shown.shown("application/json", json.dumps({str(key): key for key in range(100)}).encode())
+    row = render.shown("application/json", json.dumps({str(key): key for key in range(100)}).encode())
     assert row is not None and row["more"] == "and 76 more"
 
 
 def test_what_is_unknown_or_broken_is_left_out() -> None:
-    assert shown.shown("video/mp4", b"") is None
-    assert shown.shown("image/png", b"no image") is None
-    assert shown.example("image", {"image": b"no image"}, {}) is None
-    assert shown.example("image", {}, {}) is None
-    assert shown.example("smell", {"smell": b""}, {}) is None
+    assert render.shown("video/mp4", b"") is None
+    assert render.shown("image/png", b"no image") is None
+    assert render.example("image", {"image": b"no image"}, {}) is None
+    assert render.example("image", {}, {}) is None
+    assert render.example("smell", {"smell": b""}, {}) is None
 
 
 def test_a_modality_shows_its_examples_by_the_seam(tmp_path: Path) -> None:
     data = {"modality": "audio", "path": str(tmp_path), "sample_rate": 16_000, "seconds": 0.5}
-    found = shown.example("audio", {"audio": wav(1.0)}, data)
+    found = render.example("audio", {"audio": wav(1.0)}, data)
     assert found is not None and found["is"] == "sound" and found["seconds"] == "0.50 s"

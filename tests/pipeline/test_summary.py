@@ -14,15 +14,16 @@ from rich.console import Console
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 from tensorflow_model_analysis.proto import config_pb2
 
-from components import artifacts, gates
-from components.evaluate import compare
-from components.evaluate.config import EvaluateConfig
-from components.gates import Gate
-from components.intervals import wilson
-from pipeline.experiment import Experiment, load
-from pipeline.folders import NODES
-from pipeline.report import ending, summary, table
-from pipeline.report.outcome import Outcome, Output
+from modelmill.components import artifacts, gates
+from modelmill.components.evaluate import compare
+from modelmill.components.evaluate.config import EvaluateConfig
+from modelmill.components.gates import Gate
+from modelmill.components.intervals import wilson
+from modelmill.pipeline.experiment.experiment import Experiment, load
+from modelmill.pipeline.layout import NODES
+from modelmill.pipeline.records import summary
+from modelmill.pipeline.records.node_outcome import Outcome, Output
+from modelmill.pipeline.runners.local import console_messages, console_tables
 
 KEYS = {
     "experiment",
@@ -165,8 +166,8 @@ def printed(found: dict, width: int = 140) -> str:
     """The end of a run on the screen."""
     file = io.StringIO()
     console = Console(file=file, width=width, highlight=False)
-    table.show(console, found)
-    ending.end(console, found, Path("log.txt"), ["modelmill", "run", "digits-cnn"])
+    console_tables.show(console, found)
+    console_messages.end(console, found, Path("log.txt"), ["modelmill", "run", "digits-cnn"])
     return file.getvalue()
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from components.compress import method
+from modelmill.components.models.training.fine_tuning import TunedConfig
 
 if TYPE_CHECKING:
     import tf_keras
 
-    from components.compress.context import Context
+    from modelmill.components.compress.context import Context
 
 FOLLOWS: tuple[str, ...] = ()
 NEEDS: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ EXPORTS = False
 PRUNED = 0.05
 
 
-class Config(method.TunedConfig):
+class Config(TunedConfig):
     """How many values, and how they are found at first; fine-tuning moves them."""
 
     method: Literal["cluster"] = "cluster"

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from components.compress import distiller, method, surgery
-from components.compress.channels import Channels
-from components.models import family
+from modelmill.components.compress.rewrites import distillation, prune_channels
+from modelmill.components.compress.rewrites.channel_groups import Channels
+from modelmill.components.models import family
+from modelmill.components.models.training.fine_tuning import MethodConfig
 
 if TYPE_CHECKING:
     import tf_keras
 
-    from components.compress.context import Context
+    from modelmill.components.compress.context import Context
 
 FOLLOWS: tuple[str, ...] = ()
 NEEDS: tuple[str, ...] = ()
@@ -26,7 +27,7 @@ UNDOES: dict[str, str] = {name: f"{name} after distill" for name in ("prune", "s
 EXPORTS = False
 
 
-class Config(method.MethodConfig):
+class Config(MethodConfig):
     """Whom to teach, what and how long."""
 
     method: Literal["distill"] = "distill"
@@ -71,9 +72,9 @@ def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Mo
     for word, pairs in (("features", config.features), ("attention", config.attention)):
         for own, wanted in pairs.items():
             _matching(word, _shape(student, "student", word, own), _shape(model, "teacher", word, wanted))
-    fields = set(distiller.Terms.__dataclass_fields__) - {"classes"}
-    terms = distiller.Terms(classes=context.classes, **config.model_dump(include=fields))
-    context.train(distiller.beside(student, model, terms), config.epochs, config.learning_rate)
+    fields = set(distillation.Terms.__dataclass_fields__) - {"classes"}
+    terms = distillation.Terms(classes=context.classes, **config.model_dump(include=fields))
+    context.train(distillation.beside(student, model, terms), config.epochs, config.learning_rate)
     for layer in student.layers:
         if layer.weights:
             context.change(layer.name, config.method, "taught by the model before, from random weights")
@@ -96,11 +97,11 @@ def _student(model: tf_keras.Model, config: Config, context: Context) -> tf_kera
     }
     if not keep:
         raise ValueError("distill: no layer of the model can be narrower; give a student")
-    return surgery.remove(fresh, channels, keep)
+    return prune_channels.remove(fresh, channels, keep)
 
 
 def _shape(model: tf_keras.Model, whose: str, word: str, name: str) -> tuple[int | None, ...]:
-    from data import plugins
+    from modelmill.data.core import plugins
 
     names = [layer.name for layer in model.layers]
     if name not in names:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from components.compress import method
+from modelmill.components.models.training.fine_tuning import TunedConfig
 
 if TYPE_CHECKING:
     import tf_keras
 
-    from components.compress.context import Context
+    from modelmill.components.compress.context import Context
 
 FOLLOWS: tuple[str, ...] = ()
 NEEDS: tuple[str, ...] = ()
@@ -21,7 +21,7 @@ UNDOES: dict[str, str] = {"prune": "prune with more epochs", "cluster": "cluster
 EXPORTS = False
 
 
-class Config(method.TunedConfig):
+class Config(TunedConfig):
     """How long."""
 
     method: Literal["finetune"] = "finetune"

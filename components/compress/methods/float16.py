@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from components.compress import method
+from modelmill.components.models.training.fine_tuning import MethodConfig
 
 if TYPE_CHECKING:
     import tf_keras
 
-    from components.compress.context import Context
+    from modelmill.components.compress.context import Context
 
 FOLLOWS: tuple[str, ...] = ()
 NEEDS: tuple[str, ...] = ()
@@ -17,7 +17,7 @@ UNDOES: dict[str, str] = {}
 EXPORTS = True
 
 
-class Config(method.MethodConfig):
+class Config(MethodConfig):
     """It has no settings."""
 
     method: Literal["float16"] = "float16"

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from components.compress import method, spare
-from components.compress.quantizer import FallbackConfig
+from modelmill.components.compress.ptq import selective
+from modelmill.components.compress.ptq.quantizer import FallbackConfig
+from modelmill.components.models.training.fine_tuning import MethodConfig
 
 if TYPE_CHECKING:
     import tf_keras
 
-    from components.compress.context import Context
+    from modelmill.components.compress.context import Context
 
 FOLLOWS: tuple[str, ...] = ()
 NEEDS: tuple[str, ...] = ()
@@ -23,7 +24,7 @@ UNDOES: dict[str, str] = {}
 EXPORTS = True
 
 
-class Config(method.MethodConfig):
+class Config(MethodConfig):
     """Which layers rather get eight bits."""
 
     method: Literal["int4"] = "int4"
@@ -36,4 +37,4 @@ class Config(method.MethodConfig):
 def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
     """Rounds the weights of each output channel, and of each row of a table of embeddings, to sixteen values."""
     examples = context.varied(config.calibration, config.method)
-    return spare.export(model, context, config.method, config.fallback, examples, "int4_weights", "int8_weights")
+    return selective.export(model, context, config.method, config.fallback, examples, "int4_weights", "int8_weights")

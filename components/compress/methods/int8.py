@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from components.compress import method, spare
-from components.compress.quantizer import FallbackConfig
-from components.models import serving
+from modelmill.components.compress.ptq import selective
+from modelmill.components.compress.ptq.quantizer import FallbackConfig
+from modelmill.components.models.export import saved_model
+from modelmill.components.models.training.fine_tuning import MethodConfig
 
 if TYPE_CHECKING:
     import tensorflow as tf
     import tf_keras
 
-    from components.compress.context import Context
+    from modelmill.components.compress.context import Context
 
 FOLLOWS: tuple[str, ...] = ()
 NEEDS: tuple[str, ...] = ()
@@ -24,7 +25,7 @@ UNDOES: dict[str, str] = {}
 EXPORTS = True
 
 
-class Config(method.MethodConfig):
+class Config(MethodConfig):
     """How the ranges of activations are found, and what the flatbuffer takes and gives."""
 
     method: Literal["int8"] = "int8"
@@ -58,7 +59,7 @@ def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
     """
     examples = context.varied(config.calibration, config.method)
     if config.fallback:
-        return spare.export(model, context, config.method, config.fallback, examples, "int8")
+        return selective.export(model, context, config.method, config.fallback, examples, "int8")
     make = _integer if config.io == "integer" else _float
     return make(model, config, examples, context)
 
@@ -85,7 +86,7 @@ def _integer(model: tf_keras.Model, config: Config, examples: list[np.ndarray], 
             whole.reshape(-1)[:2] = (0, 255)
             yield [whole]
 
-    served = serving.served(model, spec.model_copy(update={"dtype": "float32"}), batch=1)
+    served = saved_model.served(model, spec.model_copy(update={"dtype": "float32"}), batch=1)
     converter = _optimizing(tf.lite.TFLiteConverter.from_keras_model(served), config)
     converter.representative_dataset = representative
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]

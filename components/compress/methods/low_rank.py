@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from components.compress import graph, method, projections
+from modelmill.components.compress.rewrites import functional, low_rank_attention
+from modelmill.components.models.training.fine_tuning import TunedConfig
 
 if TYPE_CHECKING:
     import tf_keras
 
-    from components.compress.context import Context
+    from modelmill.components.compress.context import Context
 
 FOLLOWS: tuple[str, ...] = ()
 NEEDS: tuple[str, ...] = ()
@@ -28,7 +29,7 @@ TAKEN = ("Dense", "Embedding", "Conv1D", "Conv2D")
 Matrix = np.ndarray[Any, Any]
 
 
-class Config(method.TunedConfig):
+class Config(TunedConfig):
     """How much of each matrix is kept."""
 
     method: Literal["low_rank"] = "low_rank"
@@ -52,28 +53,28 @@ def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Mo
 def taken_apart(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
     """A copy whose matrices are products of two; not fine-tuned."""
     weights: dict[str, list[Matrix]] = {}
-    attentions: list[projections.Thin] = []
+    attentions: list[low_rank_attention.Thin] = []
 
-    def replace(layer: tf_keras.layers.Layer) -> list[graph.Call]:
+    def replace(layer: tf_keras.layers.Layer) -> list[functional.Call]:
         weights[layer.name] = layer.get_weights()
         if not layer.weights:
-            return [graph.like(layer)]
+            return [functional.like(layer)]
         if _is(layer, "MultiHeadAttention"):
             pairs = {}
-            for part, matrix in projections.matrices(layer).items():
+            for part, matrix in low_rank_attention.matrices(layer).items():
                 if pair := _pair(layer.name, matrix, config, context, part):
                     pairs[part] = pair
             if pairs:
                 del weights[layer.name]
-                attentions.append(projections.Thin(layer, pairs))
+                attentions.append(low_rank_attention.Thin(layer, pairs))
                 return [attentions[-1]]
-            return [graph.like(layer)]
+            return [functional.like(layer)]
         if reason := _hindrance(layer, config):
             context.skip(layer.name, config.method, reason)
-            return [graph.like(layer)]
+            return [functional.like(layer)]
         pair = _pair(layer.name, _matrix(layer), config, context)
         if pair is None:
-            return [graph.like(layer)]
+            return [functional.like(layer)]
         first, second = pair
         made = _layers(layer, first.shape[1])
         shape = layer.get_weights()[0].shape
@@ -81,7 +82,7 @@ def taken_apart(model: tf_keras.Model, config: Config, context: Context) -> tf_k
         weights[layer.name] = [second.reshape(*_kernel_shape(made[1], second)), *layer.get_weights()[1:]]
         return [*made]
 
-    small = graph.rebuild(model, replace)
+    small = functional.rebuild(model, replace)
     for layer in small.layers:
         if weights.get(layer.name):
             layer.set_weights(weights[layer.name])
@@ -141,13 +142,13 @@ def _layers(layer: tf_keras.layers.Layer, rank: int) -> list[tf_keras.layers.Lay
     kind, config = type(layer).__name__, layer.get_config()
     thin, plain = f"{layer.name}_low", {"activation": "linear", "use_bias": False}
     if kind == "Embedding":
-        first = graph.like(layer, output_dim=rank, name=thin)
+        first = functional.like(layer, output_dim=rank, name=thin)
         return [first, layers.Dense(layer.output_dim, use_bias=False, name=layer.name, dtype=config["dtype"])]
     if kind == "Dense":
-        return [graph.like(layer, units=rank, name=thin, **plain), graph.like(layer)]
+        return [functional.like(layer, units=rank, name=thin, **plain), functional.like(layer)]
     point: Any = 1 if kind == "Conv1D" else (1, 1)
-    first = graph.like(layer, filters=rank, name=thin, **plain)
-    return [first, graph.like(layer, kernel_size=point, strides=point, dilation_rate=point)]
+    first = functional.like(layer, filters=rank, name=thin, **plain)
+    return [first, functional.like(layer, kernel_size=point, strides=point, dilation_rate=point)]
 
 
 def _kernel_shape(second: tf_keras.layers.Layer, matrix: Matrix) -> tuple[int, ...]:

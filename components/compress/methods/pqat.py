@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from components.compress import aware
+from modelmill.components.compress.rewrites import qat
 
 if TYPE_CHECKING:
     import tf_keras
 
-    from components.compress.context import Context
+    from modelmill.components.compress.context import Context
 
 FOLLOWS: tuple[str, ...] = ("prune",)
 NEEDS: tuple[str, ...] = ()
@@ -20,7 +20,7 @@ UNDOES: dict[str, str] = {"cluster": "pcqat"}
 EXPORTS = True
 
 
-class Config(aware.AwareConfig):
+class Config(qat.AwareConfig):
     """How long it is fine-tuned with quantization simulated."""
 
     method: Literal["pqat"] = "pqat"
@@ -30,9 +30,9 @@ def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Mo
     """Simulates int8, weights that are zero stay zero."""
     import tensorflow_model_optimization as tfmot
 
-    return aware.tune(model, config, context, tfmot.experimental.combine.Default8BitPrunePreserveQuantizeScheme())
+    return qat.tune(model, config, context, tfmot.experimental.combine.Default8BitPrunePreserveQuantizeScheme())
 
 
 def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
     """Converts to int8 kernels; the input stays uint8, the output float32."""
-    return aware.export(model, context)
+    return qat.export(model, context)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from components.compress import method
-from data import plugins
+from modelmill.components.models.training.fine_tuning import TunedConfig
+from modelmill.data.core import plugins
 
 if TYPE_CHECKING:
     import tf_keras
 
-    from components.compress.context import Context
+    from modelmill.components.compress.context import Context
 
 FOLLOWS: tuple[str, ...] = ()
 NEEDS: tuple[str, ...] = ()
@@ -21,7 +21,7 @@ UNDOES: dict[str, str] = {"cluster": "cluster after prune"}
 EXPORTS = False
 
 
-class Config(method.TunedConfig):
+class Config(TunedConfig):
     """How many zeros, which weights, and when.
 
     By the polynomial schedule the sparsity rises from `initial` to `sparsity` by a cubic over the first `ramp` of the

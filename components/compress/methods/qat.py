@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from components.compress import aware
+from modelmill.components.compress.rewrites import qat
 
 if TYPE_CHECKING:
     import tf_keras
 
-    from components.compress.context import Context
+    from modelmill.components.compress.context import Context
 
 FOLLOWS: tuple[str, ...] = ()
 NEEDS: tuple[str, ...] = ()
@@ -20,7 +20,7 @@ UNDOES: dict[str, str] = {"prune": "pqat", "cluster": "cqat"}
 EXPORTS = True
 
 
-class Config(aware.AwareConfig):
+class Config(qat.AwareConfig):
     """How long it is fine-tuned with quantization simulated."""
 
     method: Literal["qat"] = "qat"
@@ -32,9 +32,9 @@ def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Mo
         default_8bit_quantize_scheme,
     )
 
-    return aware.tune(model, config, context, default_8bit_quantize_scheme.Default8BitQuantizeScheme())
+    return qat.tune(model, config, context, default_8bit_quantize_scheme.Default8BitQuantizeScheme())
 
 
 def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
     """Converts to int8 kernels; the input stays uint8, the output float32."""
-    return aware.export(model, context)
+    return qat.export(model, context)

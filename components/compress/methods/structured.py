@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from components.compress import importance, method, surgery
-from components.compress.channels import Channels, Space
+from modelmill.components.compress.rewrites import channel_importance, prune_channels
+from modelmill.components.compress.rewrites.channel_groups import Channels, Space
+from modelmill.components.models.training.fine_tuning import TunedConfig
 
 if TYPE_CHECKING:
     import tf_keras
 
-    from components.compress.context import Context
+    from modelmill.components.compress.context import Context
 
 FOLLOWS: tuple[str, ...] = ()
 NEEDS: tuple[str, ...] = ()
@@ -25,7 +26,7 @@ UNDOES: dict[str, str] = {"prune": "prune after structured", "cluster": "cluster
 EXPORTS = False
 
 
-class Config(method.TunedConfig):
+class Config(TunedConfig):
     """How much goes, and by what it is chosen."""
 
     method: Literal["structured"] = "structured"
@@ -76,7 +77,7 @@ def _cut(model: tf_keras.Model, share: float, config: Config, context: Context, 
         scored[number] = ranks(space)
     if not scored:
         raise ValueError("structured: no layer has channels that could be removed; the layers table says why")
-    return surgery.remove(model, channels, choose(scored, share, config))
+    return prune_channels.remove(model, channels, choose(scored, share, config))
 
 
 def choose(scored: dict[int, np.ndarray[Any, Any]], share: float, config: Config) -> dict[int, np.ndarray[Any, Any]]:
@@ -100,23 +101,23 @@ def choose(scored: dict[int, np.ndarray[Any, Any]], share: float, config: Config
 
 def _ranks(model: tf_keras.Model, config: Config, context: Context) -> Any:
     if config.importance == "taylor":
-        return importance.taylor(model, context.examples["train"].plain().take(config.batches), context.loss)
+        return channel_importance.taylor(model, context.examples["train"].plain().take(config.batches), context.loss)
     if config.importance == "l1":
-        return importance.l1
+        return channel_importance.l1
 
     def scale(space: Space) -> np.ndarray[Any, Any]:
-        found = importance.batch_norm(space)
+        found = channel_importance.batch_norm(space)
         if found is not None:
             return found
         for layer in space.makers:
             context.skip(layer.name, config.method, "ranked by L1: there is no batch normalisation behind it")
-        return importance.l1(space)
+        return channel_importance.l1(space)
 
     return scale
 
 
 def _width(layer: tf_keras.layers.Layer) -> int | None:
-    from components.compress.channels import WIDTHS
+    from modelmill.components.compress.rewrites.channel_groups import WIDTHS
 
     name = WIDTHS.get(type(layer).__name__)
     return int(layer.get_config()[name]) if name else None

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from components.models import checkpoint, encoder, family
-from data import outside
-from data.config import DataConfig
-from data.modality import Spec
+from modelmill.components.models import family
+from modelmill.components.models.blocks import transformer
+from modelmill.components.models.pretrained import safetensors_files
+from modelmill.data.config import DataConfig
+from modelmill.data.core.fetch import resolve
+from modelmill.data.spec import Spec
 
 if TYPE_CHECKING:
     import tf_keras
@@ -53,8 +55,8 @@ class Config(family.FamilyConfig):
     family: Literal["bert"] = "bert"
     checkpoint: str | None = Field(
         None,
-        description="A folder, PACKAGE:FOLDER, wheel://... or hub://... (data/outside.py); from scratch if absent. "
-        "Give data.checkpoint the same.",
+        description="A folder, PACKAGE:FOLDER, wheel://... or hub://... (data/core/fetch/resolve.py); from scratch if "
+        "absent. Give data.checkpoint the same.",
     )
     blocks: int | None = Field(None, ge=1, description="Of a checkpoint: only the first so many blocks are taken.")
     width: int = Field(128, ge=2, description="Of a token.")
@@ -94,7 +96,7 @@ class Config(family.FamilyConfig):
         config = settle(self)
         if (length := getattr(data, "length", 0)) > config.longest:
             raise ValueError(f"data.length: found {length}; the checkpoint has positions for {config.longest} tokens")
-        weights = checkpoint.Weights(outside.locate(self.checkpoint))
+        weights = safetensors_files.Weights(resolve.locate(self.checkpoint))
         wide, deep = (config.width,), (config.hidden,)
         shapes = {"output": wide + deep, "hidden": deep + wide}
         weights.check("embeddings.word_embeddings.weight", (None, *wide))
@@ -117,20 +119,20 @@ def settle(config: Config) -> Config:
     """
     if not config.checkpoint:
         return config
-    folder = outside.locate(config.checkpoint)
+    folder = resolve.locate(config.checkpoint)
     path = folder / "config.json"
     if not path.is_file():
-        raise FileNotFoundError(f"model.checkpoint: there is no config.json in {folder}; {checkpoint.WANTED}")
+        raise FileNotFoundError(f"model.checkpoint: there is no config.json in {folder}; {safetensors_files.WANTED}")
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"model.checkpoint: {path} is no JSON ({error})") from error
     if not isinstance(said, dict):
-        raise ValueError(f"model.checkpoint: {path} is no object; {checkpoint.WANTED}")
+        raise ValueError(f"model.checkpoint: {path} is no object; {safetensors_files.WANTED}")
     if said.get("model_type", "bert") != "bert":
         raise ValueError(f"model.checkpoint: {folder} is a {said['model_type']}, and this family is bert")
     if missing := [name for name in _NEEDED if name not in said]:
-        raise ValueError(f"model.checkpoint: {path} lacks {', '.join(missing)}; {checkpoint.WANTED}")
+        raise ValueError(f"model.checkpoint: {path} lacks {', '.join(missing)}; {safetensors_files.WANTED}")
     update = {field: said[name] for field, name in _SAID.items() if name in said}
     if config.blocks is not None:
         if config.blocks > update["depth"]:
@@ -154,7 +156,7 @@ def build(config: Config, spec: Spec) -> tf_keras.Model:
     import tf_keras
     from tf_keras import layers
 
-    from components.models.layers import attention, tokens
+    from modelmill.components.models.layers import attention, tokens
 
     if spec.shape[0] > config.longest:
         raise ValueError(
@@ -171,7 +173,7 @@ def build(config: Config, spec: Spec) -> tf_keras.Model:
     features = layers.LayerNormalization(epsilon=config.epsilon, name="embedding_norm")(features)
     if config.block_dropout:
         features = layers.Dropout(config.block_dropout)(features)
-    block = encoder.Block(
+    block = transformer.Block(
         config.width,
         config.heads,
         config.hidden,
@@ -182,7 +184,7 @@ def build(config: Config, spec: Spec) -> tf_keras.Model:
         attention_dropout=config.attention_dropout,
     )
     for number in range(config.depth):
-        features = encoder.apply(features, mask, block, f"block_{number}")
+        features = transformer.apply(features, mask, block, f"block_{number}")
     if config.pool == "first":
         features = tokens.FirstToken(name="first_token")(features)
     else:
@@ -198,7 +200,7 @@ def pretrain(model: tf_keras.Model, config: Config) -> None:
     """
     if not config.checkpoint:
         return
-    weights = checkpoint.Weights(outside.locate(config.checkpoint))
+    weights = safetensors_files.Weights(resolve.locate(config.checkpoint))
     words = weights("embeddings.word_embeddings.weight")
     kinds = weights("embeddings.token_type_embeddings.weight")
     known = {layer.name for layer in model.layers}

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.models import family
-from components.models.frontend import FrontEnd
-from data.modality import Spec
+from modelmill.components.models import family
+from modelmill.components.models.blocks.audio_frontend import FrontEnd
+from modelmill.data.spec import Spec
 
 if TYPE_CHECKING:
     import tf_keras

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.models import family
-from data.modality import Spec
+from modelmill.components.models import family
+from modelmill.data.spec import Spec
 
 if TYPE_CHECKING:
     import tf_keras
@@ -44,7 +44,7 @@ def build(config: Config, spec: Spec) -> tf_keras.Model:
     # A category has a place for what is unknown, too.
     counts = [len(one.categories) + 1 if one.kind == "category" else 0 for one in spec.columns]
     if any(counts):
-        from components.models.layers.columns import Embedded
+        from modelmill.components.models.layers.columns import Embedded
 
         features = Embedded(counts, config.embedding, name="columns")(features)
     for width in config.widths:

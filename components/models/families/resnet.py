@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.models import family
-from data.modality import Spec
+from modelmill.components.models import family
+from modelmill.data.spec import Spec
 
 if TYPE_CHECKING:
     import tf_keras

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.models import family
-from data.modality import Spec
+from modelmill.components.models import family
+from modelmill.data.spec import Spec
 
 if TYPE_CHECKING:
     import tf_keras
@@ -62,7 +62,7 @@ def _both_ways(made: Any, units: int, sequences: bool, features: tf_keras.KerasT
     """Two layers of their own: of Keras' Bidirectional compression knows nothing."""
     from tf_keras import layers
 
-    from components.models.layers.recurrent import BothWays
+    from modelmill.components.models.layers.recurrent import BothWays
 
     read = [made(units, return_sequences=sequences, go_backwards=backwards)(features) for backwards in (False, True)]
     return BothWays()(read) if sequences else layers.Concatenate()(read)

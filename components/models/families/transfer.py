@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from components.models import family, pretrained
-from data import outside, plugins
-from data.config import Strict
-from data.modality import Spec
+from modelmill.components.models import family
+from modelmill.components.models.pretrained import keras_files
+from modelmill.data.core import plugins
+from modelmill.data.core.config import Strict
+from modelmill.data.core.fetch import resolve
+from modelmill.data.spec import Spec
 
 if TYPE_CHECKING:
     import tf_keras
@@ -115,7 +117,7 @@ def settle(config: Config) -> Config:
     """Reads the file's architecture, up to the cut."""
     if config.file is None:
         return config
-    return config.model_copy(update={"architecture": pretrained.settled(_from_file(config))})
+    return config.model_copy(update={"architecture": keras_files.settled(_from_file(config))})
 
 
 def build(config: Config, spec: Spec) -> tf_keras.Model:
@@ -131,7 +133,7 @@ def build(config: Config, spec: Spec) -> tf_keras.Model:
     inputs = family.inputs(spec)
     pixels = _pixels(config, spec, trunk)(inputs)
     try:
-        features = pretrained.behind(pixels, trunk, _PREFIX)
+        features = keras_files.behind(pixels, trunk, _PREFIX)
     except ValueError as error:
         size = f"{spec.shape[0]} x {spec.shape[1]} (data.height, data.width)"
         raise ValueError(f"model: the network can't take images of {size}: {error}") from error
@@ -164,10 +166,10 @@ def pretrain(model: tf_keras.Model, config: Config) -> None:
         source, weights = f"model.file: {config.file}", _by_name(_from_file(config))
     elif config.files():
         source = f"model.weights: {config.weights}"
-        weights = _of_file(config, outside.locate(str(config.weights)), source)
+        weights = _of_file(config, resolve.locate(str(config.weights)), source)
     else:
         source, weights = IMAGENET, _by_name(_application(config, IMAGENET))
-    pretrained.give(model, weights, _PREFIX, source)
+    keras_files.give(model, weights, _PREFIX, source)
     if source == IMAGENET and str(config.network).startswith("EfficientNetB"):
         _scale_variance(model)
 
@@ -193,7 +195,7 @@ def _network(model: tf_keras.Model) -> list[tf_keras.layers.Layer]:
 
 
 def _by_name(model: tf_keras.Model) -> dict[str, list[Any]]:
-    return {layer.name: layer.get_weights() for layer in pretrained.layers(model)}
+    return {layer.name: layer.get_weights() for layer in keras_files.layers(model)}
 
 
 def _of_file(config: Config, path: Path, source: str) -> dict[str, list[Any]]:
@@ -201,7 +203,7 @@ def _of_file(config: Config, path: Path, source: str) -> dict[str, list[Any]]:
     if not path.name.endswith(".h5"):
         raise ValueError(f"{source}: weights are read from .h5 files; for a whole model give model.file")
     try:
-        named = pretrained.weights_by_layer(path)
+        named = keras_files.weights_by_layer(path)
         if named:
             return named
         network = _application(config, None)
@@ -212,8 +214,8 @@ def _of_file(config: Config, path: Path, source: str) -> dict[str, list[Any]]:
 
 
 def _from_file(config: Config) -> tf_keras.Model:
-    model = pretrained.load(outside.locate(str(config.file)), "model.file")
-    return pretrained.cut(model, config.cut, "model.cut") if config.cut else model
+    model = keras_files.load(resolve.locate(str(config.file)), "model.file")
+    return keras_files.cut(model, config.cut, "model.cut") if config.cut else model
 
 
 def _application(config: Config, weights: str | None) -> tf_keras.Model:
@@ -229,14 +231,14 @@ def _application(config: Config, weights: str | None) -> tf_keras.Model:
 def _trunk(config: Config) -> tf_keras.Model:
     """The network, up to the cut."""
     if config.file is not None:
-        return pretrained.from_json(config.architecture) if config.architecture else _from_file(config)
+        return keras_files.from_json(config.architecture) if config.architecture else _from_file(config)
     trunk = _application(config, None)
-    return pretrained.cut(trunk, config.cut, "model.cut") if config.cut else trunk
+    return keras_files.cut(trunk, config.cut, "model.cut") if config.cut else trunk
 
 
 def _pixels(config: Config, spec: Spec, trunk: tf_keras.Model) -> tf_keras.layers.Layer:
     """From normalised inputs back to pixels, and on to what the network was trained on."""
-    from components.models.layers.pixels import Pixels
+    from modelmill.components.models.layers.pixels import Pixels
 
     kind = NETWORKS[str(config.network)] if config.pixels == "auto" else config.pixels
     channels, wanted = spec.shape[2], trunk.input_shape[-1]

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.models import encoder, family
-from data.modality import Spec
+from modelmill.components.models import family
+from modelmill.components.models.blocks import transformer
+from modelmill.data.spec import Spec
 
 if TYPE_CHECKING:
     import tf_keras
@@ -52,7 +53,7 @@ def build(config: Config, spec: Spec) -> tf_keras.Model:
     import tf_keras
     from tf_keras import layers
 
-    from components.models.layers import attention, tokens
+    from modelmill.components.models.layers import attention, tokens
 
     inputs = family.inputs(spec)
     mask = attention.PaddingMask(name="mask")(inputs)
@@ -67,7 +68,7 @@ def build(config: Config, spec: Spec) -> tf_keras.Model:
         alone = attention.Masked(name="masked")([features, mask])
         near = layers.Conv1D(config.width, config.window, padding="same", activation="gelu", name="window")(alone)
         features = layers.Add()([features, near])
-    block = encoder.Block(
+    block = transformer.Block(
         config.width,
         config.heads,
         config.hidden,
@@ -77,7 +78,7 @@ def build(config: Config, spec: Spec) -> tf_keras.Model:
         rotary=config.positions == "rotary",
     )
     for number in range(config.depth):
-        features = encoder.apply(features, mask, block, f"block_{number}")
+        features = transformer.apply(features, mask, block, f"block_{number}")
     if config.norm == "pre":
         features = layers.LayerNormalization(epsilon=block.epsilon, name="norm")(features)
     if config.pool == "first":

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.models import family
-from data.modality import Spec
+from modelmill.components.models import family
+from modelmill.data.spec import Spec
 
 if TYPE_CHECKING:
     import tf_keras
@@ -60,7 +60,7 @@ def build(config: Config, spec: Spec) -> tf_keras.Model:
     import tf_keras
     from tf_keras import layers
 
-    from components.models.layers import tokens
+    from modelmill.components.models.layers import tokens
 
     height, width = spec.shape[:2]
     inputs = family.inputs(spec)

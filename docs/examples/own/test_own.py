@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from components.compress import method
-from components.models import family
-from data.modality import Spec
+from modelmill.components.compress import method
+from modelmill.components.models import family
+from modelmill.data.spec import Spec
 
 HERE = Path(__file__).parent
 SPEC = Spec(modality="image", shape=(8, 8, 1), dtype="uint8", labels=("a", "b"), mean=(0.0,), stddev=(1.0,))

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from components.check import card
-from components.check.config import CardConfig
-from pipeline.report.recorded import Recorded
+from modelmill.components.load_check import model_card
+from modelmill.components.load_check.config import CardConfig
+from modelmill.pipeline.records.mlmd import Recorded
 
 
 def make(run: Recorded) -> dict[str, Any]:
@@ -23,5 +23,5 @@ def make(run: Recorded) -> dict[str, Any]:
     except ValidationError:  # of another version: what can be measured stays
         said = CardConfig()
     name = run.setting("name") or run.folders.name
-    sections = card.make(str(name), said, model, trial, figures)
-    return {"name": name, "file": card.FILE, "sections": sections}
+    sections = model_card.make(str(name), said, model, trial, figures)
+    return {"name": name, "file": model_card.FILE, "sections": sections}

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.report import charts, words
-from pipeline.report.parts import layers, quality, verdict
-from pipeline.report.recorded import Recorded
+from modelmill.data.core import format
+from modelmill.pipeline.records.mlmd import Recorded
+from modelmill.pipeline.report.charts import charts
+from modelmill.pipeline.report.parts import layers, quality_classes, verdict
 
 # Trials, each with what it is picked for.
 Picked = list[tuple[dict[str, Any], list[str]]]
@@ -57,8 +58,14 @@ def _planes(
     drop = run.setting("compress", "max_drop")
     figures = []
     for x, title, unit, limit, show in (
-        ("gzip_bytes", "Size and quality", "bytes, gzipped", run.setting("compress", "max_bytes"), words.size),
-        ("latency_ms", "Latency and quality", "milliseconds", run.setting("compress", "max_latency_ms"), words.latency),
+        ("gzip_bytes", "Size and quality", "bytes, gzipped", run.setting("compress", "max_bytes"), format.size),
+        (
+            "latency_ms",
+            "Latency and quality",
+            "milliseconds",
+            run.setting("compress", "max_latency_ms"),
+            format.latency,
+        ),
     ):
         measured = [(one, _role(one, chosen)) for one in sound] + [(exact, "float32")]
         rows = [
@@ -80,7 +87,7 @@ def _planes(
         if limit is not None:
             limits.append({"x": limit, "note": f"at most {show(limit)}"})
         best = front(rows, x, judge.higher)
-        names = words.several(list(dict.fromkeys(one["label"] for one in best)))
+        names = format.several(list(dict.fromkeys(one["label"] for one in best)))
         lines = " Dashed: the budget." if limits else ""
         says = f"{'Up' if judge.higher else 'Down'} and to the left is better; nothing beats {names}.{lines} "
         says += f"({name.capitalize()} of the eval split.)"
@@ -130,10 +137,10 @@ def _picks(picked: Picked, name: str, exact: dict[str, Any]) -> list[dict[str, s
             "role": ", ".join(roles),
             "label": one["label"],
             "chosen": "chosen" if "chosen" in roles else "",
-            "quality": words.number(one["metrics"][name]),
-            "size": words.size(one["gzip_bytes"]),
-            "gain": words.times(exact.get("gzip_bytes"), one["gzip_bytes"]),
-            "latency": words.latency(one.get("latency_ms")),
+            "quality": format.number(one["metrics"][name]),
+            "size": format.size(one["gzip_bytes"]),
+            "gain": format.times(exact.get("gzip_bytes"), one["gzip_bytes"]),
+            "latency": format.latency(one.get("latency_ms")),
             "over": "; ".join(one.get("over", [])),
         }
         for one, roles in picked
@@ -153,12 +160,12 @@ def _trials(report: dict[str, Any], chosen: dict[str, Any], name: str) -> dict[s
         rows.append(
             [
                 one.get("label") or "float32",
-                words.number((one.get("metrics") or {}).get(name)),
-                words.size(one.get("bytes")),
-                words.size(one.get("gzip_bytes")),
-                words.latency(one.get("latency_ms")),
+                format.number((one.get("metrics") or {}).get(name)),
+                format.size(one.get("bytes")),
+                format.size(one.get("gzip_bytes")),
+                format.latency(one.get("latency_ms")),
                 "–" if one.get("sparsity") is None else f"{one['sparsity']:.0%}",
-                words.duration(one.get("seconds")),
+                format.duration(one.get("seconds")),
                 "" if one is report["float"] else result,
             ]
         )
@@ -167,7 +174,7 @@ def _trials(report: dict[str, Any], chosen: dict[str, Any], name: str) -> dict[s
 
 def _agreement(run: Recorded) -> list[charts.Figure]:
     """How often float and compressed give the same answer."""
-    found = quality.answers(run)
+    found = quality_classes.answers(run)
     if found is None:
         return []
     same = found.answer("float") == found.answer("compressed")
@@ -180,7 +187,7 @@ def _agreement(run: Recorded) -> list[charts.Figure]:
         for number, label in enumerate(found.labels)
         if (found.truth == number).any()
     ]
-    rows = sorted(rows, key=lambda row: (row["share"], words.natural(row["class"])))[: quality.SLICES]
+    rows = sorted(rows, key=lambda row: (row["share"], format.natural(row["class"])))[: quality_classes.SLICES]
     lowest = max(0.0, np.floor(min(row["share"] for row in rows) * 10 - 1) / 10)
     differ = int((~same).sum())
     says = (

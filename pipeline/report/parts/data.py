@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.report import charts, words
-from pipeline.report.parts import sheets
-from pipeline.report.recorded import Recorded
+from modelmill.data.core import format
+from modelmill.pipeline.records.mlmd import Recorded
+from modelmill.pipeline.report.charts import charts
+from modelmill.pipeline.report.parts import example_sheets
 
 SPLITS = ("train", "eval", "test")
 MANY = 60  # classes in a chart
@@ -26,8 +27,8 @@ def make(run: Recorded) -> dict[str, Any]:
         "features": _features(statistics),
         "anomalies": _anomalies(run),
         "distances": _distances(run),
-        "sheet": sheets.plain(run),
-        "augmented": sheets.augmented(run),
+        "sheet": example_sheets.plain(run),
+        "augmented": example_sheets.augmented(run),
     }
 
 
@@ -73,7 +74,7 @@ def _counts(counts: dict[str, dict[str, int]]) -> dict[str, Any] | None:
             totals[label] = totals.get(label, 0) + count
     if not totals:
         return None
-    shown = sorted(sorted(totals, key=lambda one: -totals[one])[:MANY], key=words.natural)
+    shown = sorted(sorted(totals, key=lambda one: -totals[one])[:MANY], key=format.natural)
     rows: charts.Rows = [
         {"class": label, "split": split, "count": histogram.get(label, 0), "order": place}
         for place, (split, histogram) in enumerate(counts.items())
@@ -86,7 +87,7 @@ def _counts(counts: dict[str, dict[str, int]]) -> dict[str, Any] | None:
     if totals[most] == totals[least]:
         span = f"{totals[most]:,} of each"
     says = (
-        f"{words.plural(sum(totals.values()), 'example')} of {words.plural(len(totals), 'class', 'classes')}, "
+        f"{format.plural(sum(totals.values()), 'example')} of {format.plural(len(totals), 'class', 'classes')}, "
         f"{balance}: {span}."
     )
     if len(totals) > len(shown):
@@ -114,13 +115,13 @@ def _features(statistics: dict[str, Any]) -> dict[str, Any] | None:
             told = ""
             if kind == "num_stats":
                 low, high, mean, middle = (
-                    words.number(one, 2) for one in (stats.min, stats.max, stats.mean, stats.median)
+                    format.number(one, 2) for one in (stats.min, stats.max, stats.mean, stats.median)
                 )
                 told = f"{low} to {high}, mean {mean}, median {middle}"
             elif kind == "string_stats":
-                told = f"{words.plural(int(stats.unique), 'value')}" if stats.unique else ""
+                told = f"{format.plural(int(stats.unique), 'value')}" if stats.unique else ""
             elif kind == "bytes_stats":
-                told = f"{words.size(stats.avg_num_bytes)} on average, {words.size(stats.max_num_bytes)} at most"
+                told = f"{format.size(stats.avg_num_bytes)} on average, {format.size(stats.max_num_bytes)} at most"
             rows.append([_name(feature), split, f"{common.num_non_missing:,}", f"{common.num_missing:,}", told])
     rows.sort(key=lambda row: row[0])
     return {"columns": ["feature", "split", "present", "missing", "values"], "rows": rows} if rows else None
@@ -141,7 +142,7 @@ def _anomalies(run: Recorded) -> dict[str, Any]:
         if found.HasField("dataset_anomaly_info"):
             rows.append([split, "all examples", found.dataset_anomaly_info.description])
     says = (
-        f"{words.plural(len(rows), 'anomaly', 'anomalies')} against the schema."
+        f"{format.plural(len(rows), 'anomaly', 'anomalies')} against the schema."
         if rows
         else "Every split fits the schema: no anomalies."
     )
@@ -156,7 +157,7 @@ def _distances(run: Recorded) -> dict[str, Any] | None:
     over = [row for row in measured if not row["passed"] or row.get("warned")]
     refused = sum(not row["passed"] for row in over)
     says = f"The largest is {max(row['value'] for row in measured):.3f}; "
-    says += f"{words.plural(len(over), 'is', 'are')} more than the experiment allows" if over else "none is too large"
+    says += f"{format.plural(len(over), 'is', 'are')} more than the experiment allows" if over else "none is too large"
     says += f": {refused} refused, {len(over) - refused} let pass with a warning." if over else "."
     if not refused and all(row["metric"] != "drift" for row in measured):
         says += " There is no earlier run on other data to measure drift from."

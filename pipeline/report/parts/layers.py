@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.report import words
-from pipeline.report.recorded import Recorded
+from modelmill.data.core import format
+from modelmill.pipeline.records.mlmd import Recorded
 
 COLUMNS = ["kernel", "shape", "numbers", "rung", "zeros", "bytes before", "bytes after"]
 
@@ -27,15 +27,15 @@ def make(run: Recorded) -> dict[str, Any] | None:
             row["method"],
             row.get("rung", "–"),
             f"{row['sparsity']:.0%}",
-            words.size(before.get(key)),
-            words.size(row["bytes"]),
+            format.size(before.get(key)),
+            format.size(row["bytes"]),
         ]
         for key, row in _counted(after)
     ]
     total = sum(row["bytes"] for row in after)
     zeros = sum(row["bytes"] * row["sparsity"] for row in after) / max(total, 1)
     largest = max(after, key=lambda row: int(row["bytes"]))
-    count, share = words.plural(len(rows), "kernel"), largest["bytes"] / max(total, 1)
+    count, share = format.plural(len(rows), "kernel"), largest["bytes"] / max(total, 1)
     says = f"{count}, {zeros:.0%} zeros; the largest, {largest['layer']}, holds {share:.0%} of their bytes."
     return {"columns": COLUMNS, "rows": rows, "says": says}
 

@@ -6,8 +6,8 @@ import contextlib
 import json
 from typing import Any
 
-from pipeline.report import words
-from pipeline.report.recorded import Node, Recorded
+from modelmill.data.core import format
+from modelmill.pipeline.records.mlmd import Node, Recorded
 
 ROW, TOP = 40, 22
 LONG = 2000
@@ -19,8 +19,8 @@ def make(run: Recorded) -> dict[str, Any]:
     ran = [node for node in nodes if node.state in ("done", "cached")]
     cached = [node for node in ran if node.state == "cached"]
     says = (
-        f"{words.plural(len(ran), 'node')} of {len(nodes)} finished, {len(cached)} of them from the cache, "
-        f"in {words.duration(run.summary.get('seconds'))}."
+        f"{format.plural(len(ran), 'node')} of {len(nodes)} finished, {len(cached)} of them from the cache, "
+        f"in {format.duration(run.summary.get('seconds'))}."
     )
     return {"says": says, "graph": _graph(nodes), "nodes": [_node(node) for node in nodes], "facts": _facts(run)}
 
@@ -57,8 +57,8 @@ def _graph(nodes: list[Node]) -> dict[str, Any]:
 
 def _time(node: Node) -> str:
     if node.state == "cached" and node.made_in is not None:
-        return f"cached; took {words.duration(node.made_in)} when it was made"
-    return {"done": words.duration(node.seconds), "failed": f"failed after {words.duration(node.seconds)}"}.get(
+        return f"cached; took {format.duration(node.made_in)} when it was made"
+    return {"done": format.duration(node.seconds), "failed": f"failed after {format.duration(node.seconds)}"}.get(
         node.state, node.state
     )
 

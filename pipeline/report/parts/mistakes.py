@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.report import examples, shown, words
-from pipeline.report.examples import Answers
-from pipeline.report.recorded import Recorded
+from modelmill.data.core import format
+from modelmill.pipeline.records.mlmd import Recorded
+from modelmill.pipeline.report.examples import read as examples
+from modelmill.pipeline.report.examples import render
+from modelmill.pipeline.report.examples.read import Answers
 
 MISTAKES = 24
 
@@ -19,13 +21,13 @@ def make(run: Recorded, found: Answers) -> dict[str, Any]:
     wrong = np.flatnonzero(answer != found.truth)
     if len(wrong):
         order = wrong[np.argsort(-given[wrong, answer[wrong]], kind="stable")][:MISTAKES]
-        count = f"{words.plural(len(wrong), 'mistake')} in {words.plural(len(given), 'example')}"
+        count = f"{format.plural(len(wrong), 'mistake')} in {format.plural(len(given), 'example')}"
         says = f"{count}; the surest first. Look for wrong labels, too."
         if len(wrong) > len(order):
             says = f"The {len(order)} surest of {says[0].lower() + says[1:]}"
     else:
         order = np.argsort(given.max(axis=1), kind="stable")[: MISTAKES // 2]
-        says = f"No mistakes in {words.plural(len(given), 'example')}; these are the ones of which it is least sure."
+        says = f"No mistakes in {format.plural(len(given), 'example')}; these are the ones of which it is least sure."
     split, data = run.path("ingest", "examples", "Split-test"), run.setting("data") or {}
     raw = examples.raw(split, {found.content[one] for one in order}) if split else {}
     rows = []
@@ -35,7 +37,7 @@ def make(run: Recorded, found: Answers) -> dict[str, Any]:
             {
                 "digest": found.content[one],
                 "path": example.get("path", found.content[one]),
-                "shown": shown.example(str(data.get("modality")), example, data) if example else None,
+                "shown": render.example(str(data.get("modality")), example, data) if example else None,
                 "truth": found.labels[found.truth[one]],
                 "answer": found.labels[answer[one]],
                 "wrong": bool(answer[one] != found.truth[one]),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.report import charts, words
-from pipeline.report.recorded import Recorded
+from modelmill.data.core import format
+from modelmill.data.spec import DEFAULT
+from modelmill.pipeline.records.mlmd import Recorded
+from modelmill.pipeline.report.charts import charts
 
 VALIDATION = "val_"
 # How far above train the loss of eval is, as a share of itself: close, or too far; less than a trifle is nothing.
@@ -30,10 +32,10 @@ def make(run: Recorded) -> dict[str, Any]:
 
 def _best(run: Recorded, history: list[dict[str, float]]) -> int:
     """The epoch that the task says was the best, the last of equal ones."""
-    from data import task
+    from modelmill.data import task
 
     try:
-        better = task.look_up(str(run.setting("data", "task") or task.DEFAULT)).better
+        better = task.look_up(str(run.setting("data", "task") or DEFAULT)).better
         return max(range(len(history)), key=lambda place: (better(history[place]), place)) + 1
     except (KeyError, ValueError):  # figures of another version, or of a loop that keeps others
         return len(history)
@@ -54,9 +56,9 @@ def _curve(history: list[dict[str, float]], name: str, best: int | None) -> char
         if key in row
     ]
     last = history[(best or len(history)) - 1]
-    figures = [f"{words.number(last[key])} on {split}" for split, key in series.items() if key in last]
+    figures = [f"{format.number(last[key])} on {split}" for split, key in series.items() if key in last]
     at = "of the epoch that was kept" if best else "at the end"
-    says = f"{name.capitalize()} {at}: {words.several(figures)}."
+    says = f"{name.capitalize()} {at}: {format.several(figures)}."
     if name == "loss" and VALIDATION + name in last:
         gap = last[VALIDATION + name] - last[name]
         share = gap / last[VALIDATION + name] if gap > TRIFLE else 0.0
@@ -115,7 +117,7 @@ def _why(run: Recorded, history: list[dict[str, float]], best: int) -> str:
         if stopping
         else " The last weights were kept."
     )
-    return f"All {words.plural(asked, 'epoch')} were done.{kept}"
+    return f"All {format.plural(asked, 'epoch')} were done.{kept}"
 
 
 def _facts(run: Recorded, history: list[dict[str, float]]) -> list[list[str]]:
@@ -132,5 +134,5 @@ def _facts(run: Recorded, history: list[dict[str, float]]) -> list[list[str]]:
     ]
     seconds = node and (node.made_in if node.made_in is not None else node.seconds)
     if seconds:
-        rows.append(["time of the node", words.duration(seconds)])
+        rows.append(["time of the node", format.duration(seconds)])
     return rows

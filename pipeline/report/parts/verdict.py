@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.gates import outcome, tally
-from components.intervals import wilson
-from data import task
-from data.plugins import UnknownNameError
-from pipeline.report import words
-from pipeline.report.recorded import Recorded
+from modelmill.components.gates import outcome, tally
+from modelmill.components.intervals import wilson
+from modelmill.data import task
+from modelmill.data.core import format
+from modelmill.data.core.plugins import UnknownNameError
+from modelmill.data.spec import DEFAULT
+from modelmill.pipeline.records.mlmd import Recorded
 
 HEADS = {
     "pushed": ("Pushed", "good"),
@@ -59,11 +60,11 @@ def metric(run: Recorded) -> str:
 
 def judged_by(run: Recorded) -> task.Metric:
     """What is known of that metric; of one that is unknown here, accuracy."""
-    asked = str(run.setting("data", "task") or task.DEFAULT)
+    asked = str(run.setting("data", "task") or DEFAULT)
     try:
         return task.metric(asked, run.setting("evaluate", "metric"))
     except UnknownNameError:  # of another version, or a plug-in that is not there
-        return task.metric(task.DEFAULT)
+        return task.metric(DEFAULT)
 
 
 def quality(model: dict[str, Any] | None, name: str) -> float | None:
@@ -77,19 +78,19 @@ def _sentence(run: Recorded, refused: list[dict[str, Any]]) -> str:
     told = ""
     before, after = quality(exact, name), quality(small, name)
     if exact and small and before is not None and after is not None:
-        gains = [words.times(exact["gzip_bytes"], small["gzip_bytes"]) + " gzipped"]
+        gains = [format.times(exact["gzip_bytes"], small["gzip_bytes"]) + " gzipped"]
         if exact.get("latency_ms") and small.get("latency_ms"):
-            gains.append(words.speed(exact["latency_ms"], small["latency_ms"]))
+            gains.append(format.speed(exact["latency_ms"], small["latency_ms"]))
         lost = judged_by(run).lost(before, after)
         price = "no " + name if abs(lost) < 1e-11 else f"{_amount(run, lost)} of {name}"
         if lost < -1e-11:
             price = f"no {name} ({_amount(run, -lost)} better)"
         judged = tested(run)
-        over = f" on {words.plural(judged, 'test example')}" if judged else ""
+        over = f" on {format.plural(judged, 'test example')}" if judged else ""
         told = f"The compressed model ({small.get('label')}) is {' and '.join(gains)}, and gives up {price}{over}."
     if found["status"] == "refused":
         names = list(dict.fromkeys(gate["gate"] for gate in refused))
-        by = f"the gate {names[0]}" if len(names) == 1 else f"the gates {words.several(names)}"
+        by = f"the gate {names[0]}" if len(names) == 1 else f"the gates {format.several(names)}"
         return f"Nothing was pushed: {by if names else 'a gate'} refused. {told}".strip()
     if found["status"] == "unfinished":
         return "The run was stopped before its end; what it left is below."
@@ -102,7 +103,7 @@ def _sentence(run: Recorded, refused: list[dict[str, Any]]) -> str:
 def _amount(run: Recorded, value: float) -> str:
     """A difference of the metric: points, if it is a share."""
     one = judged_by(run)
-    return f"{100 * value:.2f} points" if (one.least, one.most) == (0, 1) else words.number(value)
+    return f"{100 * value:.2f} points" if (one.least, one.most) == (0, 1) else format.number(value)
 
 
 def _reason(found: dict[str, Any], refused: list[dict[str, Any]]) -> str:
@@ -113,16 +114,16 @@ def _reason(found: dict[str, Any], refused: list[dict[str, Any]]) -> str:
 
 
 def _figures(gate: dict[str, Any]) -> str:
-    return f"{gate['metric']} is {words.number(gate['value'])}, the bound is {words.number(gate['bound'])}"
+    return f"{gate['metric']} is {format.number(gate['value'])}, the bound is {format.number(gate['bound'])}"
 
 
 def _tiles(run: Recorded) -> list[dict[str, str]]:
     """The three figures that people ask for first."""
     exact, small, name = run.summary.get("float"), run.summary.get("compressed"), metric(run)
     rows: list[tuple[str, Any, Any, Any]] = [
-        (name, quality(exact, name), quality(small, name), words.number),
-        ("size, gzipped", (exact or {}).get("gzip_bytes"), (small or {}).get("gzip_bytes"), words.size),
-        ("latency", (exact or {}).get("latency_ms"), (small or {}).get("latency_ms"), words.latency),
+        (name, quality(exact, name), quality(small, name), format.number),
+        ("size, gzipped", (exact or {}).get("gzip_bytes"), (small or {}).get("gzip_bytes"), format.size),
+        ("latency", (exact or {}).get("latency_ms"), (small or {}).get("latency_ms"), format.latency),
     ]
     return [
         {"name": title, "float": show(before), "value": show(after if after is not None else before)}
@@ -148,21 +149,21 @@ def _models(run: Recorded) -> dict[str, Any] | None:
     counted = judged if judged_by(run).right is not None else None
     rows = [[f"{name} (test split)", *(_with_interval(one, counted, level) for one in (before, after)), change]]
     rows += [
-        [key, *(words.number((one.get("metrics") or {}).get(key)) for one in both), ""]
+        [key, *(format.number((one.get("metrics") or {}).get(key)) for one in both), ""]
         for key in exact["metrics"]
         if key != name
     ]
     for key, title in (("bytes", "flatbuffer"), ("gzip_bytes", "flatbuffer, gzipped")):
-        rows.append([title, *(_bytes(one.get(key)) for one in both), words.times(*(one.get(key) for one in both))])
+        rows.append([title, *(_bytes(one.get(key)) for one in both), format.times(*(one.get(key) for one in both))])
     latencies = [one.get("latency_ms") for one in both]
-    measured = [words.latency(one) for one in latencies]
-    rows.append(["latency of one example, one thread", *measured, words.speed(*latencies)])
+    measured = [format.latency(one) for one in latencies]
+    rows.append(["latency of one example, one thread", *measured, format.speed(*latencies)])
     trials = run.json("compress", "report", "trials.json") or {}
     chosen = trials["trials"][trials["chosen"]] if trials.get("trials") else {}
     for key, title in (("macs", "multiply-accumulates"), ("sparsity", "zeros among the weights")):
         values = [one.get(key) for one in (trials.get("float", {}), chosen)]
         if any(value is not None for value in values):
-            shown = [words.number(one) if key == "macs" else _percent(one) for one in values]
+            shown = [format.number(one) if key == "macs" else _percent(one) for one in values]
             rows.append([title, *shown, ""])
     rows = [row for row in rows if set(row[1:3]) != {"–"}]  # a part of the chain knows less
     made = (small or {}).get("label") or "–"
@@ -173,7 +174,7 @@ def _models(run: Recorded) -> dict[str, Any] | None:
 def _with_interval(value: float | None, examples: int | None, level: float) -> str:
     """A figure with the interval that the gates give it."""
     if value is None or not examples:
-        return words.number(value)
+        return format.number(value)
     lower, upper = wilson(round(value * examples), examples, level)
     return f"{value:.4f} ({lower:.3f} to {upper:.3f})"
 
@@ -192,9 +193,9 @@ def _gate(gate: dict[str, Any]) -> dict[str, Any]:
         "gate": gate["gate"],
         "metric": gate["metric"],
         "slice": gate["slice"],
-        "value": words.number(gate["value"]),
-        "interval": "" if lower is None else f"{words.number(lower, 3)} to {words.number(upper, 3)}",
-        "bound": words.number(gate["bound"]),
+        "value": format.number(gate["value"]),
+        "interval": "" if lower is None else f"{format.number(lower, 3)} to {format.number(upper, 3)}",
+        "bound": format.number(gate["bound"]),
         "outcome": outcome(gate),
         "reason": gate["reason"],
     }
@@ -204,7 +205,7 @@ def _gates_sentence(gates: list[dict[str, Any]]) -> str:
     if not gates:
         return "The run ended before a gate could decide."
     found = [outcome(gate) for gate in gates]
-    told = f"Of {words.plural(len(gates), 'condition')}, those of single slices among them: {tally(gates)}."
+    told = f"Of {format.plural(len(gates), 'condition')}, those of single slices among them: {tally(gates)}."
     if found.count("passed") == len(gates):
-        return f"All {words.plural(len(gates), 'condition')} of the gates held, those of single slices among them."
+        return f"All {format.plural(len(gates), 'condition')} of the gates held, those of single slices among them."
     return f"{told} Undecided is where the test examples are too few to tell." if "undecided" in found else told

@@ -1,0 +1,1 @@
+"""Runs a pipeline on Kubeflow Pipelines v2 and Vertex AI Pipelines."""

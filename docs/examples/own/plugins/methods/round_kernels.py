@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
-from components.compress import method
+from modelmill.components.models.training.fine_tuning import MethodConfig
 
 if TYPE_CHECKING:
     import tf_keras
 
-    from components.compress.context import Context
+    from modelmill.components.compress.context import Context
 
 # It can stand anywhere, needs no other method before it, undoes none, and leaves the export to another.
 FOLLOWS: tuple[str, ...] = ()
@@ -21,7 +21,7 @@ UNDOES: dict[str, str] = {}
 EXPORTS = False
 
 
-class Config(method.MethodConfig):
+class Config(MethodConfig):
     """What may stand behind its name in a chain."""
 
     method: Literal["round_kernels"] = "round_kernels"

@@ -1,0 +1,1 @@
+"""Post-training quantization, shared by the methods that export a flatbuffer."""

@@ -1,0 +1,1 @@
+"""The search for chains of methods under a budget."""

@@ -1,0 +1,1 @@
+"""Runs trials of chains in child processes, measures and stores them."""

@@ -1,0 +1,1 @@
+"""Writes and reads trained models: SavedModels, and what rebuilds the bare Keras model."""

@@ -1,0 +1,160 @@
+"""The two forms in which a model is served: a SavedModel that takes raw files, a flatbuffer that takes numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modelmill.components.models.blocks import audio_frontend
+from modelmill.components.models.export import stateless_rnn
+from modelmill.components.models.flatbuffer import edit
+from modelmill.components.models.training.dataset import normalise
+from modelmill.data import modality, task
+from modelmill.data.spec import LABEL, Spec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    import tf_keras
+
+
+def served(model: tf_keras.Model, spec: Spec, batch: int | None = None) -> tf_keras.Model:
+    """The model between its input as a device has it and its answer.
+
+    Args:
+      model: float32 [batch, *spec.shape], normalised, to what the task learns, such as logits [batch, classes].
+      spec: of the examples.
+      batch: fixed batch size, None for any.
+
+    Returns:
+      A model of spec.dtype [batch, *spec.shape] to the task's answer float32 [batch, len(spec.labels)].
+    """
+    import tf_keras
+
+    inputs = tf_keras.Input(spec.shape, batch_size=batch, dtype=spec.dtype, name="inputs")
+    normalised = normalise(inputs, spec)
+    return tf_keras.Model(inputs, task.look_up(spec.task).answer(model(normalised), normalised, spec))
+
+
+def converter(model: tf_keras.Model, spec: Spec, unrolled: bool = False) -> tf.lite.TFLiteConverter:
+    """A converter of the served model: one example at a time, builtin ops only, no quantization yet.
+
+    What it quantizes, if it is told to, is what stands behind the front-end of a model that has one.
+
+    Args:
+      model: the bare one.
+      spec: of the examples.
+      unrolled: recurrent layers without loops, in whose bodies ranges of activations can't be found.
+    """
+    front, rest = audio_frontend.split(model)
+    if front is None:
+        return _converter(served(stateless_rnn.stateless(model, unrolled), spec, batch=1))
+    return _Behind(front, rest, spec)
+
+
+def _converter(model: tf_keras.Model) -> tf.lite.TFLiteConverter:
+    import tensorflow as tf
+
+    given = [tf.TensorSpec(one.shape, one.dtype, one.name) for one in model.inputs]
+    function = tf.function(lambda inputs: model(inputs, training=False), given)
+    # Not from_keras_model: it writes a SavedModel of Keras first, of which `_weights` tells.
+    made = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], _weights(model))
+    made.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    return made
+
+
+def _weights(model: tf_keras.Model) -> tf.Module:
+    """What a SavedModel has to hold of a model. Of a Keras model it would hold the calls of each layer, too.
+
+    Nobody calls those, and to trace, write and read them takes longer than all the rest.
+    """
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.weights = model.variables
+    return module
+
+
+class _Behind:
+    """A TFLiteConverter of what is behind a front-end; `convert` puts the front-end, as float32, before it."""
+
+    def __init__(self, front: tf_keras.Model, rest: tf_keras.Model, spec: Spec) -> None:
+        import tf_keras
+
+        waves = tf_keras.Input(spec.shape, batch_size=1, dtype=spec.dtype, name="inputs")
+        features = tf_keras.Input(front.output_shape[1:], batch_size=1, name="features")
+        answer = task.look_up(spec.task).answer(rest(features), features, spec)
+        self.__dict__["_front"] = tf_keras.Model(waves, front(normalise(waves, spec)))
+        self.__dict__["_rest"] = _converter(tf_keras.Model(features, answer))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._rest, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._rest, name, value)
+
+    def convert(self) -> bytes:
+        """As TFLiteConverter's. The representative examples are those of the whole model."""
+        given, front = self._rest.representative_dataset, self._front
+        if given is not None:
+            self._rest.representative_dataset = lambda: ([front(example)] for (example,) in given())
+        return edit.chain(_converter(front).convert(), self._rest.convert(), audio_frontend.NAME)
+
+
+def export(model: tf_keras.Model, spec: Spec, transform_graph: str, folder: Path) -> None:
+    """Writes the SavedModel. The graph of Transform is in it: what is served is what was trained on.
+
+    Signatures:
+      serving_default: raw files, string [batch] -> the answer float32 [batch, len(spec.labels)], such as probabilities,
+        and what else the task serves, such as label string [batch].
+      evaluate: serialized raw tf.Examples, string [batch] -> the answer.
+      transform_features: serialized raw tf.Examples -> label, as the task has it.
+      preprocess: raw files -> inputs of spec.dtype [batch, *spec.shape], what the flatbuffer takes.
+    """
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    kind, asked = modality.look_up(spec.modality), task.look_up(spec.task)
+    output = tft.TFTransformOutput(transform_graph)
+    raw_features = output.raw_feature_spec()
+    strings = tf.TensorSpec([None], tf.string, name=kind.INPUT)
+    serialized = tf.TensorSpec([None], tf.string, name="examples")
+
+    whole = served(model, spec)
+    module = _weights(whole)
+    layer = output.transform_features_layer()
+    # What the layer holds and not the layer, for the reason that `_weights` gives.
+    module.transform = layer._saved_model_loader._imported
+
+    @tf.autograph.experimental.do_not_convert  # there is nothing to convert in it, and looking takes seconds
+    def transform(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        transformed: dict[str, tf.Tensor] = layer(features)
+        return transformed
+
+    def inputs(features: dict[str, tf.Tensor]) -> tf.Tensor:
+        return modality.finish(kind.from_transformed(transform(features), spec), spec)
+
+    @tf.function(input_signature=[strings])
+    def serving_default(raw: tf.Tensor) -> dict[str, tf.Tensor]:
+        return asked.served(whole(inputs({kind.INPUT: raw[:, tf.newaxis]}), training=False), spec)
+
+    @tf.function(input_signature=[serialized])
+    def evaluate(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        parsed = tf.io.parse_example(examples, {kind.INPUT: raw_features[kind.INPUT]})
+        return {asked.ANSWER: whole(inputs(parsed), training=False)}
+
+    @tf.function(input_signature=[serialized])
+    def transform_features(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        transformed = transform(tf.io.parse_example(examples, raw_features))
+        return {LABEL: asked.label(transformed, spec)}
+
+    @tf.function(input_signature=[strings])
+    def preprocess(raw: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"inputs": inputs({kind.INPUT: raw[:, tf.newaxis]})}
+
+    signatures = {
+        "serving_default": serving_default,
+        "evaluate": evaluate,
+        "transform_features": transform_features,
+        "preprocess": preprocess,
+    }
+    tf.saved_model.save(module, str(folder), signatures)

@@ -1,0 +1,1 @@
+"""Training: input pipelines, optimizers, checkpoints, precision and strategies."""

@@ -1,0 +1,1 @@
+"""Training loops, one file a loop, found by its name."""

@@ -1,0 +1,96 @@
+"""The optimizer of an experiment, and its learning rate as a function of the step."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from modelmill.components.models.training.config import LearningConfig
+
+
+class Rate(tf_keras.optimizers.schedules.LearningRateSchedule):
+    """A linear rise over the first steps, then a constant, a cosine to zero, or steps down.
+
+    It depends on the step's number alone, so a training that goes on after a kill meets the same rates.
+    """
+
+    def __init__(self, learning: LearningConfig, steps: int, first: int = 0) -> None:
+        """Args: steps: in an epoch; first: the number in the training of what the optimizer counts as step 0."""
+        schedule = learning.schedule
+        self._peak, self._name = learning.optimizer.learning_rate, schedule.name
+        self._total, self._warmup = float(learning.epochs * steps), float(schedule.warmup * steps)
+        self._milestones, self._factor = [epoch * steps for epoch in schedule.milestones], schedule.factor
+        self._first = float(first)
+
+    def __call__(self, step: Any) -> tf.Tensor:
+        """The rate of step number `step`, from 0; a float32 scalar."""
+        step = tf.cast(step, tf.float32) + self._first
+        share: Any = 1.0
+        if self._name == "cosine":
+            done = tf.clip_by_value((step - self._warmup) / (self._total - self._warmup), 0.0, 1.0)
+            share = (1 + tf.cos(math.pi * done)) / 2
+        elif self._name == "step":
+            passed = tf.reduce_sum(tf.cast(step >= tf.constant(self._milestones, tf.float32), tf.float32))
+            share = self._factor**passed
+        if self._warmup:
+            share = tf.where(step < self._warmup, (step + 1) / (self._warmup + 1), share)
+        return self._peak * tf.cast(share, tf.float32)
+
+    def get_config(self) -> dict[str, Any]:
+        """Needed by none: what is stored is the experiment."""
+        raise NotImplementedError
+
+
+def make(
+    learning: LearningConfig, steps: int, first: int = 0, factors: list[float] | None = None
+) -> tf_keras.optimizers.Optimizer:
+    """The optimizer, for epochs of `steps` steps; `first` as of Rate.
+
+    Args:
+      factors: of the rate, for each of the variables that it will be built for; none if all are 1.
+    """
+    config, rate = learning.optimizer, Rate(learning, steps, first)
+    kind, more = {
+        "sgd": (tf_keras.optimizers.SGD, {"momentum": config.momentum}),
+        "adamw": (tf_keras.optimizers.AdamW, {"weight_decay": config.weight_decay}),
+        "adam": (tf_keras.optimizers.Adam, {}),
+    }[config.name]
+    return kind(rate, **more) if factors is None else _with_factors(kind, factors)(rate, **more)
+
+
+def _with_factors(kind: Any, factors: list[float]) -> Any:
+    """The class of optimizer `kind`, with a rate of its own for each variable.
+
+    Gradients can't be multiplied instead: Adam's steps do not depend on their size.
+    """
+
+    class Factored(kind):
+        _now: float = 1.0
+
+        @property
+        def learning_rate(self) -> Any:
+            rate = super().learning_rate
+            return rate if self._now == 1 else rate * self._now
+
+        @learning_rate.setter
+        def learning_rate(self, value: Any) -> None:
+            kind.learning_rate.fset(self, value)
+
+        def _use_weight_decay(self, variable: Any) -> bool:
+            """Asked for each variable, just before its decay by the rate."""
+            self._now = factors[self._index_dict[self._var_key(variable)]]
+            return bool(super()._use_weight_decay(variable))
+
+        def _apply_weight_decay(self, variables: Any) -> None:
+            super()._apply_weight_decay(variables)
+            self._now = 1.0
+
+        def update_step(self, gradient: Any, variable: Any) -> None:
+            self._now = factors[self._index_dict[self._var_key(variable)]]
+            super().update_step(gradient, variable)
+            self._now = 1.0
+
+    return Factored

@@ -1,0 +1,1 @@
+"""Plug-ins, files, progress, formatting and child processes. Knows nothing of machine learning."""

@@ -1,0 +1,1 @@
+"""Fetches files that an experiment names from the hub, a wheel or a URL."""

@@ -1,0 +1,180 @@
+"""Texts: a .txt file each, in one folder per class; or many to a file: CSV, TSV, Parquet, JSONL, one a line.
+
+Transform learns the tokenizer from the train split, or takes that of a pretrained model, and passes the texts on as
+they are: augmentation acts on texts, and what the model takes, token ids, is made by TensorFlow's own ops, the same
+in training and in the served SavedModel. Devices tokenize with the tokenizer.json that is pushed, and get the same ids.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from modelmill.data import task
+from modelmill.data.modalities.text import readers
+from modelmill.data.modalities.text.config import Config as Config
+from modelmill.data.modalities.text.config import Policy as Policy
+from modelmill.data.modalities.text.tokenizer import train
+from modelmill.data.spec import CONTENT, DECIDES, LABEL, PATH, BadExampleError, Features, Spec
+from modelmill.data.splits import SplitConfig
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+PATTERN = "*/*"
+DESCRIBED = ("text", LABEL, "characters")
+INPUT = "text"
+CLIENT = "modelmill.data.modalities.text.client"
+PAIR = "\t"
+
+
+def columns(config: Config) -> dict[str, str]:
+    """The further columns, all of them strings."""
+    return dict.fromkeys(config.also, "string")
+
+
+def stream(path: str, name: str, config: Config, split: SplitConfig) -> Iterator[Features]:
+    """A row, an object or a line an example. Raises BadExampleError with file and line of the first that is none."""
+    decides = split.decides
+    wanted = dict.fromkeys([config.text, config.label, *([config.second] if config.second else []), *config.also])
+    for number, cells in readers.read(path, name, list(wanted | ({decides: None} if decides else {}))):
+        place = f"{name}:{number}"
+        text = cells[config.text]
+        if config.second:
+            text = f"{text.replace(PAIR, ' ')}{PAIR}{cells[config.second]}"
+        found: dict[str, Any] = {**_features(place, text, config), PATH: place}
+        found[CONTENT] = hashlib.sha256(text.encode()).hexdigest()
+        try:
+            found[LABEL] = task.look_up(config.task).raw(cells[config.label])
+        except ValueError as error:
+            raise BadExampleError(f"{place}: {error}") from error
+        if found[LABEL] == "":
+            raise BadExampleError(f"{place}: the label ({config.label!r}) is empty")
+        found |= {column: cells[column] for column in config.also if cells[column]}
+        if decides:
+            found[DECIDES] = cells[decides]
+        yield found
+
+
+def examples(path: str, contents: bytes, config: Config) -> Iterator[Features]:
+    """One text a file."""
+    try:
+        text = contents.decode()
+    except UnicodeDecodeError as error:
+        raise BadExampleError(f"{path}: it is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    yield _features(path, text, config)
+
+
+def _features(place: str, text: str, config: Config) -> dict[str, Any]:
+    if not text.strip():
+        raise BadExampleError(f"{place}: there is no text in it")
+    if len(text) > config.max_characters:
+        raise BadExampleError(
+            f"{place}: {len(text):,} characters; data.max_characters allows {config.max_characters:,}"
+        )
+    if config.pairs and PAIR not in text:
+        raise BadExampleError(f"{place}: data.pairs: there is no tab between two texts")
+    return {"text": text, "characters": len(text)}
+
+
+def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Tensor]:
+    """text string -> text string [batch]; and the tokenizer, an asset."""
+    import tensorflow as tf
+
+    from modelmill.data.modalities.text.tokenizer import tft_analyzer
+
+    texts = tf.reshape(inputs["text"], [-1])
+    tft_analyzer.learn(texts, config.tokenizer, config.length, config.checkpoint)
+    return {"text": texts}
+
+
+def expected(config: Config) -> Spec:
+    """With as many ids as the tokenizer may have, and without it; so pairs are as single texts, too."""
+    from modelmill.data.core.fetch import resolve
+    from modelmill.data.modalities.text.tokenizer import train as tokenizer_train
+
+    ids = config.tokenizer.vocabulary
+    if config.checkpoint:
+        ids = tokenizer_train.size(
+            tokenizer_train.read(resolve.locate(config.checkpoint), config.tokenizer, config.length)
+        )
+    return Spec(modality="text", shape=(config.length,), dtype="int32", vocabulary=ids)
+
+
+def spec(output: tft.TFTransformOutput, example: bytes, config: Config) -> Spec:
+    """The tokenizer that Transform has learned."""
+    from modelmill.data.modalities.text.tokenizer import tft_analyzer as tokenizer_tft_analyzer
+
+    learned = tokenizer_tft_analyzer.learned(output)
+    return Spec(
+        modality="text",
+        shape=(config.length,),
+        dtype="int32",
+        vocabulary=train.size(learned),
+        tokenizer=learned,
+        pairs=config.pairs,
+    )
+
+
+def features(spec: Spec) -> dict[str, Any]:
+    """A text."""
+    import tensorflow as tf
+
+    return {"text": tf.io.FixedLenFeature([], tf.string)}
+
+
+def from_transformed(features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
+    """Transformed features to texts string [batch]."""
+    import tensorflow as tf
+
+    return tf.reshape(features["text"], [-1])
+
+
+def finish(drafts: tf.Tensor, spec: Spec) -> tf.Tensor:
+    """Texts string [batch] to token ids int32 [batch, length]."""
+    from modelmill.data.modalities.text.tokenizer import tf_tokenizer
+
+    return tf_tokenizer.graph(spec.tokenizer)(drafts, spec.pairs)
+
+
+def augment(inputs: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tf.Tensor:
+    """Augments texts string [batch]; see data/modalities/text/augment.py."""
+    from modelmill.data.modalities.text import augment as text
+
+    return text.augment(inputs, seeds, policy)
+
+
+def mix(inputs: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tuple[tf.Tensor, tf.Tensor]:
+    """Texts are not mixed: no policy asks for it."""
+    return inputs, labels
+
+
+def encode(input: tf.Tensor) -> dict[str, tf.Tensor]:
+    """A text, a string scalar, to the feature that holds it."""
+    return {"text": input}
+
+
+def decode(content: bytes, config: Config) -> tf.Tensor:
+    """A raw text to a string scalar."""
+    import tensorflow as tf
+
+    return tf.constant(content)
+
+
+def show(input: tf.Tensor, config: Config) -> tuple[str, bytes]:
+    """The text itself; words that are made unknown would be invisible."""
+    from modelmill.data.modalities.text.augment import MASKED
+
+    return "text/plain", bytes(input.numpy()).replace(MASKED.encode(), train.UNKNOWN.encode())
+
+
+def filename(content: bytes) -> str:
+    """A name with the suffix of texts."""
+    return "text.txt"
+
+
+def client_config(config: Config, spec: Spec) -> dict[str, Any]:
+    """What the reference client must know besides the tokenizer."""
+    return {"length": config.length, "pairs": config.pairs, "tokenizer": train.FILE}

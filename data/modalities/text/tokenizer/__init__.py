@@ -1,0 +1,1 @@
+"""Tokenizers: learned over the train split, and run inside the graph."""

@@ -1,0 +1,115 @@
+"""Cells of tables and series as numbers, in TensorFlow: what the served model reads of a row."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from modelmill.data.modalities.tabular.client import GROUPED, TURNS
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# From 1 March of the year 0 to 2000-01-01, in the calendar of today.
+_DAYS_BEFORE = 730425
+# What Python and TensorFlow read alike: not 1_000 nor digits of other scripts, which are numbers to Python alone.
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_LARGEST = 3.4028235e38
+# Cells of numbers and dates that stand for a missing value, in any case; further ones: data.missing_values.
+MISSING = ("nan", "na", "n/a", "#n/a", "nil", "null", "none", "?", ".", "-")
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a finite number, of a size that float32 has."""
+    return bool(_NUMBER.fullmatch(cell)) and abs(float(cell)) <= _LARGEST
+
+
+def cleaned(cells: tf.Tensor) -> tf.Tensor:
+    """string [batch] without blanks around, and one for several: as `rows.line` writes them."""
+    import tensorflow as tf
+
+    return tf.strings.regex_replace(tf.strings.strip(cells), r"\s+", " ")
+
+
+def plain(cells: tf.Tensor, missing: Sequence[str], thousands: str) -> tf.Tensor:
+    """string [batch] as `client.plain` gives it: "" for a missing value, numbers without `thousands`."""
+    import tensorflow as tf
+
+    marks = tf.constant(list(missing))
+    marked = tf.reduce_any(tf.strings.lower(cells, "utf-8")[:, tf.newaxis] == marks, axis=1)
+    if thousands:
+        parted = tf.strings.regex_full_match(cells, GROUPED.replace("SEPARATOR", re.escape(thousands)))
+        cells = tf.where(parted, tf.strings.regex_replace(cells, re.escape(thousands), ""), cells)
+    return tf.where(marked, "", cells)
+
+
+def marks(values: Sequence[str]) -> tuple[str, ...]:
+    """MISSING and `values` as `plain` compares them."""
+    return tuple(dict.fromkeys((*MISSING, *(" ".join(value.split()).lower() for value in values))))
+
+
+def number(cells: tf.Tensor) -> tf.Tensor:
+    """string [batch] to float64; NaN of an empty one. Fails on what is no number."""
+    import tensorflow as tf
+
+    return tf.strings.to_number(tf.where(cells == "", "nan", cells), tf.float64)
+
+
+def days(cells: tf.Tensor) -> tf.Tensor:
+    """Dates YYYY-MM-DD, string [batch], to days since 2000-01-01, float64; NaN of an empty one.
+
+    By the calendar's own arithmetic, the year beginning in March (H. Hinnant, chrono-compatible low-level date
+    algorithms): TensorFlow has no dates.
+    """
+    import tensorflow as tf
+
+    empty = cells == ""
+    dates = tf.where(empty, "2000-01-01", cells)
+    year, month, day = (
+        tf.strings.to_number(tf.strings.substr(dates, *at), tf.int64) for at in ((0, 4), (5, 2), (8, 2))
+    )
+    year -= tf.cast(month <= 2, tf.int64)
+    in_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    passed = 365 * year + year // 4 - year // 100 + year // 400 + in_year
+    return tf.where(empty, tf.constant(math.nan, tf.float64), tf.cast(passed - _DAYS_BEFORE, tf.float64))
+
+
+def wave(days: tf.Tensor, kind: str) -> tf.Tensor:
+    """`year sin` and the like: float32, of days float64."""
+    import tensorflow as tf
+
+    period, name = kind.split()
+    turn = 2 * math.pi * days / TURNS[period]
+    return tf.cast(tf.sin(turn) if name == "sin" else tf.cos(turn), tf.float32)
+
+
+def normalised(values: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """Part of a TFT preprocessing function: numbers as deviations from their mean over the train split.
+
+    Args:
+      values: float32 [batch, ..., n]; NaN where there is none.
+
+    Returns:
+      The same shape, 0 where there is no number; and mean and stddev, each float32 [batch, n], for the transformed
+      examples: from there the model's Spec has them.
+    """
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    between = list(range(1, values.shape.rank - 1))
+    known = tf.math.is_finite(values)
+
+    def total(one: tf.Tensor) -> tf.Tensor:
+        """Over all examples and places between, float64 [n]."""
+        found = tf.where(known, tf.cast(one, tf.float64), tf.zeros([], tf.float64))
+        return tft.sum(tf.reduce_sum(found, axis=between), reduce_instance_dims=False)
+
+    count = tf.maximum(total(tf.ones_like(values)), 1.0)
+    mean = tf.cast(total(values) / count, tf.float32)
+    variance = total(tf.math.squared_difference(values, mean)) / count
+    stddev = tf.cast(tf.where(variance > 0, tf.sqrt(variance), 1.0), tf.float32)
+    size = tf.shape(values)[0]
+    told = {"mean": tf.repeat(mean[tf.newaxis], size, 0), "stddev": tf.repeat(stddev[tf.newaxis], size, 0)}
+    return tf.where(known, (values - mean) / stddev, 0.0), told

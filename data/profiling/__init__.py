@@ -1,0 +1,1 @@
+"""Looks at data before anything runs: what it is, label errors, near duplicates, drafts of experiments."""

@@ -1,0 +1,1 @@
+"""Reads files, tables and TFRecords into raw examples."""

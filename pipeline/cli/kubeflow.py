@@ -1,0 +1,212 @@
+"""The commands for clusters: compile, submit, run-node."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from modelmill.pipeline.runners.kubeflow.compile.targets import Target
+
+EXPERIMENT = Annotated[str, typer.Argument(help="A shipped experiment's name, or the path of a YAML file.")]
+SET = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Such as train.epochs=5; repeatable.")
+]
+TARGET = Annotated[str, typer.Option(help="kubeflow (open-source KFP v2) or vertex.")]
+IMAGE = Annotated[str | None, typer.Option(help="Image that holds modelmill, with a tag or a digest.")]
+ROOT = Annotated[str | None, typer.Option(help="Of all artifacts: gs://, minio:// or s3://.")]
+LATEST = Annotated[bool, typer.Option("--allow-latest", help="Take an image that may change by itself.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    app.command("compile")(compile_command)
+    app.command("submit")(submit_command)
+    app.command("run-node")(run_node)
+
+
+def compile_command(
+    experiment: EXPERIMENT,
+    target: TARGET = "kubeflow",
+    image: IMAGE = None,
+    root: ROOT = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="EXPERIMENT.yaml (vertex: .json).")] = None,
+    overrides: SET = None,
+    allow_latest: LATEST = False,
+) -> None:
+    """Compile an experiment for Kubeflow Pipelines v2 or Vertex AI Pipelines."""
+    package = _compiled(experiment, overrides, target, image, root, allow_latest)
+    path = output or Path(f"{package.spec['pipelineInfo']['name']}{package.suffix}")
+    if path.suffix != package.suffix:
+        _stop(f"--output: found {path}; {target} needs a file that ends in {package.suffix}")
+    package.write(path)
+    for note in package.notes:
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(path)
+
+
+def submit_command(
+    experiment: Annotated[str, typer.Argument(help="An experiment, or a file that `compile` has written.")],
+    host: Annotated[str | None, typer.Option(help="URL of Kubeflow Pipelines; Vertex has its own.")] = None,
+    target: TARGET = "kubeflow",
+    image: IMAGE = None,
+    root: ROOT = None,
+    namespace: Annotated[str | None, typer.Option("-n", "--namespace", help="KFP for many users: yours.")] = None,
+    project: Annotated[str | None, typer.Option(help="Vertex: the project.")] = None,
+    location: Annotated[str | None, typer.Option(help="Vertex: the region.")] = None,
+    service_account: Annotated[str | None, typer.Option(help="Vertex: as whom the nodes run.")] = None,
+    experiment_name: Annotated[
+        str | None, typer.Option("--experiment", help="Where KFP shows the run; a label on Vertex.")
+    ] = None,
+    param: Annotated[list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Repeatable.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Until it has ended.")] = False,
+    schedule: Annotated[str | None, typer.Option(metavar="CRON", help="Run it again and again.")] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="An access token; KFP_TOKEN or VERTEX_TOKEN would do, too.")
+    ] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="Certificates by which the server's is checked.")] = None,
+    verify_tls: Annotated[bool, typer.Option("--verify-tls/--no-verify-tls", help="Check its certificate.")] = True,
+    overrides: SET = None,
+    allow_latest: LATEST = False,
+) -> None:
+    """Submit to KFP v2 or to Vertex: 0 submitted (with --wait: pushed), 3 a gate refused, 2 bad input, 1 failure."""
+    from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError, Target
+    from modelmill.pipeline.runners.kubeflow.submit import client_protocol, kfp_client, vertex_client
+    from modelmill.pipeline.runners.kubeflow.submit.submit import Submission, submit
+
+    chosen = _target(target)
+    connect: Callable[[], client_protocol.Server]
+    if chosen is Target.VERTEX:
+        _only("kubeflow", {"--namespace": namespace, "--ca-file": ca_file, "--no-verify-tls": not verify_tls})
+        token = _token(token_file, "VERTEX_TOKEN")
+        google = vertex_client.Connection(project, location, service_account, token, host)
+        connect = partial(vertex_client.VertexServer, google)
+    else:
+        _only("vertex", {"--project": project, "--location": location, "--service-account": service_account})
+        if not host:
+            _stop(
+                "--host: missing; give the URL of Kubeflow Pipelines, such as http://localhost:8080 of a port-forward"
+            )
+        connection = kfp_client.Connection(host, namespace, _token(token_file, "KFP_TOKEN"), verify_tls, ca_file)
+        connect = partial(kfp_client.KfpServer, connection)
+    with tempfile.TemporaryDirectory(prefix="modelmill-") as folder:
+        path = Path(experiment)
+        if not _is_compiled(path):
+            package = _compiled(experiment, overrides, target, image, root, allow_latest)
+            path = Path(folder, f"pipeline{package.suffix}")
+            package.write(path)
+            for note in package.notes:
+                typer.echo(f"note: {note}", err=True)
+        given = Submission(path, chosen, experiment_name, tuple(param or ()), schedule, wait)
+        try:
+            code = submit(given, connect, typer.echo)
+        except DeployError as error:
+            _stop(str(error))
+        except client_protocol.ServerError as error:
+            _stop(str(error), 1)
+    raise typer.Exit(code)
+
+
+def run_node(
+    file: Annotated[Path, typer.Argument(help="A file that `compile` has written.")],
+    task: Annotated[str, typer.Option(help="The node.")],
+    executor_input: Annotated[str, typer.Option(help="The task's ExecutorInput as JSON, or @FILE.")],
+    mounts: Annotated[
+        Path, typer.Option(help="Folder with gcs/, minio/ and s3/, as the launcher has them in /.")
+    ] = Path("/"),
+) -> None:
+    """Run one node's container command on this machine, with the ExecutorInput of a failed task."""
+    from modelmill.data.core import plugins
+    from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError
+    from modelmill.pipeline.runners.kubeflow.container.mounts import ENV
+    from modelmill.pipeline.runners.kubeflow.emulator import container_command
+
+    try:
+        spec = container_command.read(file)
+    except DeployError as error:
+        _stop(str(error))
+    if task not in spec["components"]:
+        _stop(f"--task: {plugins.unknown('task', task, spec['components'])}")
+    container = container_command.container(spec, task)
+    content = _json(executor_input)
+    os.makedirs(os.path.dirname(content["outputs"]["outputFile"]) or ".", exist_ok=True)
+    variables = {**os.environ, "PATH": f"{container_command.environment(Path())['PATH']}:{os.environ.get('PATH', '')}"}
+    variables[ENV] = str(mounts.absolute())
+    container_command.execute(task, [*container["command"], *container["args"]], content, variables, None)
+
+
+def _compiled(
+    experiment: str, overrides: list[str] | None, target: str, image: str | None, root: str | None, allow_latest: bool
+) -> Any:
+    """The package; what is wrong ends the program with 2."""
+    from modelmill.pipeline.experiment.experiment import ExperimentError, load
+    from modelmill.pipeline.runners.kubeflow.compile import targets
+
+    chosen = _target(target)
+    try:
+        loaded = load(experiment, overrides)
+        # Before TensorFlow is imported: these are told within a second.
+        targets.image(image, allow_latest)
+        targets.root(chosen, root or loaded.run.cluster.root)
+        from modelmill.pipeline.runners.kubeflow.compile.compiler import compile_experiment
+
+        return compile_experiment(loaded, chosen, image, root, allow_latest)
+    except (ExperimentError, targets.DeployError) as error:
+        _stop(str(error))
+
+
+def _target(given: str) -> Target:
+    from modelmill.data.core import plugins
+    from modelmill.pipeline.runners.kubeflow.compile.targets import Target
+
+    known = [one.value for one in Target]
+    if given not in known:
+        _stop(f"--target: {plugins.unknown('target', given, known)}")
+    return Target(given)
+
+
+def _only(target: str, given: dict[str, Any]) -> None:
+    """Options that the other target has no use for."""
+    for name, value in given.items():
+        if value:
+            _stop(f"{name}: it is for --target {target} only; leave it out")
+
+
+def _is_compiled(path: Path) -> bool:
+    if not path.is_file() or path.suffix not in (".yaml", ".yml", ".json"):
+        return False
+    return re.search(r'deploymentSpec"?:', path.read_text(encoding="utf-8", errors="replace")) is not None
+
+
+def _token(file: Path | None, variable: str) -> str | None:
+    """Not an option of its own: command lines are seen by everybody on a machine."""
+    if file is None:
+        return os.environ.get(variable)
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        _stop(f"--token-file: {error}")
+
+
+def _json(given: str) -> dict[str, Any]:
+    try:
+        text = Path(given[1:]).read_text(encoding="utf-8") if given.startswith("@") else given
+        content = json.loads(text)
+        if not isinstance(content, dict) or "outputFile" not in content.get("outputs", {}):
+            raise ValueError("there is no outputs.outputFile in it")
+    except (OSError, ValueError) as error:
+        _stop(f"--executor-input: {error}; give the ExecutorInput of the task as JSON, or @FILE")
+    return content
+
+
+def _stop(message: str, code: int = 2) -> NoReturn:
+    typer.secho(message, err=True, fg=typer.colors.RED)
+    raise SystemExit(code)

@@ -1,0 +1,131 @@
+"""What `run` may say for a cluster: resources, retries, places. A local run reads none of it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import Field, field_validator, model_validator
+
+from modelmill.data.core import plugins
+from modelmill.data.core.config import Strict
+from modelmill.pipeline.layout import NODES
+
+DEFAULT = "default"
+QUANTITY = r"[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|K|M|G|T)?"
+ABSOLUTE = r"/[^\s]*"
+
+Value = TypeVar("Value")
+
+
+class Accelerator(Strict):
+    """What a node trains on."""
+
+    type: str = Field(description="Such as nvidia-t4, or the target's own name; docs/kubeflow.md has the table.")
+    count: int = Field(1, ge=1, le=256)
+
+
+class Resources(Strict):
+    """What a node's container gets."""
+
+    cpu: float | None = Field(None, gt=0, le=1024, description="Cores.")
+    memory: str | None = Field(None, pattern=f"^{QUANTITY}$", description="Such as 4G or 512Mi.")
+    accelerator: Accelerator | None = None
+
+
+class Volume(Strict):
+    """A persistent volume claim, mounted into the containers."""
+
+    claim: str = Field(min_length=1)
+    path: str = Field(pattern=f"^{ABSOLUTE}$", description="Where it is mounted.")
+    sub_path: str = ""
+
+
+class Secret(Strict):
+    """A Kubernetes secret, as files under `path` or as environment variables."""
+
+    name: str = Field(min_length=1)
+    path: str | None = Field(None, pattern=f"^{ABSOLUTE}$")
+    env: dict[str, str] = Field({}, description="Key of the secret: name of the environment variable.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.path is None) == (not self.env):
+            raise ValueError("give either 'path' (files) or 'env' (key: VARIABLE)")
+        return self
+
+
+class Toleration(Strict):
+    """As Kubernetes has it."""
+
+    key: str = ""
+    operator: Literal["Equal", "Exists"] = "Equal"
+    value: str = ""
+    effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
+    seconds: int | None = Field(None, ge=0)
+
+
+class Kubernetes(Strict):
+    """How the pods of a node are scheduled, and what is mounted into them."""
+
+    node_selector: dict[str, str] = {}
+    tolerations: tuple[Toleration, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    image_pull_secrets: tuple[str, ...] = ()
+    shared_memory: str | None = Field(None, pattern=f"^{QUANTITY}$", description="Size of /dev/shm, such as 2Gi.")
+
+
+class Cluster(Strict):
+    """Where things lie for a cluster: the places of this machine mean nothing there."""
+
+    root: str | None = Field(None, description="Of all artifacts: gs://, minio:// or s3://.")
+    data: str | None = Field(None, description="Folder of the data: gs://, or a path on a mounted volume.")
+    schema_file: str | None = Field(None, description="The curated schema: gs://, or a path in the container.")
+    destination: str | None = Field(None, description="Takes a folder per version: a path on a mounted volume.")
+    checkpoints: str | None = Field(None, description="Outlives a killed training, if it lies on a mounted volume.")
+
+
+class ClusterRunConfig(Strict):
+    """The part of `run` that is for clusters; keys are nodes, or `default` for those that are not named."""
+
+    resources: dict[str, Resources] = {}
+    retries: dict[str, int] = Field({}, description="How often a failed node is tried again.")
+    time_limits: dict[str, int] = Field({}, description="Seconds.")
+    cache: dict[str, bool] = Field({}, description="Whether a node's earlier outputs may be taken.")
+    kubernetes: dict[str, Kubernetes] = Field({}, description="A node's own fields replace those of `default`.")
+    cluster: Cluster = Cluster()
+
+    @field_validator("resources", "retries", "time_limits", "cache", "kubernetes")
+    @classmethod
+    def _nodes(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for name in values:
+            if name not in (DEFAULT, *NODES):
+                raise ValueError(plugins.unknown("node", name, (DEFAULT, *NODES)))
+        return values
+
+    @field_validator("retries")
+    @classmethod
+    def _some_retries(cls, values: dict[str, int]) -> dict[str, int]:
+        for name, value in values.items():
+            if not 0 <= value <= 20:
+                raise ValueError(f"{name}: found {value}; give 0 to 20")
+        return values
+
+    @field_validator("time_limits")
+    @classmethod
+    def _some_time(cls, values: dict[str, int]) -> dict[str, int]:
+        for name, value in values.items():
+            if value < 1:
+                raise ValueError(f"{name}: found {value}; give at least 1 second")
+        return values
+
+
+def of_node(values: dict[str, Value], node: str) -> Value | None:
+    """What is said of a node, or of all."""
+    return values.get(node, values.get(DEFAULT))
+
+
+def pod(values: dict[str, Kubernetes], node: str) -> Kubernetes:
+    """How a node's pods are made: its own fields, and those of `default` that it does not have."""
+    general, own = values.get(DEFAULT, Kubernetes()), values.get(node, Kubernetes())
+    return general.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})

@@ -1,0 +1,82 @@
+"""How long a run will take, by a few training steps of its model on noise. Loads TensorFlow."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from modelmill.components.models import family
+from modelmill.data import modality, task
+from modelmill.data.spec import Spec
+from modelmill.pipeline.experiment.experiment import Experiment
+
+STEPS, OTHER_NODES = 5, 60.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Sentences on what a run takes, or on why that is not known.
+
+    Attributes:
+      run: of the whole.
+      compression: of compression alone; "" if it is not known.
+    """
+
+    run: str
+    compression: str = ""
+
+
+def told(experiment: Experiment, examples: int, classes: Sequence[str]) -> Estimate:
+    """By a measured step of training.
+
+    Args:
+      experiment: validated.
+      examples: of all splits.
+      classes: the labels.
+    """
+    data, kind = experiment.data, modality.look_up(experiment.data.modality)
+    if not hasattr(kind, "expected"):
+        return Estimate(f"not known: the modality {data.modality} has no function `expected`")
+    spec = kind.expected(data).model_copy(update={"task": data.task, "labels": tuple(sorted(classes))})
+    split = experiment.split
+    train = examples * split.train / (split.train + split.eval + split.test)
+    batch = experiment.train.batch or experiment.train.batch_per_replica or 32
+    epoch = _step(experiment, spec, batch) * math.ceil(train / batch)
+    compression = experiment.compress.seconds(epoch)
+    minutes = (OTHER_NODES + experiment.train.epochs * epoch + compression) / 60
+    return Estimate(
+        f"roughly {minutes:.1f} minutes: {experiment.train.epochs} epochs of training of {epoch:.2f} s each, "
+        f"measured without augmentation, {compression / 60:.1f} minutes of compression, and a minute for all else",
+        f"roughly {compression / 60:.1f} minutes",
+    )
+
+
+def _step(experiment: Experiment, spec: Spec, batch: int) -> float:
+    """Seconds of one training step, the median of some, after the first, which compiles."""
+    import tf_keras
+
+    asked = task.look_up(spec.task)
+    model = family.build(family.settle(experiment.model), spec)
+    model.compile(tf_keras.optimizers.Adam(1e-3), loss=asked.loss)
+    inputs = _inputs(batch, spec)
+    target = np.zeros(model(inputs[:1]).shape[1:], np.float32)[np.newaxis].repeat(batch, axis=0)
+    target[..., 0] = 1
+    took = []
+    for _ in range(STEPS + 1):
+        start = time.monotonic()
+        model.train_on_batch(inputs, target)
+        took.append(time.monotonic() - start)
+    return median(took[1:])
+
+
+def _inputs(batch: int, spec: Spec) -> np.ndarray:
+    """Noise that the bare model takes: numbers, or ids."""
+    random = np.random.default_rng(0)
+    if spec.vocabulary:
+        return random.integers(1, spec.vocabulary, (batch, *spec.shape)).astype(np.int32)
+    return random.normal(size=(batch, *spec.shape)).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Examples for pages: read from artifacts, and rendered as pictures, players or text."""

@@ -1,0 +1,166 @@
+"""Reads the examples of a run: what the models answered, and the raw files behind the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelmill.data.spec import CONTENT, LABEL, PATH
+
+# Of a split at most so many raw examples are looked at for a picture sheet.
+LOOKED_AT = 3000
+NO_CLASS = "examples"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Recorded predictions of a split.
+
+    Attributes:
+      content: hex digest of each example's raw content.
+      truth: int64 [examples], numbers of classes.
+      labels: of the classes, in the order of the models' outputs.
+      models: probabilities float64 [examples, classes] of "float" and "compressed".
+    """
+
+    content: list[str]
+    truth: NDArray[np.int64]
+    labels: list[str]
+    models: dict[str, NDArray[np.float64]]
+
+    def answer(self, model: str) -> NDArray[np.int64]:
+        """The most probable class of each example, int64 [examples]."""
+        return np.asarray(self.models[model].argmax(axis=1), np.int64)
+
+    def correct(self, model: str) -> NDArray[np.bool_]:
+        """Whether the answer is right, bool [examples]."""
+        return np.asarray(self.answer(model) == self.truth)
+
+
+def answers(predictions: Path, labels: list[str] | None = None) -> Answers | None:
+    """Reads a Predictions artifact; None if it holds nothing. `labels` are those of the model, if they are known."""
+    content, truth, exact, compressed = [], [], [], []
+    named: dict[int, str] = {}
+    for features in _records(sorted(predictions.glob("*.gz"))):
+        content.append(_text(features, CONTENT))
+        truth.append(int(features[LABEL].int64_list.value[0]))
+        named[truth[-1]] = _text(features, "class")
+        exact.append(list(features["float"].float_list.value))
+        compressed.append(list(features["compressed"].float_list.value))
+    if not content:
+        return None
+    if labels is None or len(labels) != len(exact[0]):
+        labels = [named.get(number, f"class {number}") for number in range(len(exact[0]))]
+    models = {"float": np.array(exact, np.float64), "compressed": np.array(compressed, np.float64)}
+    return Answers(content, np.array(truth, np.int64), labels, models)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Recorded predictions of a split whose labels are no classes.
+
+    Attributes:
+      content: hex digest of each example's raw content.
+      truth: float64 [examples, labels].
+      models: answers float64 [examples, outputs] of "float" and "compressed".
+    """
+
+    content: list[str]
+    truth: NDArray[np.float64]
+    models: dict[str, NDArray[np.float64]]
+
+
+def numbers(predictions: Path) -> Numbers | None:
+    """Reads a Predictions artifact whatever its labels are; None if it holds nothing."""
+    content: list[str] = []
+    columns: dict[str, list[Any]] = {name: [] for name in (LABEL, "float", "compressed")}
+    for features in _records(sorted(predictions.glob("*.gz"))):
+        content.append(_text(features, CONTENT))
+        for name, rows in columns.items():
+            rows.append(np.ravel(_value(features[name])))
+    if not content:
+        return None
+    truth, exact, compressed = (np.array(rows, np.float64) for rows in columns.values())
+    return Numbers(content, truth, {"float": exact, "compressed": compressed})
+
+
+def raw(split: Path, wanted: set[str]) -> dict[str, dict[str, Any]]:
+    """Raw examples of a split by the digest of their content: every feature, see `_raw`."""
+    found: dict[str, dict[str, Any]] = {}
+    for features in _records(_files(split)):
+        digest = _text(features, CONTENT)
+        if digest in wanted and digest not in found:
+            found[digest] = _raw(features)
+            if len(found) == len(wanted):
+                break
+    return found
+
+
+def sheet(split: Path, per_class: int, classes: int) -> dict[str, list[dict[str, Any]]]:
+    """The first raw examples of each class that a split holds, by label; of at most so many classes."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for number, features in enumerate(_records(_files(split))):
+        if number >= LOOKED_AT or (len(found) >= classes and all(len(one) >= per_class for one in found.values())):
+            break
+        # What is no class makes no groups.
+        label = _text(features, LABEL) if features[LABEL].HasField("bytes_list") else NO_CLASS
+        if label not in found and len(found) >= classes:
+            continue
+        if len(found.setdefault(label, [])) < per_class:
+            found[label].append(_raw(features))
+    return dict(sorted(found.items()))
+
+
+def one_of_each(split: Path, classes: int) -> list[bytes]:
+    """Transformed examples as they are stored: the first of each class, of at most so many classes."""
+    import tensorflow as tf
+
+    files = [str(path) for path in _files(split)]
+    found: dict[int, bytes] = {}
+    for record in tf.data.TFRecordDataset(files, compression_type="GZIP").take(LOOKED_AT).as_numpy_iterator():
+        labels = tf.train.Example.FromString(record).features.feature[LABEL].int64_list.value
+        found.setdefault(int(labels[0]) if len(labels) == 1 else len(found), record)
+        if len(found) >= classes:
+            break
+    return list(found.values())
+
+
+def _files(split: Path) -> list[Path]:
+    return sorted(path for path in split.glob("*") if path.is_file() and not path.name.startswith("."))
+
+
+def _records(files: list[Path]) -> Iterator[Any]:
+    """The features of each tf.Example."""
+    import tensorflow as tf
+
+    if not files:
+        return
+    for record in tf.data.TFRecordDataset([str(path) for path in files], compression_type="GZIP").as_numpy_iterator():
+        yield tf.train.Example.FromString(record).features.feature
+
+
+def _raw(features: Any) -> dict[str, Any]:
+    """Every feature that has a value: one as such, several as a list; what names the example as text."""
+    values = {name: found for name, one in features.items() if (found := _value(one)) is not None}
+    for name in (LABEL, PATH, CONTENT):
+        values[name] = _text(features, name)
+    return values
+
+
+def _value(feature: Any) -> Any:
+    kind = feature.WhichOneof("kind")
+    values = list(getattr(feature, kind).value) if kind else []
+    return values[0] if len(values) == 1 else values or None
+
+
+def _text(features: Any, name: str) -> str:
+    """A feature as words, whatever it holds; "" if it holds nothing."""
+    value = _value(features[name])
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

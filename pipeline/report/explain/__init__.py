@@ -1,0 +1,1 @@
+"""Attributions: which parts of an input decided on a prediction."""

@@ -1,0 +1,74 @@
+"""Sheets of examples: as they are, and as augmentation may change them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelmill.pipeline.records.mlmd import Recorded
+from modelmill.pipeline.report.examples import read as examples
+from modelmill.pipeline.report.examples import render
+
+CLASSES, PER_CLASS = 12, 6
+# Players, words, rows and curves take more room than pictures.
+LARGE_CLASSES, LARGE_PER_CLASS = 8, 2
+AUGMENTED, DRAWS, LARGE_DRAWS = 6, 5, 2
+
+
+def plain(run: Recorded) -> list[dict[str, Any]]:
+    """Real examples, by class."""
+    split = run.path("ingest", "examples", "Split-train")
+    kind, data = str(run.setting("data", "modality")), run.setting("data") or {}
+    if split is None:
+        return []
+    rows = []
+    per_class, classes = (PER_CLASS, CLASSES) if kind == "image" else (LARGE_PER_CLASS, LARGE_CLASSES)
+    for label, found in examples.sheet(split, per_class, classes).items():
+        every = [(render.example(kind, one, data), one["path"]) for one in found]
+        rows.append({"label": label, "examples": [{**one, "path": path} for one, path in every if one]})
+    return [row for row in rows if row["examples"]]
+
+
+def augmented(run: Recorded) -> list[dict[str, Any]]:
+    """Examples of the train split as they are, and as the policy may change them."""
+    split = run.path("transform", "transformed_examples", "Split-train")
+    model = run.json("train", "model", "modelmill/model.json")
+    if split is None or model is None:
+        return []
+    import tensorflow as tf
+
+    from modelmill.data import modality
+    from modelmill.data.spec import Spec
+
+    data = run.setting("data") or {}
+    name = str(data["modality"])
+    kind = modality.look_up(name)
+    spec = Spec.model_validate(model["spec"])
+    policy = kind.Policy.model_validate(run.setting("augment") or {}).fitted(spec)
+    if name != "image" and not policy.changes():
+        return []
+    stored = examples.one_of_each(split, AUGMENTED)
+    inputs, labels = modality.parse(tf.constant(stored), spec)
+    seeds = tf.constant([[one, draw] for one in range(len(stored)) for draw in range(DRAWS)], tf.int64)
+    tf.config.run_functions_eagerly(True)  # compiling takes longer than the few examples do
+    try:
+        changed = kind.augment(tf.repeat(inputs, DRAWS, axis=0), seeds, policy)
+    finally:
+        tf.config.run_functions_eagerly(False)
+    draws = DRAWS if name == "image" else LARGE_DRAWS
+    return [
+        {
+            "label": _label(spec, labels[one]),
+            "before": render.model_input(name, inputs[one], data),
+            "after": [render.model_input(name, changed[one * DRAWS + draw], data) for draw in range(draws)],
+        }
+        for one in range(len(stored))
+    ]
+
+
+def _label(spec: Any, label: Any) -> str:
+    """A class by its name; what is no class as a number."""
+    value = label.numpy()
+    if spec.task == "anomaly":
+        return "anomaly" if value else "normal"
+    is_class = value.ndim == 0 and value.dtype.kind in "iu" and 0 <= value < len(spec.labels)
+    return str(spec.labels[int(value)]) if is_class else " ".join(f"{one:.4g}" for one in value.reshape(-1)[:8])

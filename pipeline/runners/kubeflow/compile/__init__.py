@@ -1,0 +1,1 @@
+"""Compiles an experiment to a pipeline specification and a platform specification."""

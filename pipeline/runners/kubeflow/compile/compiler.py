@@ -1,0 +1,125 @@
+"""An experiment to the file that a target takes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tfx import v1 as tfx
+from tfx.types import BaseChannel
+
+from modelmill.components.evaluate import baseline_lookup
+from modelmill.components.source_digest import code
+from modelmill.components.validate import previous_lookup as statistics
+from modelmill.data.core import plugins
+from modelmill.pipeline import graph
+from modelmill.pipeline.experiment.experiment import Experiment
+from modelmill.pipeline.layout import NODES
+from modelmill.pipeline.runners.kubeflow.compile import parameters, platform, spec_patches, targets, validate_spec
+from modelmill.pipeline.runners.kubeflow.compile.locations import Located, locate
+from modelmill.pipeline.runners.kubeflow.compile.targets import Target
+
+COMMAND = ("python", "-m", "modelmill.pipeline.runners.kubeflow.container.entrypoint")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A compiled pipeline.
+
+    Attributes:
+      target: for which it is.
+      spec: the PipelineSpec, in protobuf's JSON form.
+      platform: the Kubernetes document, if there is one.
+      job: Vertex's PipelineJob around the spec; None for Kubeflow.
+      notes: what a person should know.
+    """
+
+    target: Target
+    spec: dict[str, Any]
+    platform: dict[str, Any] | None
+    job: dict[str, Any] | None
+    notes: tuple[str, ...]
+
+    @property
+    def suffix(self) -> str:
+        """Of the file."""
+        return targets.SUFFIXES[self.target]
+
+    def text(self) -> str:
+        """The file."""
+        if self.job is not None:
+            return json.dumps(self.job, indent=1, sort_keys=True) + "\n"
+        documents = [self.spec, self.platform] if self.platform else [self.spec]
+        return yaml.safe_dump_all(documents, sort_keys=True, width=110, allow_unicode=True)
+
+    def write(self, path: Path) -> None:
+        """Writes the file, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staging = path.with_name(f".{path.name}.new")
+        staging.write_text(self.text(), encoding="utf-8")
+        staging.replace(path)
+
+
+def compile_experiment(
+    experiment: Experiment, target: Target, image: str | None, root: str | None = None, allow_latest: bool = False
+) -> Package:
+    """Compiles, mends, and checks the result.
+
+    Raises:
+      DeployError: something that was asked for can't be had on the target.
+    """
+    image = targets.image(image, allow_latest)
+    root = targets.root(target, root or experiment.run.cluster.root)
+    located = locate(experiment, target, root)
+    job = _emit(located, image, root)
+    spec = job["pipelineSpec"]
+    parameters.attach(spec, located.experiment)
+    spec_patches.mend(spec, located.experiment, target, root)
+    job["runtimeConfig"] = {"gcsOutputDirectory": root}
+    there = [node for node in NODES if node in spec["root"]["dag"]["tasks"]]
+    document = platform.document(experiment, there) if target is Target.KUBEFLOW else None
+    notes = [*located.notes]
+    if target is Target.VERTEX and experiment.run.kubernetes:
+        notes.append("run.kubernetes is not used: Vertex shows nobody its pods")
+    if experiment.plugins is not None:
+        notes.append(f"the image must hold the plug-ins of {experiment.plugins}, their place in {plugins.ENV}")
+    broken = validate_spec.broken(spec, document, target)
+    assert not broken, f"the compiled pipeline would be refused: {broken}"
+    return Package(target, spec, document, job if target is Target.VERTEX else None, tuple(notes))
+
+
+def _emit(located: Located, image: str, root: str) -> dict[str, Any]:
+    """The PipelineJob as TFX emits it."""
+    from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
+
+    experiment = located.experiment
+
+    def baseline(candidate: BaseChannel) -> tfx.dsl.components.BaseNode:
+        return baseline_lookup.BaselineLookup(
+            candidate=candidate, destination=located.destination, code=code(baseline_lookup.__name__)
+        ).with_id(baseline_lookup.NODE)
+
+    def last(candidate: BaseChannel) -> tfx.dsl.components.BaseNode:
+        return statistics.StatisticsLookup(
+            candidate=candidate, destination=located.destination, code=code(statistics.__name__)
+        ).with_id(statistics.NODE)
+
+    places = graph.Places(
+        located.data, located.checkpoints, located.destination, baseline, last, history=located.destination
+    )
+    pipeline = tfx.dsl.Pipeline(
+        pipeline_name=experiment.name,
+        pipeline_root=root,
+        components=graph.chain(experiment, places),
+        beam_pipeline_args=list(experiment.run.beam),
+        enable_cache=True,
+    )
+    config = kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
+        default_image=image, default_commands=list(COMMAND), use_pipeline_spec_2_1=True
+    )
+    runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(config)
+    job: dict[str, Any] = runner.run(pipeline, write_out=False)
+    return job

@@ -1,0 +1,185 @@
+"""What is changed in the pipeline spec that TFX 1.21 emits, so that KFP v2 runs it; docs/kubeflow.md says why.
+
+Each function mends one thing in the spec, a dictionary in protobuf's JSON form, in place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from modelmill.components.compress.trials import worker_count
+from modelmill.pipeline.experiment.cluster_config import of_node
+from modelmill.pipeline.experiment.experiment import Experiment
+from modelmill.pipeline.runners.kubeflow.compile.locations import is_fetched
+from modelmill.pipeline.runners.kubeflow.compile.targets import Target, limits
+from modelmill.pipeline.runners.kubeflow.container.executor_io import FETCHED
+from modelmill.pipeline.runners.kubeflow.emulator.container_command import container
+
+# Look-ups have to look each time, a push to see whether its version still stands (it is idempotent), and the cache of
+# open-source KFP knows nothing of the files that ExampleGen reads.
+LOOK_UPS = ("last-statistics", "baseline")
+NEVER_CACHED = {Target.KUBEFLOW: ("ingest", *LOOK_UPS, "push"), Target.VERTEX: (*LOOK_UPS, "push")}
+TASK_SUFFIX = "_task"
+# The task that imports data which the launcher has to fetch.
+DATA = "data"
+# Beam runners that work in the container itself; what others are given must be readable from outside.
+IN_PROCESS = ("FnApiRunner", "DirectRunner", "BundleBasedDirectRunner")
+# Nodes whose Beam work may go to a remote runner: they read and write by Beam and TensorFlow alone.
+REMOTE = ("ingest", "statistics", "transform", "augment", "evaluate")
+LOCAL_BEAM = ("--runner=FnApiRunner", "--sdk_container_image=unused", "--direct_running_mode=in_memory")
+
+
+def mend(spec: dict[str, Any], experiment: Experiment, target: Target, root: str) -> None:
+    """All of them."""
+    spec["defaultPipelineRoot"] = root
+    producers(spec)
+    executor_names(spec)
+    driver(spec, target)
+    beam(spec, experiment)
+    resources(spec, experiment, target)
+    retries(spec, experiment)
+    caching(spec, experiment, target)
+    fetched_data(spec)
+    arguments(spec, experiment)
+    processes(spec, experiment)
+
+
+def tasks(spec: dict[str, Any]) -> dict[str, Any]:
+    """The tasks by name."""
+    found: dict[str, Any] = spec["root"]["dag"]["tasks"]
+    return found
+
+
+def producers(spec: dict[str, Any]) -> None:
+    """Dynamic properties name `ID_task` as their producer: there is no such task."""
+    for task in tasks(spec).values():
+        for given in task.get("inputs", {}).get("parameters", {}).values():
+            source = given.get("taskOutputParameter")
+            if source and source["producerTask"] not in tasks(spec):
+                source["producerTask"] = source["producerTask"].removesuffix(TASK_SUFFIX)
+
+
+def executor_names(spec: dict[str, Any]) -> None:
+    """`train_executor` to `exec-train`, as kfp's own compiler names them: names in Argo have no underscores."""
+    executors = spec["deploymentSpec"]["executors"]
+    for node, component in spec["components"].items():
+        if "executorLabel" in component:
+            executors[f"exec-{node}"] = executors.pop(component["executorLabel"])
+            component["executorLabel"] = f"exec-{node}"
+
+
+def driver(spec: dict[str, Any], target: Target) -> None:
+    """ExampleGen's driver: open-source KFP never calls it, so the entrypoint does; Vertex does, by our entrypoint."""
+    for node in tasks(spec):
+        found = container(spec, node)
+        if "lifecycle" not in found:
+            continue
+        if target is Target.KUBEFLOW:
+            del found["lifecycle"]
+        else:
+            check = found["lifecycle"]["preCacheCheck"]
+            check["command"] = list(found["command"])
+            check["args"] = ["--driver_only", *check["args"]]
+
+
+def beam(spec: dict[str, Any], experiment: Experiment) -> None:
+    """A remote Beam runner is for the nodes that can use it; the others work in their container."""
+    given = list(experiment.run.beam)
+    if not remote(given):
+        return
+    for node in tasks(spec):
+        if node not in REMOTE:
+            args = container(spec, node)["args"]
+            container(spec, node)["args"] = [*(arg for arg in args if arg not in given), *LOCAL_BEAM]
+
+
+def remote(beam_args: Iterable[str]) -> bool:
+    """Whether Beam's work is done outside of the container."""
+    runners = [arg.partition("=")[2] for arg in beam_args if arg.startswith("--runner=")]
+    return any(runner not in IN_PROCESS for runner in runners)
+
+
+def resources(spec: dict[str, Any], experiment: Experiment, target: Target) -> None:
+    """On every node; TFX itself forgets them on a file-based ExampleGen."""
+    for node in tasks(spec):
+        wanted = of_node(experiment.run.resources, node)
+        if wanted is not None:
+            found = limits(target, node, wanted).spec
+            if found:
+                container(spec, node)["resources"] = found
+
+
+def retries(spec: dict[str, Any], experiment: Experiment) -> None:
+    """How often a node is tried again; a minute later at first, then twice as long each time."""
+    for node, task in tasks(spec).items():
+        count = of_node(experiment.run.retries, node)
+        if count:
+            task["retryPolicy"] = {
+                "maxRetryCount": count,
+                "backoffDuration": "60s",
+                "backoffFactor": 2.0,
+                "backoffMaxDuration": "3600s",
+            }
+
+
+def caching(spec: dict[str, Any], experiment: Experiment, target: Target) -> None:
+    """Per node; an empty message says no."""
+    for node, task in tasks(spec).items():
+        wanted = experiment.run.cache.get(node, experiment.run.cache.get("default", True))
+        task["cachingOptions"] = {"enableCache": True} if wanted and node not in NEVER_CACHED[target] else {}
+
+
+def fetched_data(spec: dict[str, Any]) -> None:
+    """Data on minio:// or s3:// becomes an imported artifact, which the launcher fetches before `ingest`.
+
+    The entrypoint then reads the local copy instead of `input_base`.
+    """
+    if not is_fetched(spec["root"]["inputDefinitions"]["parameters"]["data_path"]["defaultValue"]):
+        return
+    kind = {"schemaTitle": "system.Artifact", "schemaVersion": "0.0.1"}
+    spec["deploymentSpec"]["executors"][f"exec-{DATA}"] = {
+        "importer": {"artifactUri": {"runtimeParameter": "uri"}, "typeSchema": kind}
+    }
+    spec["components"][DATA] = {
+        "executorLabel": f"exec-{DATA}",
+        "inputDefinitions": {"parameters": {"uri": {"parameterType": "STRING"}}},
+        "outputDefinitions": {"artifacts": {"artifact": {"artifactType": kind}}},
+    }
+    tasks(spec)[DATA] = {
+        "taskInfo": {"name": DATA},
+        "componentRef": {"name": DATA},
+        "inputs": {"parameters": {"uri": {"componentInputParameter": "data_path"}}},
+        "cachingOptions": {},
+    }
+    ingest = tasks(spec)["ingest"]
+    ingest["inputs"]["artifacts"] = {
+        FETCHED: {"taskOutputArtifact": {"producerTask": DATA, "outputArtifactKey": "artifact"}}
+    }
+    ingest["dependentTasks"] = [DATA]
+    spec["components"]["ingest"]["inputDefinitions"]["artifacts"] = {FETCHED: {"artifactType": kind}}
+
+
+def arguments(spec: dict[str, Any], experiment: Experiment) -> None:
+    """Write the declared inputs into the arguments again, now with parameters; add declared outputs and time limit."""
+    for node in tasks(spec):
+        if node == DATA:
+            continue
+        found = container(spec, node)
+        text = json.dumps(spec["components"][node].get("inputDefinitions", {}), sort_keys=True)
+        outputs = ",".join(sorted(spec["components"][node].get("outputDefinitions", {}).get("artifacts", {})))
+        commands = [found, *([found["lifecycle"]["preCacheCheck"]] if "lifecycle" in found else [])]
+        for args in (command["args"] for command in commands):
+            if "--json_serialized_inputs_spec_args" in args:
+                args[args.index("--json_serialized_inputs_spec_args") + 1] = text
+            args += ["--declared_outputs", outputs]
+        limit = of_node(experiment.run.time_limits, node)
+        if limit is not None:
+            found["args"] += ["--time_limit", str(limit)]
+
+
+def processes(spec: dict[str, Any], experiment: Experiment) -> None:
+    """Of the Compressor, by its environment, which is not part of a cache key."""
+    if "compress" in tasks(spec):
+        container(spec, "compress")["env"] = [{"name": worker_count.ENV, "value": str(experiment.compress.workers)}]

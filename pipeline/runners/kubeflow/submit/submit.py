@@ -1,0 +1,138 @@
+"""Hands a compiled pipeline to a server, and tells what becomes of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from modelmill.pipeline.runners.kubeflow.compile import locations, parameters
+from modelmill.pipeline.runners.kubeflow.compile.targets import SUFFIXES, DeployError, Target
+from modelmill.pipeline.runners.kubeflow.emulator import container_command
+from modelmill.pipeline.runners.kubeflow.submit.client_protocol import Outcome, Server, wait
+
+DONE, FAILED, REFUSED = 0, 1, 3
+FIELD = r"[0-9A-Za-z*/,?#L-]+"
+WORDS = {
+    "@yearly": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What is to be submitted.
+
+    Attributes:
+      package: the compiled file.
+      target: where it is to run.
+      experiment: under which KFP shows the run; a label of it on Vertex.
+      parameters: `name=value` each.
+      cron: makes a schedule of it.
+      wait: until it has ended.
+    """
+
+    package: Path
+    target: Target = Target.KUBEFLOW
+    experiment: str | None = None
+    parameters: tuple[str, ...] = ()
+    cron: str | None = None
+    wait: bool = False
+
+
+def checked(submission: Submission) -> tuple[str, dict[str, Any], str | None]:
+    """The pipeline's name, the parameters by name, and the schedule as KFP has it: all before anything is sent.
+
+    Raises:
+      DeployError: something of it is wrong.
+    """
+    target = submission.target
+    if (submission.package.suffix == SUFFIXES[Target.VERTEX]) != (target is Target.VERTEX):
+        raise DeployError(
+            f"{submission.package}: {target} needs a file {SUFFIXES[target]}, of `compile --target {target}`"
+        )
+    spec = container_command.read(submission.package)
+    if submission.cron and submission.wait:
+        raise DeployError("--wait and --schedule: give one of them; a schedule has no end")
+    given = parameters.values(
+        spec["root"].get("inputDefinitions", {}).get("parameters", {}), list(submission.parameters)
+    )
+    if "data_path" in given:
+        given["data_path"] = locations.data_folder(given["data_path"], target)
+        _same_way("data" in spec["root"]["dag"]["tasks"], given["data_path"])
+    if "push_destination" in given:
+        given["push_destination"] = locations.destination_folder("--param push_destination", given["push_destination"])
+    return spec["pipelineInfo"]["name"], given, _cron(submission.cron, target) if submission.cron else None
+
+
+def _same_way(fetches: bool, data: str) -> None:
+    """Whether data has to be fetched is decided when the pipeline is compiled."""
+    if fetches and data.startswith("/"):
+        raise DeployError(f"--param data_path={data}: this pipeline fetches its data; give minio://, s3:// or gs://")
+    if not fetches and locations.is_fetched(data):
+        raise DeployError(
+            f"--param data_path={data}: this pipeline was compiled for data that need not be fetched; "
+            f"compile it with --set run.cluster.data={data}"
+        )
+
+
+def submit(
+    submission: Submission, connect: Callable[[], Server], tell: Callable[[str], None], every: float = 5.0
+) -> int:
+    """Submits; returns the exit code: 0 submitted or pushed, 1 failed, 3 a gate refused.
+
+    Args:
+      submission: what.
+      connect: makes the connection, once everything else is found to be good.
+      tell: called with lines for a person.
+      every: seconds between two questions when it waits.
+
+    Raises:
+      DeployError: something is wrong with what was asked for.
+      ServerError: the server refused, or does not answer.
+    """
+    name, given, cron = checked(submission)
+    server = connect()
+    title = f"{name} {datetime.now():%Y-%m-%d %H:%M:%S}"
+    if given.get(parameters.LABEL):
+        title += f" ({given[parameters.LABEL]})"
+    if cron:
+        made = server.schedule(submission.package, submission.experiment, title, given, cron)
+        tell(f"scheduled ({cron}): {server.schedule_link(made)}")
+        return DONE
+    run_id = server.start(submission.package, submission.experiment, title, given)
+    tell(f"submitted: {server.link(run_id)}")
+    if not submission.wait:
+        return DONE
+    return _report(wait(server, run_id, tell, every), server.link(run_id), tell)
+
+
+def _report(outcome: Outcome, link: str, tell: Callable[[str], None]) -> int:
+    """One line on the end of a run, and its exit code."""
+    if outcome.state == "SUCCEEDED":
+        tell(f"done: {link}")
+        return DONE
+    where = f" in {outcome.node}" if outcome.node else ""
+    if outcome.refused:
+        tell(f"refused by a gate{where}: {outcome.reason}\n  the log says which: {link}")
+        return REFUSED
+    tell(f"{outcome.state.lower()}{where}: {outcome.reason}\n  {link}")
+    return FAILED
+
+
+def _cron(given: str, target: Target) -> str:
+    """As the target has it: KFP's begins with seconds, Vertex's has none."""
+    fields = WORDS.get(given, given).split()
+    more = ", six with seconds first" if target is Target.KUBEFLOW else ""
+    if len(fields) not in ((5, 6) if more else (5,)) or not all(re.fullmatch(FIELD, field) for field in fields):
+        raise DeployError(
+            f"--schedule: found {given!r}; give five fields (minute hour day month weekday), such as '0 6 * * 1'"
+            f"{more}, or one of {', '.join(WORDS)}"
+        )
+    return " ".join(["0", *fields] if more and len(fields) == 5 else fields)

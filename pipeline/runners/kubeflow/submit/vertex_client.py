@@ -1,0 +1,184 @@
+"""Vertex AI Pipelines as we use it: Google's own client over REST, and its errors in words."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from modelmill.pipeline.layout import NODES
+from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError
+from modelmill.pipeline.runners.kubeflow.submit.client_protocol import Look, Outcome, PassingError, ServerError, line
+
+CONSOLE = "https://console.cloud.google.com/vertex-ai"
+STATE = "PIPELINE_STATE_"
+FINISHED = {"SUCCEEDED": "SUCCEEDED", "FAILED": "FAILED", "CANCELLED": "CANCELED"}
+PROJECT = re.compile(r"[a-z][a-z0-9.:-]{4,62}|[0-9]{6,20}")
+LOCATION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
+LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+# With which Google's client begins what it says.
+REQUEST = re.compile(r"^(GET|POST) \S+: ")
+EXPERIMENT = "experiment"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Which Vertex, and as whom.
+
+    Attributes:
+      project: id or number of the project.
+      location: such as europe-west4.
+      service_account: as whom the nodes run; the project's default one if absent.
+      token: an access token; without one Google's application default credentials are taken.
+      host: another address than Google's own of the location.
+    """
+
+    project: str | None
+    location: str | None
+    service_account: str | None = None
+    token: str | None = None
+    host: str | None = None
+
+
+class VertexServer:
+    """Vertex AI Pipelines of one project and location.
+
+    Raises:
+      DeployError: project or location is missing, or is none.
+      ServerError: there are no credentials.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._to = connection
+        self._project = _checked("--project", connection.project, PROJECT, "the id of a Google Cloud project")
+        self._location = _checked("--location", connection.location, LOCATION, "a region, such as europe-west4")
+        self._parent = f"projects/{self._project}/locations/{self._location}"
+        host = urlsplit(connection.host or f"https://{self._location}-aiplatform.googleapis.com")
+        if host.scheme not in ("https", "http") or not host.netloc or host.path.strip("/"):
+            raise DeployError(f"--host: found {connection.host!r}; give a URL without a path, or leave it out")
+        self.host = f"{host.scheme}://{host.netloc}"
+        from google.cloud.aiplatform_v1.services import pipeline_service, schedule_service
+
+        given = {"host": host.netloc, "url_scheme": host.scheme, "credentials": self._credentials()}
+        rest = pipeline_service.transports.PipelineServiceRestTransport(**given)
+        self._pipelines = pipeline_service.PipelineServiceClient(transport=rest)
+        rest = schedule_service.transports.ScheduleServiceRestTransport(**given)
+        self._schedules = schedule_service.ScheduleServiceClient(transport=rest)
+
+    def link(self, run_id: str) -> str:
+        """The page of a run."""
+        return f"{CONSOLE}/locations/{self._location}/pipelines/runs/{run_id}?project={self._project}"
+
+    def schedule_link(self, schedule_id: str) -> str:
+        """The page of a schedule."""
+        return f"{CONSOLE}/locations/{self._location}/pipelines/schedules/{schedule_id}?project={self._project}"
+
+    def start(self, package: Path, experiment: str | None, name: str, parameters: dict[str, Any]) -> str:
+        """Starts a run; its id. The experiment is a label of it."""
+        job = self._job(package, experiment, name, parameters)
+        job_id = _job_id(job.pipeline_spec["pipelineInfo"]["name"])
+        with self._told("starting the run"):
+            made = self._pipelines.create_pipeline_job(parent=self._parent, pipeline_job=job, pipeline_job_id=job_id)
+        return str(made.name.rpartition("/")[2])
+
+    def schedule(self, package: Path, experiment: str | None, name: str, parameters: dict[str, Any], cron: str) -> str:
+        """Makes a schedule; its id. A run that is still going on keeps the next one from starting."""
+        request = {"parent": self._parent, "pipeline_job": self._job(package, experiment, name, parameters)}
+        schedule = {
+            "display_name": name,
+            "cron": cron,
+            "max_concurrent_run_count": 1,
+            "create_pipeline_job_request": request,
+        }
+        with self._told("making the schedule"):
+            made = self._schedules.create_schedule(parent=self._parent, schedule=schedule)
+        return str(made.name.rpartition("/")[2])
+
+    def look(self, run_id: str) -> Look:
+        """How a run goes. SKIPPED nodes were taken from the cache."""
+        with self._told(f"asking for run {run_id} ({self.link(run_id)})"):
+            job = self._pipelines.get_pipeline_job(name=f"{self._parent}/pipelineJobs/{run_id}")
+        tasks = [task for task in job.job_detail.task_details if task.task_name in NODES]
+        nodes = {task.task_name: task.state.name for task in tasks}
+        state = FINISHED.get(job.state.name.removeprefix(STATE))
+        if state in (None, "SUCCEEDED"):
+            return Look(nodes, Outcome(state) if state else None)
+        failed = next((task for task in tasks if task.state.name == "FAILED"), None)
+        said = (failed and line(failed.error.message)) or line(job.error.message) or "Vertex does not say why"
+        return Look(nodes, Outcome(state, failed and failed.task_name, said))
+
+    def _job(self, package: Path, experiment: str | None, name: str, parameters: dict[str, Any]) -> Any:
+        """The message that makes a run."""
+        from google.cloud import aiplatform_v1
+        from google.cloud.aiplatform.utils import pipeline_utils
+
+        if experiment and not LABEL.fullmatch(experiment):
+            raise DeployError(f"--experiment: found {experiment!r}; on Vertex give small letters, digits, - and _")
+        content = json.loads(package.read_text(encoding="utf-8"))
+        builder = pipeline_utils.PipelineRuntimeConfigBuilder.from_job_spec_json(content)
+        builder.update_runtime_parameters(parameters)
+        message = {
+            "displayName": name,
+            "pipelineSpec": content["pipelineSpec"],
+            "runtimeConfig": builder.build(),
+            "labels": {EXPERIMENT: experiment} if experiment else {},
+            "serviceAccount": self._to.service_account or "",
+        }
+        return aiplatform_v1.PipelineJob.from_json(json.dumps(message))
+
+    def _credentials(self) -> Any:
+        import google.auth
+        from google.auth import exceptions
+        from google.oauth2 import credentials
+
+        if self._to.token:
+            return credentials.Credentials(self._to.token)
+        try:
+            return google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])[0]
+        except exceptions.DefaultCredentialsError as error:
+            raise ServerError(
+                "no credentials of Google Cloud: log in by `gcloud auth application-default login`, "
+                "or give an access token (--token-file, or VERTEX_TOKEN)"
+            ) from error
+
+    @contextlib.contextmanager
+    def _told(self, doing: str) -> Iterator[None]:
+        """Errors of the client in words."""
+        import requests
+        from google.api_core import exceptions as api
+        from google.auth import exceptions as auth
+
+        try:
+            yield
+        except api.GoogleAPICallError as error:
+            said = line(REQUEST.sub("", error.message))
+            text = f"{doing}: {self.host} answered {error.code}: {said}"
+            if error.code in (401, 403):
+                text += f"; the account needs the role Vertex AI User in project {self._project}"
+            raise (PassingError if (error.code or 0) >= 500 else ServerError)(text) from error
+        except auth.TransportError as error:
+            raise PassingError(f"{doing}: {line(error)}") from error
+        except auth.GoogleAuthError as error:
+            raise ServerError(f"{doing}: the credentials were refused: {line(error)}") from error
+        except requests.exceptions.SSLError as error:
+            raise ServerError(f"{doing}: the certificate of {self.host} is not trusted: {line(error)}") from error
+        except requests.exceptions.RequestException as error:
+            raise PassingError(f"{doing}: {self.host} does not answer: {line(error)}") from error
+
+
+def _checked(option: str, given: str | None, pattern: re.Pattern[str], what: str) -> str:
+    if not given or not pattern.fullmatch(given):
+        raise DeployError(f"{option}: {f'found {given!r}' if given else 'missing'}; give {what}")
+    return given
+
+
+def _job_id(name: str) -> str:
+    """The id of a run: it begins with a letter, and the time tells runs apart."""
+    prefix = name if name[0].isalpha() else f"run-{name}"
+    return f"{prefix}-{datetime.now(UTC):%Y%m%d%H%M%S%f}"[:128]

@@ -1,0 +1,1 @@
+"""Runs a pipeline on this machine: locks, console, logs, retention of old runs."""
