@@ -171,8 +171,10 @@ def schema(
     if data is None:
         typer.echo(json.dumps(json_schema.experiment_schema(), indent=1))
         return
+    from modelmill.pipeline.runners.local import data_schema
+
     try:
-        raise typer.Exit(json_schema.write_data_schema(data, out, force, overrides or [], modality, root))
+        raise typer.Exit(data_schema.write_data_schema(data, out, force, overrides or [], modality, root))
     except (ExperimentError, FileExistsError) as error:
         _stop(2, str(error))
 

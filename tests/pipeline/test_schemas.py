@@ -10,6 +10,7 @@ import yaml
 
 from modelmill.pipeline.experiment import experiment, json_schema, yaml_tree
 from modelmill.pipeline.experiment.experiment import SHIPPED, ExperimentError
+from modelmill.pipeline.runners.local import data_schema
 from modelmill.pipeline.runners.local.run import BAD_INPUT
 
 jsonschema = pytest.importorskip("jsonschema")
@@ -50,7 +51,7 @@ def test_what_is_refused_does_not_fit(validator: Any, override: str) -> None:
 
 
 def write(source: Path, *overrides: str, force: bool = False) -> int:
-    return json_schema.write_data_schema(str(source), None, force, list(overrides), "image", source.parent / "runs")
+    return data_schema.write_data_schema(str(source), None, force, list(overrides), "image", source.parent / "runs")
 
 
 def test_the_schema_of_a_folder_is_written_once_and_kept(
