@@ -125,17 +125,18 @@ def run_node(
 ) -> None:
     """Run one node's container command on this machine, with the ExecutorInput of a failed task."""
     from modelmill.data.core import plugins
+    from modelmill.pipeline.runners.kubeflow.compile import spec_file
     from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError
-    from modelmill.pipeline.runners.kubeflow.container.mounts import ENV
     from modelmill.pipeline.runners.kubeflow.emulator import container_command
+    from modelmill.pipeline.runners.kubeflow.mounts import ENV
 
     try:
-        spec = container_command.read(file)
+        spec = spec_file.read(file)
     except DeployError as error:
         _stop(str(error))
     if task not in spec["components"]:
         _stop(f"--task: {plugins.unknown('task', task, spec['components'])}")
-    container = container_command.container(spec, task)
+    container = spec_file.container(spec, task)
     content = _json(executor_input)
     os.makedirs(os.path.dirname(content["outputs"]["outputFile"]) or ".", exist_ok=True)
     variables = {**os.environ, "PATH": f"{container_command.environment(Path())['PATH']}:{os.environ.get('PATH', '')}"}

@@ -22,6 +22,7 @@ import pytest
 
 from modelmill.pipeline.experiment.experiment import SHIPPED, Experiment, load
 from modelmill.pipeline.layout import NODES
+from modelmill.pipeline.runners.kubeflow.compile import spec_file
 from modelmill.pipeline.runners.kubeflow.compile.targets import Target
 from modelmill.pipeline.runners.kubeflow.emulator import container_command, launcher
 from tests.kubeflow.warm import WarmPython
@@ -56,7 +57,7 @@ def launched(folder: Path, experiment: Experiment, target: Target, **more: Any) 
     package = compile_experiment(experiment, target, IMAGE, "gs://bucket/root" if target is Target.VERTEX else None)
     path = folder / f"pipeline{package.suffix}"
     package.write(path)
-    return launcher.LocalLauncher(container_command.read(path), target, folder, show, **more)
+    return launcher.LocalLauncher(spec_file.read(path), target, folder, show, **more)
 
 
 def placed(folder: Path, source: Path, *settings: str) -> Experiment:

@@ -15,9 +15,10 @@ import pytest
 from modelmill.components.evaluate import baseline_lookup
 from modelmill.components.validate import previous_lookup as history
 from modelmill.data.core import files
+from modelmill.pipeline.runners.kubeflow import mounts
 from modelmill.pipeline.runners.kubeflow.compile import parameters
 from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError, Target
-from modelmill.pipeline.runners.kubeflow.container import executor_io, markers, mounts
+from modelmill.pipeline.runners.kubeflow.container import executor_io, markers
 from modelmill.pipeline.runners.kubeflow.emulator import launcher
 
 SPEC = {

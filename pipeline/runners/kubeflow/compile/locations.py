@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from modelmill.data.core.fetch import resolve
 from modelmill.pipeline.experiment.experiment import Experiment
 from modelmill.pipeline.runners.kubeflow.compile.targets import SCHEMES, DeployError, Target
-from modelmill.pipeline.runners.kubeflow.container.mounts import MOUNTS
+from modelmill.pipeline.runners.kubeflow.mounts import MOUNTS
 
 # Of a container: gone with its pod.
 SCRATCH = "/tmp/modelmill"

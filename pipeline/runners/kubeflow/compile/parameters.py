@@ -19,6 +19,8 @@ from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError
 STRING, INTEGER = "STRING", "NUMBER_INTEGER"
 EXTRA = "modelmill_"
 LABEL = "version_label"
+# An input of `ingest` that TFX knows nothing of: its data, where the launcher had to fetch it.
+FETCHED = f"{EXTRA}data"
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from modelmill.components.compress.trials import worker_count
 from modelmill.pipeline.experiment.cluster_config import of_node
 from modelmill.pipeline.experiment.experiment import Experiment
 from modelmill.pipeline.runners.kubeflow.compile.locations import is_fetched
+from modelmill.pipeline.runners.kubeflow.compile.parameters import FETCHED
+from modelmill.pipeline.runners.kubeflow.compile.spec_file import container
 from modelmill.pipeline.runners.kubeflow.compile.targets import Target, limits
-from modelmill.pipeline.runners.kubeflow.container.executor_io import FETCHED
-from modelmill.pipeline.runners.kubeflow.emulator.container_command import container
 
 # Look-ups have to look each time, a push to see whether its version still stands (it is idempotent), and the cache of
 # open-source KFP knows nothing of the files that ExampleGen reads.

@@ -13,11 +13,8 @@ from typing import Any
 
 import yaml
 
+from modelmill.pipeline.runners.kubeflow import mounts
 from modelmill.pipeline.runners.kubeflow.compile import parameters
-from modelmill.pipeline.runners.kubeflow.container import mounts
-
-# An input of `ingest` that TFX knows nothing of: its data, where the launcher had to fetch it.
-FETCHED = f"{parameters.EXTRA}data"
 
 
 def mend_input(
@@ -56,7 +53,7 @@ def mend_input(
                 one["uri"] = one.pop("customPath")
             elif not (keep_gs and one["uri"].startswith("gs://")):
                 one["uri"] = mounts.local(one["uri"])
-    fetched = found.pop(FETCHED, None)
+    fetched = found.pop(parameters.FETCHED, None)
     if fetched:
         inputs["parameterValues"]["input_base"] = fetched["artifacts"][0]["uri"]
     outputs = executor_input["outputs"]

@@ -1,4 +1,4 @@
-"""A compiled file, and the commands of its containers."""
+"""Run the command of a task's container in a process of its own, with its input filled in."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError
-from modelmill.pipeline.runners.kubeflow.container import mounts
+from modelmill.pipeline.runners.kubeflow import mounts
 
 # Where the launcher puts the ExecutorInput.
 PLACEHOLDER = "{{$}}"
@@ -26,29 +23,6 @@ class TaskError(RuntimeError):
         super().__init__(
             f"{task} ended with exit code {code}: {lines[-1] if lines else 'it said nothing'} (log: {log})"
         )
-
-
-def read(path: Path) -> dict[str, Any]:
-    """The PipelineSpec in a compiled file, YAML or JSON.
-
-    Raises:
-      DeployError: the file holds none.
-    """
-    try:
-        content = next(yaml.safe_load_all(path.read_text(encoding="utf-8")), None)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DeployError(f"{path}: {' '.join(str(error).split())}") from error
-    spec = content.get("pipelineSpec", content) if isinstance(content, dict) else None
-    if not isinstance(spec, dict) or "deploymentSpec" not in spec or "root" not in spec:
-        raise DeployError(f"{path}: no compiled pipeline; `modelmill compile` makes one")
-    return spec
-
-
-def container(spec: dict[str, Any], task: str) -> dict[str, Any]:
-    """The container of a task."""
-    label = spec["components"][task]["executorLabel"]
-    found: dict[str, Any] = spec["deploymentSpec"]["executors"][label]["container"]
-    return found
 
 
 def environment(folder: Path) -> dict[str, str]:

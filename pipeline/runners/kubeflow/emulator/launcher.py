@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from modelmill.pipeline.runners.kubeflow import mounts
+from modelmill.pipeline.runners.kubeflow.compile.spec_file import container
 from modelmill.pipeline.runners.kubeflow.compile.targets import Target
-from modelmill.pipeline.runners.kubeflow.container import mounts
-from modelmill.pipeline.runners.kubeflow.emulator.container_command import TaskError, container, environment, execute
+from modelmill.pipeline.runners.kubeflow.emulator.container_command import TaskError, environment, execute
 
 # The type of every input: KFP's launcher gives none, kfp.local the most general one.
 UNTYPED = {"instanceSchema": ""}

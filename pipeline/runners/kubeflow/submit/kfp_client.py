@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from modelmill.pipeline.layout import NODES
+from modelmill.pipeline.runners.kubeflow.compile import spec_file
 from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError
-from modelmill.pipeline.runners.kubeflow.emulator import container_command
 from modelmill.pipeline.runners.kubeflow.submit.client_protocol import Look, Outcome, PassingError, ServerError, line
 
 FINISHED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
@@ -178,7 +178,7 @@ def _url(host: str) -> str:
 
 def _name(package: Path) -> str:
     """The pipeline's name."""
-    return str(container_command.read(package)["pipelineInfo"]["name"])
+    return str(spec_file.read(package)["pipelineInfo"]["name"])
 
 
 def _short(content: Any) -> str:

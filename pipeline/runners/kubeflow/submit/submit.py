@@ -9,9 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from modelmill.pipeline.runners.kubeflow.compile import locations, parameters
+from modelmill.pipeline.runners.kubeflow.compile import locations, parameters, spec_file
 from modelmill.pipeline.runners.kubeflow.compile.targets import SUFFIXES, DeployError, Target
-from modelmill.pipeline.runners.kubeflow.emulator import container_command
 from modelmill.pipeline.runners.kubeflow.submit.client_protocol import Outcome, Server, wait
 
 DONE, FAILED, REFUSED = 0, 1, 3
@@ -57,7 +56,7 @@ def checked(submission: Submission) -> tuple[str, dict[str, Any], str | None]:
         raise DeployError(
             f"{submission.package}: {target} needs a file {SUFFIXES[target]}, of `compile --target {target}`"
         )
-    spec = container_command.read(submission.package)
+    spec = spec_file.read(submission.package)
     if submission.cron and submission.wait:
         raise DeployError("--wait and --schedule: give one of them; a schedule has no end")
     given = parameters.values(
