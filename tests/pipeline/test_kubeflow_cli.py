@@ -11,8 +11,8 @@ import yaml
 from typer.testing import CliRunner
 
 from modelmill.pipeline.cli import kubeflow
-from modelmill.pipeline.runners.kubeflow.testing.fake_kfp import FakeKfpServer
-from modelmill.pipeline.runners.kubeflow.testing.fake_vertex import FakeVertexServer
+from tests.pipeline.fake_kfp import FakeKfpServer
+from tests.pipeline.fake_vertex import FakeVertexServer
 
 IMAGE = "registry.example/modelmill:1"
 app = typer.Typer()

@@ -14,8 +14,8 @@ from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError
 from modelmill.pipeline.runners.kubeflow.submit.client_protocol import ServerError, wait
 from modelmill.pipeline.runners.kubeflow.submit.kfp_client import Connection, KfpServer
 from modelmill.pipeline.runners.kubeflow.submit.submit import Submission, submit
-from modelmill.pipeline.runners.kubeflow.testing.fake_http import BREAK
-from modelmill.pipeline.runners.kubeflow.testing.fake_kfp import FakeKfpServer
+from tests.pipeline.fake_http import BREAK
+from tests.pipeline.fake_kfp import FakeKfpServer
 
 TASKS = [
     {"run_id": "run-1", "task_id": "0", "display_name": "root", "state": "FAILED"},

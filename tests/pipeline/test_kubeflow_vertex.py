@@ -14,8 +14,8 @@ from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError, Tar
 from modelmill.pipeline.runners.kubeflow.submit.client_protocol import ServerError
 from modelmill.pipeline.runners.kubeflow.submit.submit import Submission, submit
 from modelmill.pipeline.runners.kubeflow.submit.vertex_client import Connection, VertexServer
-from modelmill.pipeline.runners.kubeflow.testing.fake_http import BREAK
-from modelmill.pipeline.runners.kubeflow.testing.fake_vertex import FakeVertexServer
+from tests.pipeline.fake_http import BREAK
+from tests.pipeline.fake_vertex import FakeVertexServer
 
 PARENT = "projects/my-project/locations/europe-west4"
 PAGE = "https://console.cloud.google.com/vertex-ai/locations/europe-west4/pipelines/runs/digits-cnn-"

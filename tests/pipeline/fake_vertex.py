@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from modelmill.pipeline.runners.kubeflow.testing.fake_http import FakeServer
+from tests.pipeline.fake_http import FakeServer
 
 PARENT = r"/v1/(projects/[^/]+/locations/[^/]+)"
 

@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from modelmill.pipeline.runners.kubeflow.testing.fake_http import FakeServer
+from tests.pipeline.fake_http import FakeServer
 
 API = "/apis/v2beta1"
 
