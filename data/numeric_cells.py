@@ -1,13 +1,15 @@
-"""Cells of tables and series as numbers, in TensorFlow: what the served model reads of a row."""
+"""Cells of tables and series as numbers: what the served model reads of a row, in TensorFlow, and its Python twins.
+
+The clients, which are pushed as they stand, have copies that a test compares: they import nothing of modelmill.
+"""
 
 from __future__ import annotations
 
+import datetime
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
-
-from modelmill.data.modalities.tabular.client import GROUPED, TURNS
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -17,6 +19,11 @@ _DAYS_BEFORE = 730425
 # What Python and TensorFlow read alike: not 1_000 nor digits of other scripts, which are numbers to Python alone.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _LARGEST = 3.4028235e38
+FIRST_DAY = datetime.date(2000, 1, 1).toordinal()
+# Days of a turn of the waves that a date becomes.
+TURNS = {"year": 365.25, "week": 7.0}
+# A number whose digits are parted by three, for Python and for RE2.
+GROUPED = r"[+-]?[0-9]{1,3}(SEPARATOR[0-9]{3})+(\.[0-9]*)?"
 # Cells of numbers and dates that stand for a missing value, in any case; further ones: data.missing_values.
 MISSING = ("nan", "na", "n/a", "#n/a", "nil", "null", "none", "?", ".", "-")
 
@@ -24,6 +31,25 @@ MISSING = ("nan", "na", "n/a", "#n/a", "nil", "null", "none", "?", ".", "-")
 def is_number(cell: str) -> bool:
     """Whether a cell is a finite number, of a size that float32 has."""
     return bool(_NUMBER.fullmatch(cell)) and abs(float(cell)) <= _LARGEST
+
+
+def plain_cell(cell: str, missing: Collection[str], thousands: str) -> str:
+    """Return one cell as `plain` gives it, without TensorFlow; `missing` holds small letters."""
+    if cell.lower() in missing:
+        return ""
+    if thousands and thousands in cell and re.fullmatch(GROUPED.replace("SEPARATOR", re.escape(thousands)), cell):
+        return cell.replace(thousands, "")
+    return cell
+
+
+def day_number(cell: str) -> float | None:
+    """Return one date as `days` gives it, without TensorFlow; None if the cell holds no date YYYY-MM-DD."""
+    if cell[4:5] + cell[7:8] != "--":  # Python 3.11 knows more ways to write a date
+        return None
+    try:
+        return float(datetime.date.fromisoformat(cell[:10]).toordinal() - FIRST_DAY)
+    except ValueError:
+        return None
 
 
 def cleaned(cells: tf.Tensor) -> tf.Tensor:

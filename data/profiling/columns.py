@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from modelmill.data.modalities.tabular import client
-from modelmill.data.numeric_cells import MISSING, is_number
+from modelmill.data.numeric_cells import MISSING, day_number, is_number, plain_cell
 
 # So many different values are counted; a column of more has a different one in nearly every row, for all we know.
 MOST = 100_000
@@ -88,7 +87,7 @@ class Column:
         if cell in self.values or len(self.values) < MOST:
             self.values[cell] += 1
         self.characters += len(cell)
-        plain = client.plain(cell, MISSING, ",")
+        plain = plain_cell(cell, MISSING, ",")
         if not plain:
             self.marks.add(place, cell)
         elif (number := _number(plain)) is not None:
@@ -97,7 +96,7 @@ class Column:
             self._bound("number", number)
             if plain != cell:
                 self.grouped.add(place, cell)
-        elif (days := _days(cell)) is not None:
+        elif (days := day_number(cell)) is not None:
             self.dates.add(place, cell)
             self._bound("date", days)
         else:
@@ -185,10 +184,3 @@ def numbered(names: Iterable[str]) -> Iterator[tuple[str, int]]:
 def _number(cell: str) -> float | None:
     """Padded digits, such as 007, are a name."""
     return float(cell) if is_number(cell) and not PADDED.fullmatch(cell) else None
-
-
-def _days(cell: str) -> float | None:
-    try:
-        return client.days(cell, "")
-    except client.NotARowError:
-        return None

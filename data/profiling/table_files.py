@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from modelmill.data.modalities.tabular.client import FIRST_DAY
+from modelmill.data.numeric_cells import FIRST_DAY
 from modelmill.data.profiling import columns
 from modelmill.data.profiling.columns import NEARLY, Column, Sort
 from modelmill.data.profiling.draft import Asked, NoProjectError

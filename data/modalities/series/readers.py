@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from modelmill.data.core import files
-from modelmill.data.modalities.tabular import client
+from modelmill.data.numeric_cells import plain_cell
 from modelmill.data.readers import tables
 from modelmill.data.spec import BadExampleError
 
@@ -109,4 +109,4 @@ def _wide(path: str, name: str, config: Config, decides: str | None) -> Iterator
 
 def _known(value: str, config: Config) -> str:
     """A value, empty if it stands for a missing one."""
-    return client.plain(" ".join(value.split()), config.marks, "")
+    return plain_cell(" ".join(value.split()), config.marks, "")

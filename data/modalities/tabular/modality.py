@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from modelmill.data import numeric_cells, task
-from modelmill.data.modalities.tabular import client
+from modelmill.data.modalities.tabular import client, row_cells
 from modelmill.data.modalities.tabular.config import DATED, INPUT
 from modelmill.data.modalities.tabular.config import Config as Config
 from modelmill.data.modalities.tabular.config import Policy as Policy
-from modelmill.data.readers import row_cells, tables
+from modelmill.data.readers import tables
 from modelmill.data.spec import CONTENT, DECIDES, LABEL, PATH, BadExampleError, Column, Features, Spec
 from modelmill.data.splits import SplitConfig
 
