@@ -10,7 +10,7 @@ from modelmill.components.compress import chain as compress_chain
 from modelmill.components.compress import method
 from modelmill.components.compress.chain import label, parse_chain
 from modelmill.components.compress.presets import PRESETS
-from modelmill.components.compress.search.config import SearchConfig
+from modelmill.components.compress.search_config import SearchConfig
 from modelmill.data import task
 from modelmill.data.core import plugins
 from modelmill.data.core.config import Strict

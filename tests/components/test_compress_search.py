@@ -17,7 +17,7 @@ from modelmill.components.compress.chain import parse_chain
 from modelmill.components.compress.config import CompressConfig
 from modelmill.components.compress.presets import PRESETS
 from modelmill.components.compress.search import hill_climbing, search, sensitivity, study
-from modelmill.components.compress.search.config import SpaceConfig
+from modelmill.components.compress.search_config import SpaceConfig
 from modelmill.components.compress.trials import store
 from modelmill.components.compress.trials.runner import Bench
 from modelmill.data.core import subprocess_job

@@ -13,7 +13,7 @@ from typing import Any
 
 from modelmill.components.compress import selection
 from modelmill.components.compress.config import CompressConfig
-from modelmill.components.compress.search.config import Point, SpaceConfig
+from modelmill.components.compress.search_config import Point, SpaceConfig
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from modelmill.components.compress import chain as compress_chain
 from modelmill.components.compress import conversion, selection
 from modelmill.components.compress.config import CompressConfig
 from modelmill.components.compress.search import hill_climbing, sensitivity, study
-from modelmill.components.compress.search.config import Point, SearchConfig
+from modelmill.components.compress.search_config import Point, SearchConfig
 from modelmill.components.compress.trials import store
 from modelmill.components.compress.trials.runner import Bench
 from modelmill.components.compress.trials.worker_pool import Team
