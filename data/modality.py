@@ -103,6 +103,15 @@ def finish(drafts: tf.Tensor, spec: Spec) -> tf.Tensor:
     return kind.finish(drafts, spec) if hasattr(kind, "finish") else drafts
 
 
+def normalise(inputs: tf.Tensor, spec: Spec) -> tf.Tensor:
+    """Normalise inputs of spec.dtype by mean and deviation per channel of the train split, if the spec has them."""
+    import tensorflow as tf
+
+    if not spec.mean:
+        return inputs
+    return (tf.cast(inputs, tf.float32) - list(spec.mean)) / list(spec.stddev)
+
+
 def look_up(name: str) -> Modality:
     """The modality called `name`. Raises UnknownNameError."""
     return cast(Modality, plugins.load(PACKAGE, name, "modality"))

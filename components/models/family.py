@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic import Field
 
-from modelmill.components.models.training.layer_rates import Factors
 from modelmill.data import modality, task
 from modelmill.data.config import DataConfig
 from modelmill.data.core import plugins
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import tf_keras
 
 PACKAGE = "modelmill.components.models.families"
+# Of a model and an epoch: what the learning rate of each of model.layers is multiplied by; 0 freezes a layer.
+Factors = Callable[["tf_keras.Model", int], list[float]]
 
 
 class FamilyConfig(Strict):
@@ -61,7 +63,7 @@ class Family(Protocol):
     # a model is built again, and gets its weights, where they may not be.
     #   settle(config) -> Config: what the files say of the architecture, put into the Config.
     #   pretrain(model, config) -> None: gives the model that was built the weights to begin with.
-    #   factors(config, model, epoch) -> list[float]: of each layer's learning rate; see phases.Factors.
+    #   factors(config, model, epoch) -> list[float]: of each layer's learning rate; see Factors.
 
 
 def look_up(name: str) -> Family:

@@ -20,9 +20,10 @@ from modelmill.components import artifacts
 from modelmill.components.models.export import model_store
 from modelmill.components.models.families import cnn
 from modelmill.components.models.training import strategy
-from modelmill.components.models.training.dataset import Examples, normalise
+from modelmill.components.models.training.dataset import Examples
 from modelmill.components.train import job
 from modelmill.components.train.config import TrainConfig
+from modelmill.data import modality
 from modelmill.data.core import subprocess_job
 from modelmill.data.modalities.image import modality as image
 
@@ -87,7 +88,7 @@ def test_eval_and_test_are_never_augmented(trained: Any, files: dict[str, list[s
         examples = Examples(files[split], stored.spec, 7)
         raw = np.stack([inputs for inputs, _ in examples.raw().as_numpy_iterator()])
         plain = np.concatenate([inputs for inputs, _ in examples.plain().as_numpy_iterator()])
-        np.testing.assert_allclose(plain, normalise(raw, stored.spec), atol=1e-6)
+        np.testing.assert_allclose(plain, modality.normalise(raw, stored.spec), atol=1e-6)
 
 
 def test_training_passes_are_augmented_repeatable_and_differ_by_epoch(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from modelmill.components.models.blocks import audio_frontend
 from modelmill.components.models.export import stateless_rnn
 from modelmill.components.models.flatbuffer import edit
-from modelmill.components.models.training.dataset import normalise
 from modelmill.data import modality, task
 from modelmill.data.spec import LABEL, Spec
 
@@ -31,7 +30,7 @@ def served(model: tf_keras.Model, spec: Spec, batch: int | None = None) -> tf_ke
     import tf_keras
 
     inputs = tf_keras.Input(spec.shape, batch_size=batch, dtype=spec.dtype, name="inputs")
-    normalised = normalise(inputs, spec)
+    normalised = modality.normalise(inputs, spec)
     return tf_keras.Model(inputs, task.look_up(spec.task).answer(model(normalised), normalised, spec))
 
 
@@ -83,7 +82,7 @@ class _Behind:
         waves = tf_keras.Input(spec.shape, batch_size=1, dtype=spec.dtype, name="inputs")
         features = tf_keras.Input(front.output_shape[1:], batch_size=1, name="features")
         answer = task.look_up(spec.task).answer(rest(features), features, spec)
-        self.__dict__["_front"] = tf_keras.Model(waves, front(normalise(waves, spec)))
+        self.__dict__["_front"] = tf_keras.Model(waves, front(modality.normalise(waves, spec)))
         self.__dict__["_rest"] = _converter(tf_keras.Model(features, answer))
 
     def __getattr__(self, name: str) -> Any:

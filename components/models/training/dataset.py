@@ -137,7 +137,7 @@ class Examples:
 
     def _prepared(self, inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """What the loss takes, of a batch as it was parsed."""
-        inputs = normalise(inputs, self.spec)
+        inputs = modality.normalise(inputs, self.spec)
         return inputs, self._task.target(inputs, labels, self.spec)
 
     def training(self, policy: Policy, seed: int, epoch: int, whole: bool = False) -> tf.data.Dataset:
@@ -194,12 +194,3 @@ class Examples:
             tf.ensure_shape(tf.gather(one, places), [self.batch, *one.shape[1:]]) for one in (inputs, seeds)
         )
         return self._modality.augment(inputs, seeds, policy)[:count]
-
-
-def normalise(inputs: tf.Tensor, spec: Spec) -> tf.Tensor:
-    """Inputs of spec.dtype to float32 with mean 0 and deviation 1 per channel of the train split, if it has them."""
-    import tensorflow as tf
-
-    if not spec.mean:
-        return inputs
-    return (tf.cast(inputs, tf.float32) - list(spec.mean)) / list(spec.stddev)

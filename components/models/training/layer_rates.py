@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
+
+from modelmill.components.models.family import Factors
 
 if TYPE_CHECKING:
     import tf_keras
-
-# Of a model and an epoch: what the learning rate of each of model.layers is multiplied by; 0 freezes a layer.
-Factors = Callable[["tf_keras.Model", int], list[float]]
 
 
 class Phase(NamedTuple):

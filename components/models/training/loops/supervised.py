@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelmill.components.models.export import model_store
+from modelmill.components.models.family import Factors
 from modelmill.components.models.training import checkpoints as training_checkpoints
 from modelmill.components.models.training import epoch_progress, layer_rates
 from modelmill.components.models.training.config import LearningConfig
@@ -37,7 +38,7 @@ def train(
     checkpoints: Path,
     class_weights: list[float] | None = None,
     watch: Callable[[int, dict[str, float]], None] = lambda epoch, figures: None,
-    factors: layer_rates.Factors | None = None,
+    factors: Factors | None = None,
 ) -> tuple[tf_keras.Model, list[dict[str, float]]]:
     """Trains a model on examples["train"], judged after each epoch on examples["eval"].
 
