@@ -16,7 +16,7 @@ from modelmill.components.models.training.dataset import Examples
 from modelmill.components.models.training.tensorboard import Scalars
 from modelmill.components.train.config import TrainConfig
 from modelmill.data import modality
-from modelmill.data.core import plugins, subprocess_job
+from modelmill.data.core import gc_tuning, plugins, subprocess_job
 
 
 def run(work: dict[str, Any]) -> None:
@@ -82,4 +82,6 @@ def _repeatable(seed: int, xla: bool) -> None:
 
 
 if __name__ == "__main__":
+    with gc_tuning.settled():  # the work needs it anyway: what it leaves is not collected again and again
+        import tf_keras  # noqa: F401
     subprocess_job.main(run)

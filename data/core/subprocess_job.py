@@ -13,8 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from modelmill.data.core import gc_tuning
-
 # The exit code of a program whose machine failed it: EX_TEMPFAIL of sysexits.h.
 TEMPORARY = 75
 # What the system answers when it has no more of something, or can't read or write for now.
@@ -83,9 +81,7 @@ def main(run: Callable[[dict[str, Any]], None]) -> None:
 
 
 def job(arguments: list[str]) -> dict[str, Any]:
-    """In the child: the job that `run` handed over. TensorFlow is loaded, which all children's work needs."""
-    with gc_tuning.settled():
-        import tf_keras  # noqa: F401
+    """Return, in the child, the job that `run` handed over."""
     content: dict[str, Any] = json.loads(Path(arguments[1]).read_text())
     return content
 

@@ -22,7 +22,7 @@ from modelmill.components.compress.search_config import Point, SearchConfig
 from modelmill.components.compress.trials import store
 from modelmill.components.compress.trials.runner import Bench
 from modelmill.components.compress.trials.worker_pool import Team
-from modelmill.data.core import progress, subprocess_job
+from modelmill.data.core import gc_tuning, progress, subprocess_job
 
 if TYPE_CHECKING:
     import optuna
@@ -233,4 +233,6 @@ def run(job: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    with gc_tuning.settled():  # the work needs it anyway: what it leaves is not collected again and again
+        import tf_keras  # noqa: F401
     subprocess_job.main(run)

@@ -13,7 +13,7 @@ from modelmill.components.compress.chain import label
 from modelmill.components.compress.trials import store
 from modelmill.components.compress.trials.runner import Bench
 from modelmill.components.compress.trials.worker_pool import Team
-from modelmill.data.core import progress, subprocess_job
+from modelmill.data.core import gc_tuning, progress, subprocess_job
 
 
 def run(job: dict[str, Any]) -> None:
@@ -43,4 +43,6 @@ def run(job: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    with gc_tuning.settled():  # the work needs it anyway: what it leaves is not collected again and again
+        import tf_keras  # noqa: F401
     subprocess_job.main(run)
