@@ -22,6 +22,7 @@ from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils
 
+from modelmill.components.upstream import tfx_internals
 from modelmill.data import modality
 from modelmill.data.core import progress
 from modelmill.data.spec import Spec
@@ -58,7 +59,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         staging = os.path.join(target.uri, "staging")
         fileio.makedirs(_folder(target, TRAIN))
         fileio.makedirs(staging)
-        with self._make_beam_pipeline() as pipeline:
+        with tfx_internals.beam_pipeline(self) as pipeline:
             copies = exec_properties["copies"]
             writer = _WriteShard(spec, exec_properties["policy"], exec_properties["seed"], copies, staging)
             _augment(pipeline, files, writer, _folder(target, TRAIN), copies)

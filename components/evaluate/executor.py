@@ -17,6 +17,7 @@ from modelmill.components.evaluate import agreement, compare, predictions, tfma_
 from modelmill.components.evaluate import gates as evaluate_gates
 from modelmill.components.evaluate.config import EvaluateConfig
 from modelmill.components.gates import Gate
+from modelmill.components.upstream import tfx_internals
 from modelmill.data import modality, task
 from modelmill.data.core import progress
 
@@ -42,9 +43,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         input_name = modality.look_up(exec_properties["modality"]).INPUT
         split = artifact_utils.get_split_uri(input_dict["examples"], SPLIT)
         asked = exec_properties["task"]
-        with self._make_beam_pipeline() as pipeline:
+        with tfx_internals.beam_pipeline(self) as pipeline:
             predictions.record(pipeline, split, model.uri, compressed.uri, input_name, recorded, config.slices or ())
-        with self._make_beam_pipeline() as pipeline:
+        with tfx_internals.beam_pipeline(self) as pipeline:
             compare.compare(pipeline, recorded, evaluation, asked, config)
 
         slices, metric = tfma_results.read(evaluation), task.metric(asked, config.metric)

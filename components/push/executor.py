@@ -12,6 +12,7 @@ from tfx.types import Artifact, artifact_utils
 
 from modelmill.components import artifacts, integrity
 from modelmill.components.push import damaged_versions, gcs_versions, local_versions
+from modelmill.components.upstream import tfx_internals
 from modelmill.data.core import files, progress
 
 # Each must be there, and positive.
@@ -44,7 +45,7 @@ class Executor(executor.Executor):
         pushed = artifact_utils.get_single_instance(output_dict["pushed_model"])
         refused = _negative(input_dict)
         if refused:
-            self._MarkNotPushed(pushed)
+            tfx_internals.mark_not_pushed(self, pushed)
             progress.note(f"not pushed: the blessing {' and that '.join(refused)} was refused")
             return
         bundle = artifact_utils.get_single_instance(input_dict["bundle"])
@@ -57,7 +58,7 @@ class Executor(executor.Executor):
             number, new = local_versions.push(folder, Path(destination), artifacts.MANIFEST)
         path = f"{destination}/{number}"
         integrity.copy(folder, Path(pushed.uri), digests)
-        self._MarkPushed(pushed, pushed_destination=path, pushed_version=str(number))
+        tfx_internals.mark_pushed(self, pushed, path, str(number))
         progress.note(
             f"pushed as version {number}: {path}" if new else f"stands there already as version {number}: {path}"
         )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from modelmill.components.upstream import tfx_internals
 
 if TYPE_CHECKING:
     from tfx.orchestration.portable.data_types import ExecutionInfo
@@ -36,13 +36,11 @@ def _artifacts(channel: BaseChannel) -> list[Artifact]:
 
 def properties(component: Any, inputs: dict[str, list[Artifact]]) -> dict[str, Any]:
     """The execution properties as an executor sees them: compiled and resolved by TFX, defaults of parameters in."""
-    from tfx.dsl.compiler import compiler, placeholder_utils
+    from tfx.dsl.compiler import placeholder_utils
     from tfx.orchestration import data_types_utils
     from tfx.orchestration.portable import data_types, inputs_utils
-    from tfx.proto.orchestration import pipeline_pb2
 
-    node = pipeline_pb2.PipelineNode()
-    compiler._set_node_parameters(node, component)
+    node = tfx_internals.node_parameters(component)
     for key, value in node.parameters.parameters.items():
         if value.HasField("runtime_parameter"):
             if not value.runtime_parameter.HasField("default_value"):
@@ -91,14 +89,3 @@ def operator(component: Any, beam: Iterable[str]) -> Any:
     if isinstance(spec, executor_spec.ExecutorClassSpec):
         return python_executor_operator.PythonExecutorOperator(spec.encode())
     raise TypeError(f"{component.id}: run_node runs executors that are Python classes, found {type(spec).__name__}")
-
-
-@contextmanager
-def empty_command_line() -> Iterator[None]:
-    """Beam executors parse sys.argv, and would take pytest's options for theirs."""
-    before = sys.argv
-    sys.argv = before[:1]
-    try:
-        yield
-    finally:
-        sys.argv = before

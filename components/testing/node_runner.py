@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelmill.components.testing import launcher
+from modelmill.components.upstream import tfx_internals
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -49,7 +50,7 @@ class NodeRunner:
         info = self._execution(component)
         launcher.drive(component, info)
         outputs_utils.make_output_dirs(info.output_dict)
-        with launcher.empty_command_line():
+        with tfx_internals.empty_command_line():
             result = launcher.operator(component, beam).run_executor(info)
         outputs = {}
         for key, before in info.output_dict.items():

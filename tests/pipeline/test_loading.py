@@ -7,9 +7,9 @@ import sys
 
 PROGRAM = """
 import sys
-from modelmill.pipeline.runners.local import lean_tfx_import as loading
+from modelmill.components.upstream import tfx_internals
 
-with loading.lean():
+with tfx_internals.lean_import():
     from modelmill.pipeline import graph, runners
     from tfx import v1 as tfx
     assert tfx.components.Trainer and tfx.components.Evaluator and tfx.orchestration

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ import yaml
 from rich.console import Console
 
 from modelmill.components.compress.trials import worker_count
+from modelmill.components.upstream import beam_internals, tfx_internals
 from modelmill.data import sample_data
 from modelmill.data.core import progress
 from modelmill.pipeline.experiment import prerequisites
@@ -30,10 +30,8 @@ from modelmill.pipeline.records.node_outcome import Outcome
 from modelmill.pipeline.report import page
 from modelmill.pipeline.runners import failure
 from modelmill.pipeline.runners.local import (
-    beam_caching,
     console_messages,
     console_tables,
-    lean_tfx_import,
     lock,
     log_redirect,
 )
@@ -201,7 +199,7 @@ def _run_nodes(
     needs = memory_estimate.note(request.experiment, request.experiment.data.path or str(folders.samples / str(name)))
     if needs:
         shown.note(needs)
-    with shown.phase("loading TensorFlow and TFX"), lean_tfx_import.lean():
+    with shown.phase("loading TensorFlow and TFX"), tfx_internals.lean_import():
         from tfx.orchestration.pipeline import RunOptions
 
         from modelmill.pipeline.runners.local.ir_runner import LocalRunner
@@ -217,7 +215,7 @@ def _run_nodes(
         watch(Outcome(node.id))
     first, last = request.first, request.last
     options = RunOptions(first and [first], last and [last]) if first or last else None
-    with beam_caching.beam():
+    with beam_internals.cached():
         LocalRunner(run_id, watch, shown.note).run(pipeline, options)
 
 
@@ -227,16 +225,15 @@ def _surroundings(folder: RunFolder, experiment: Experiment) -> Iterator[None]:
     end by signal.
     """
     told = {progress.ENV: str(folder.progress), worker_count.ENV: str(experiment.compress.workers)}
-    before, arguments = {name: os.environ.get(name) for name in told}, sys.argv
+    before = {name: os.environ.get(name) for name in told}
     # Only the main thread may handle signals; a notebook's cell, or a test, may be another.
     mine = threading.current_thread() is threading.main_thread()
     handler = signal.signal(signal.SIGTERM, _interrupt) if mine else None
     os.environ.update(told)
-    sys.argv = arguments[:1]  # Beam's executors parse it with absl, which knows none of our options
     try:
-        yield
+        with tfx_internals.empty_command_line():
+            yield
     finally:
-        sys.argv = arguments
         if mine:
             signal.signal(signal.SIGTERM, handler)
         for name, value in before.items():

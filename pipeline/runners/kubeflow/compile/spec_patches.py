@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from modelmill.components.compress.trials import worker_count
+from modelmill.components.upstream import tfx_internals
 from modelmill.pipeline.experiment.cluster_config import of_node
 from modelmill.pipeline.experiment.experiment import Experiment
 from modelmill.pipeline.runners.kubeflow.compile.locations import is_fetched
@@ -21,7 +22,6 @@ from modelmill.pipeline.runners.kubeflow.compile.targets import Target, limits
 # open-source KFP knows nothing of the files that ExampleGen reads.
 LOOK_UPS = ("last-statistics", "baseline")
 NEVER_CACHED = {Target.KUBEFLOW: ("ingest", *LOOK_UPS, "push"), Target.VERTEX: (*LOOK_UPS, "push")}
-TASK_SUFFIX = "_task"
 # The task that imports data which the launcher has to fetch.
 DATA = "data"
 # Beam runners that work in the container itself; what others are given must be readable from outside.
@@ -34,8 +34,8 @@ LOCAL_BEAM = ("--runner=FnApiRunner", "--sdk_container_image=unused", "--direct_
 def mend(spec: dict[str, Any], experiment: Experiment, target: Target, root: str) -> None:
     """All of them."""
     spec["defaultPipelineRoot"] = root
-    producers(spec)
-    executor_names(spec)
+    tfx_internals.mend_producers(spec)
+    tfx_internals.mend_executor_names(spec)
     driver(spec, target)
     beam(spec, experiment)
     resources(spec, experiment, target)
@@ -50,24 +50,6 @@ def tasks(spec: dict[str, Any]) -> dict[str, Any]:
     """The tasks by name."""
     found: dict[str, Any] = spec["root"]["dag"]["tasks"]
     return found
-
-
-def producers(spec: dict[str, Any]) -> None:
-    """Dynamic properties name `ID_task` as their producer: there is no such task."""
-    for task in tasks(spec).values():
-        for given in task.get("inputs", {}).get("parameters", {}).values():
-            source = given.get("taskOutputParameter")
-            if source and source["producerTask"] not in tasks(spec):
-                source["producerTask"] = source["producerTask"].removesuffix(TASK_SUFFIX)
-
-
-def executor_names(spec: dict[str, Any]) -> None:
-    """`train_executor` to `exec-train`, as kfp's own compiler names them: names in Argo have no underscores."""
-    executors = spec["deploymentSpec"]["executors"]
-    for node, component in spec["components"].items():
-        if "executorLabel" in component:
-            executors[f"exec-{node}"] = executors.pop(component["executorLabel"])
-            component["executorLabel"] = f"exec-{node}"
 
 
 def driver(spec: dict[str, Any], target: Target) -> None:

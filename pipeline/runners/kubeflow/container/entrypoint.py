@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from modelmill.components.gates import GateRefusedError
+from modelmill.components.upstream import tfx_internals
 from modelmill.data.core import progress
 from modelmill.pipeline.runners import failure
 from modelmill.pipeline.runners.kubeflow.compile import spec_patches
@@ -61,10 +62,6 @@ def _options(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 def _run(options: argparse.Namespace, beam: list[str]) -> None:
-    # Imports of TFX are here: they take seconds, and a wrong option should be told before.
-    from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor as tfx_entrypoint
-    from tfx.orchestration.kubeflow.v2.file_based_example_gen import driver as tfx_driver
-
     executor_input = json.loads(options.json_serialized_invocation_args)
     logging.info("ExecutorInput (for `modelmill run-node`): %s", json.dumps(executor_input))
     inputs_spec = json.loads(options.json_serialized_inputs_spec_args or "{}")
@@ -74,12 +71,12 @@ def _run(options: argparse.Namespace, beam: list[str]) -> None:
     if "input_base" in properties and "input_config" in properties:
         _sample(properties)
         if options.driver_only or not file.exists():
-            tfx_driver.main(_handed(options, executor_input))
+            tfx_internals.run_driver(_handed(options, executor_input))
         executor_io.add_driver_metadata(executor_input, json.loads(file.read_text(encoding="utf-8")))
     if not options.driver_only:
         for folder in executor_io.output_folders(executor_input):
             os.makedirs(folder, exist_ok=True)
-        tfx_entrypoint.main((_handed(options, executor_input), beam))
+        tfx_internals.run_executor(_handed(options, executor_input), beam)
         markers.remove(executor_io.remote_outputs(executor_input))
     output = json.loads(file.read_text(encoding="utf-8"))
     executor_io.mend_output(output, extra)
