@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelmill.components.compress.rewrites import functional
+from modelmill.components.upstream import keras_internals
 
 if TYPE_CHECKING:
     import tf_keras
@@ -62,7 +63,7 @@ class Channels:
         self.writes: dict[str, Layout] = {}
         for one in model.inputs:
             self._layouts[str(id(one))] = self._new(int(one.shape[-1] or 0), fixed="it is the model's input")
-        for node in functional.nodes(model):
+        for node in keras_internals.nodes(model):
             self._visit(node)
         for one in model.outputs:
             self._fix(self._layouts[str(id(one))], "it is the model's output")

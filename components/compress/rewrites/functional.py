@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from modelmill.components.upstream import keras_internals
 
 if TYPE_CHECKING:
     import tf_keras
@@ -13,16 +15,10 @@ Call = Callable[..., Any]
 Replace = Callable[["tf_keras.layers.Layer"], list[Call]]
 
 
-def nodes(model: tf_keras.Model) -> Iterator[Any]:
-    """The calls of its layers, each behind those whose outputs it takes; the inputs left out."""
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        yield from (node for node in model._nodes_by_depth[depth] if not node.is_input)
-
-
 def calls(model: tf_keras.Model) -> dict[str, int]:
     """How often each layer is called: a shared one more than once."""
     counts: dict[str, int] = {}
-    for node in nodes(model):
+    for node in keras_internals.nodes(model):
         counts[node.layer.name] = counts.get(node.layer.name, 0) + 1
     return counts
 
@@ -37,13 +33,13 @@ def rebuild(model: tf_keras.Model, replace: Replace) -> tf_keras.Model:
     import tensorflow as tf
     import tf_keras
 
-    uses = model._tensor_usage_count
+    uses = keras_internals.uses(model)
     made: dict[str, list[Call]] = {}
     tensors: dict[str, list[Any]] = {}
     inputs = [tf_keras.Input(batch_shape=one.shape, dtype=one.dtype, name=one.node.layer.name) for one in model.inputs]
     for old, new in zip(model.inputs, inputs, strict=True):
         tensors[str(id(old))] = [new] * (uses[str(id(old))] + 1)
-    for node in nodes(model):
+    for node in keras_internals.nodes(model):
         if node.layer.name not in made:
             made[node.layer.name] = replace(node.layer)
         first, *others = made[node.layer.name]
@@ -54,9 +50,10 @@ def rebuild(model: tf_keras.Model, replace: Replace) -> tf_keras.Model:
         for name, value in zip(node.flat_output_ids, tf.nest.flatten(result), strict=True):
             tensors[name] = [value] * (uses[name] + 1)
     outputs = [tensors[str(id(one))].pop() for one in model.outputs]
+    nested_inputs, nested_outputs = keras_internals.structure(model)
     return tf_keras.Model(
-        tf.nest.pack_sequence_as(model._nested_inputs, inputs),
-        tf.nest.pack_sequence_as(model._nested_outputs, outputs),
+        tf.nest.pack_sequence_as(nested_inputs, inputs),
+        tf.nest.pack_sequence_as(nested_outputs, outputs),
         name=model.name,
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
+from modelmill.components.upstream import keras_internals
 from modelmill.data.core.config import Strict
 
 if TYPE_CHECKING:
@@ -86,8 +87,7 @@ def split(model: tf_keras.Model) -> tuple[tf_keras.Model | None, tf_keras.Model]
     if NAME not in [layer.name for layer in model.layers]:
         return None, model
     # The layer's call in this very model: a method that left it alone may have called it in another one before.
-    calls = (node for nodes in model._nodes_by_depth.values() for node in nodes)
-    features = next(node.outputs for node in calls if node.layer.name == NAME)
+    features = next(node.outputs for node in keras_internals.nodes(model) if node.layer.name == NAME)
     return tf_keras.Model(model.inputs, features), tf_keras.Model(features, model.outputs, name=model.name)
 
 

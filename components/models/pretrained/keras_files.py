@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modelmill.components.upstream import keras_internals
 from modelmill.data.core import plugins
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ def load(path: Path, field: str) -> tf_keras.Model:
     if path.suffix not in SUFFIXES:
         raise ValueError(f"{field}: {path}: a file of Keras ends with {', '.join(SUFFIXES)}")
     try:
-        with _safely():
+        with keras_internals.safe_mode():
             model = tf_keras.models.load_model(path, compile=False)
     except Exception as error:  # whatever Keras raises on what it can't read
         why = " ".join(str(error).split())[:300]
         raise ValueError(
             f"{field}: {path}: not a model that can be read safely: {type(error).__name__}: {why}"
         ) from error
-    if not getattr(model, "_is_graph_network", False):
+    if not keras_internals.is_functional(model):
         raise ValueError(f"{field}: {path}: a {type(model).__name__}; only Sequential and Functional models can be cut")
     return model
 
@@ -46,7 +46,7 @@ def from_json(text: str) -> tf_keras.Model:
     """The untrained model of an architecture that to_json wrote."""
     import tf_keras
 
-    with _safely():
+    with keras_internals.safe_mode():
         return tf_keras.models.model_from_json(text)
 
 
@@ -70,20 +70,17 @@ def behind(features: tf_keras.KerasTensor, model: tf_keras.Model, prefix: str) -
 
     precision = tf_keras.mixed_precision.global_policy().name
     found = {str(id(model.inputs[0])): features}
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        for node in model._nodes_by_depth[depth]:
-            if node.is_input:
-                continue
-            arguments, named = _mapped(node, found)
-            layer = node.layer
-            if hasattr(layer, "_nodes_by_depth"):
-                outputs = behind(arguments[0], layer, prefix)
-            else:
-                config = {**layer.get_config(), "name": prefix + layer.name}
-                if "dtype" in config and layer.weights:
-                    config["dtype"] = precision
-                outputs = layer.__class__.from_config(config)(*arguments, **named)
-            found[str(node.flat_output_ids[0])] = outputs
+    for node in keras_internals.nodes(model):
+        arguments, named = keras_internals.arguments(node, found)
+        layer = node.layer
+        if keras_internals.has_nodes(layer):
+            outputs = behind(arguments[0], layer, prefix)
+        else:
+            config = {**layer.get_config(), "name": prefix + layer.name}
+            if "dtype" in config and layer.weights:
+                config["dtype"] = precision
+            outputs = layer.__class__.from_config(config)(*arguments, **named)
+        found[str(node.flat_output_ids[0])] = outputs
     return found[str(id(model.outputs[0]))]
 
 
@@ -104,7 +101,7 @@ def weights_by_layer(path: Path) -> dict[str, list[np.ndarray[Any, Any]]]:
 
 def layers(model: tf_keras.Model) -> list[tf_keras.layers.Layer]:
     """All layers, those of models within it one by one."""
-    return [one for found in model.layers for one in (layers(found) if hasattr(found, "_nodes_by_depth") else [found])]
+    return [one for found in model.layers for one in (layers(found) if keras_internals.has_nodes(found) else [found])]
 
 
 def give(model: tf_keras.Model, weights: dict[str, list[np.ndarray[Any, Any]]], prefix: str, source: str) -> None:
@@ -125,25 +122,6 @@ def give(model: tf_keras.Model, weights: dict[str, list[np.ndarray[Any, Any]]], 
         if found != wanted:
             raise ValueError(f"{source}: layer {name} has weights of shapes {found}, the network needs {wanted}")
         layer.set_weights(weights[name])
-
-
-def _mapped(node: Any, found: dict[str, Any]) -> tuple[Any, Any]:
-    """A node's arguments, its tensors replaced by what was found for them."""
-    import tensorflow as tf
-    from tf_keras.src.engine import keras_tensor
-
-    def replaced(value: Any) -> Any:
-        return found[str(id(value))] if isinstance(value, keras_tensor.KerasTensor) else value
-
-    return tf.nest.map_structure(replaced, (node.call_args, node.call_kwargs))
-
-
-def _safely() -> AbstractContextManager[Any]:
-    """Within, Keras refuses Lambda layers, whose code comes from the file; HDF5 files would else be trusted."""
-    from tf_keras.src.saving import serialization_lib
-
-    scope: AbstractContextManager[Any] = serialization_lib.SafeModeScope(safe_mode=True)
-    return scope
 
 
 def settled(model: tf_keras.Model) -> str:

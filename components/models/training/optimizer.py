@@ -9,6 +9,7 @@ import tensorflow as tf
 import tf_keras
 
 from modelmill.components.models.training.config import LearningConfig
+from modelmill.components.upstream import keras_internals
 
 
 class Rate(tf_keras.optimizers.schedules.LearningRateSchedule):
@@ -58,39 +59,4 @@ def make(
         "adamw": (tf_keras.optimizers.AdamW, {"weight_decay": config.weight_decay}),
         "adam": (tf_keras.optimizers.Adam, {}),
     }[config.name]
-    return kind(rate, **more) if factors is None else _with_factors(kind, factors)(rate, **more)
-
-
-def _with_factors(kind: Any, factors: list[float]) -> Any:
-    """The class of optimizer `kind`, with a rate of its own for each variable.
-
-    Gradients can't be multiplied instead: Adam's steps do not depend on their size.
-    """
-
-    class Factored(kind):
-        _now: float = 1.0
-
-        @property
-        def learning_rate(self) -> Any:
-            rate = super().learning_rate
-            return rate if self._now == 1 else rate * self._now
-
-        @learning_rate.setter
-        def learning_rate(self, value: Any) -> None:
-            kind.learning_rate.fset(self, value)
-
-        def _use_weight_decay(self, variable: Any) -> bool:
-            """Asked for each variable, just before its decay by the rate."""
-            self._now = factors[self._index_dict[self._var_key(variable)]]
-            return bool(super()._use_weight_decay(variable))
-
-        def _apply_weight_decay(self, variables: Any) -> None:
-            super()._apply_weight_decay(variables)
-            self._now = 1.0
-
-        def update_step(self, gradient: Any, variable: Any) -> None:
-            self._now = factors[self._index_dict[self._var_key(variable)]]
-            super().update_step(gradient, variable)
-            self._now = 1.0
-
-    return Factored
+    return kind(rate, **more) if factors is None else keras_internals.with_factors(kind, factors)(rate, **more)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modelmill.components.upstream import keras_internals
+
 TOLD = (
     "Attention: attention rollout of the float model, all blocks together. The brighter, the more of that part of the "
     "input arrives at the answer."
@@ -46,7 +48,7 @@ def _blocks(model: Any, inputs: Any) -> list[NDArray[np.float64]]:
     scores = []
     for layer in model.layers:
         if isinstance(layer, tf_keras.layers.MultiHeadAttention):
-            node = layer.inbound_nodes[0]
+            node = keras_internals.first_call(layer)
             given = {**node.call_kwargs, "return_attention_scores": True}
             scores.append(layer(*node.call_args, **given)[1])
         elif hasattr(layer, "weights_of"):  # components/models/layers/attention.py

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from modelmill.components.upstream import keras_internals
 
 Token = dict[str, Any]
 STEPS = 24
@@ -36,7 +36,7 @@ def attributions(model: Any, ids: NDArray[np.int32], label: int) -> NDArray[np.f
     path = shares[:, tf.newaxis, tf.newaxis] * whole
     with tf.GradientTape() as tape:
         tape.watch(path)
-        with _answering(layer, path):
+        with keras_internals.answering(layer, path):
             logits = model(np.repeat(ids[np.newaxis], STEPS, axis=0), training=False)[:, label]
     found = tf.reduce_sum(tf.reduce_mean(tape.gradient(logits, path), axis=0) * whole[0], axis=-1)
     return np.asarray(found.numpy() * (ids != 0), np.float32)
@@ -61,14 +61,3 @@ def _embedding(model: Any) -> Any:
 
     places = [layer for layer in model.layers if isinstance(layer, tf_keras.layers.Embedding)]
     return next((layer for layer in places if layer.input is model.input), None)
-
-
-@contextmanager
-def _answering(layer: Any, embedded: Any) -> Iterator[None]:
-    """For its time the layer gives `embedded`, whatever ids it gets: the rest of the model stays as it is."""
-    before = layer.call
-    layer.call = lambda *_, **__: embedded
-    try:
-        yield
-    finally:
-        layer.call = before
