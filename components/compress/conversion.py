@@ -6,6 +6,8 @@ import contextlib
 import re
 from collections.abc import Iterator
 
+from modelmill.components.upstream import tensorflow_internals
+
 # Where the converter's records name no operator, its text may: "'tf.Relu6' op is neither a custom op nor a flex op".
 _OPERATOR = re.compile(r"'(tfl?\.\w+)' op |legalize operation '(tfl?\.\w+)'")
 _LONGEST = 200
@@ -23,11 +25,10 @@ def explained(family: str, chain: str) -> Iterator[None]:
       family: of the model.
       chain: label of the chain of methods.
     """
-    from tensorflow.lite.python.convert_phase import ConverterError
-
+    refused = tensorflow_internals.converter_error()
     try:
         yield
-    except ConverterError as error:
+    except refused as error:
         raise ConversionError(_sentence(error, family, chain)) from error
 
 
@@ -44,6 +45,5 @@ def _sentence(error: Exception, family: str, chain: str) -> str:
 
 def _operators(error: Exception) -> list[str]:
     """Names of the operators that the converter refuses, without repetitions."""
-    found = [one.operator.name for one in getattr(error, "errors", []) if one.operator.name]
-    found = found or [one or two for one, two in _OPERATOR.findall(str(error))]
+    found = tensorflow_internals.operators(error) or [one or two for one, two in _OPERATOR.findall(str(error))]
     return list(dict.fromkeys(found))

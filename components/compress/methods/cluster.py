@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from modelmill.components.models.training.fine_tuning import TunedConfig
+from modelmill.components.upstream import tfmot_internals
 
 if TYPE_CHECKING:
     import tf_keras
@@ -40,14 +41,13 @@ def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Mo
     """Clusters every layer with a kernel that TF-MOT knows, and strips the wrappers when done."""
     import tensorflow_model_optimization as tfmot
     import tf_keras
-    from tensorflow_model_optimization.python.core.clustering.keras.clustering_registry import ClusteringRegistry
 
     start = tfmot.clustering.keras.CentroidInitialization[config.start.upper()]
 
     def wrap(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
         if not layer.weights:
             return layer
-        if not ClusteringRegistry.supports(layer):
+        if not tfmot_internals.can_cluster(layer):
             context.skip(layer.name, "cluster", f"TF-MOT does not know how to cluster {type(layer).__name__}")
             return layer
         kernels = [weight.numpy() for weight in layer.weights if len(weight.shape) > 1]

@@ -12,6 +12,7 @@ from modelmill.components.compress.ptq import selective
 from modelmill.components.compress.ptq.quantizer import FallbackConfig
 from modelmill.components.models.export import saved_model
 from modelmill.components.models.training.fine_tuning import MethodConfig
+from modelmill.components.upstream import tensorflow_internals
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -98,5 +99,5 @@ def _optimizing(converter: tf.lite.TFLiteConverter, config: Config) -> tf.lite.T
     import tensorflow as tf
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter._experimental_disable_per_channel_quantization_for_dense_layers = config.dense == "per_tensor"
+    tensorflow_internals.per_tensor_dense(converter, config.dense == "per_tensor")
     return converter

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from modelmill.components.models.training.fine_tuning import TunedConfig
+from modelmill.components.upstream import tfmot_internals
 from modelmill.data.core import plugins
 
 if TYPE_CHECKING:
@@ -117,12 +118,10 @@ def _schedule(sparsity: float, config: Config, context: Context) -> Any:
 
 def _hindrance(layer: tf_keras.layers.Layer, config: Config) -> str:
     """Why a layer with weights is not pruned; empty if it is."""
-    from tensorflow_model_optimization.python.core.sparsity.keras.prune_registry import PruneRegistry
-
     kind, kernel = type(layer).__name__, getattr(layer, "kernel", None)
     if config.layers is not None and layer.name not in config.layers:
         return "it is not among prune.layers"
-    if not PruneRegistry.supports(layer):
+    if not tfmot_internals.can_prune(layer):
         return f"TF-MOT does not know how to prune {kind}"
     if kernel is None and getattr(layer, "cell", None) is None:
         return f"{kind} has no kernel"

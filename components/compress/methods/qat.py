@@ -28,11 +28,10 @@ class Config(qat.AwareConfig):
 
 def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
     """Simulates int8 in every layer that TF-MOT's 8-bit scheme knows."""
-    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
-        default_8bit_quantize_scheme,
-    )
+    import tensorflow_model_optimization as tfmot
 
-    return qat.tune(model, config, context, default_8bit_quantize_scheme.Default8BitQuantizeScheme())
+    scheme = tfmot.quantization.keras.default_8bit.Default8BitQuantizeScheme()
+    return qat.tune(model, config, context, scheme)
 
 
 def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:

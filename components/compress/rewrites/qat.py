@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from modelmill.components.models.blocks import audio_frontend
 from modelmill.components.models.training.fine_tuning import TunedConfig
+from modelmill.components.upstream import keras_internals, tfmot_internals
 
 if TYPE_CHECKING:
     import tf_keras
@@ -38,11 +38,8 @@ def tune(model: tf_keras.Model, config: AwareConfig, context: Context, scheme: A
     """
     import tensorflow_model_optimization as tfmot
     import tf_keras
-    from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
-        default_8bit_quantize_registry,
-    )
 
-    registry = default_8bit_quantize_registry.Default8BitQuantizeRegistry()
+    registry = tfmot.quantization.keras.default_8bit.Default8BitQuantizeRegistry()
 
     def annotate(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
         if isinstance(layer, tf_keras.layers.InputLayer):
@@ -66,41 +63,12 @@ def tune(model: tf_keras.Model, config: AwareConfig, context: Context, scheme: A
     annotated = tf_keras.models.clone_model(rest, clone_function=annotate)
     for name in named:
         context.rungs[name] = ANNOTATED if refused or front is not None else WHOLE
-    known = _Scheme(scheme.get_layout_transformer(), _Registry(scheme.get_quantize_registry(), registry))
     own = {type(layer).__name__: type(layer) for layer in rest.layers}  # TF-MOT makes all layers anew, by their names
     with tf_keras.utils.custom_object_scope(own):
-        applied = tfmot.quantization.keras.quantize_apply(annotated, known)
+        applied = tfmot.quantization.keras.quantize_apply(annotated, tfmot_internals.honest(scheme))
     aware = audio_frontend.join(front, applied)
     context.fine_tune(aware, config)
     return aware
-
-
-@dataclass(frozen=True)
-class _Registry:
-    """A scheme's registry, but for a claim of the preserving ones: they support any layer that has no weights."""
-
-    own: Any
-    default: Any
-
-    def supports(self, layer: tf_keras.layers.Layer) -> bool:
-        return self.own.supports(layer) and (bool(layer.trainable_weights) or self.default.supports(layer))
-
-    def get_quantize_config(self, layer: tf_keras.layers.Layer) -> Any:
-        return self.own.get_quantize_config(layer)
-
-
-@dataclass(frozen=True)
-class _Scheme:
-    """What TF-MOT asks a scheme for."""
-
-    transformer: Any
-    registry: _Registry
-
-    def get_layout_transformer(self) -> Any:
-        return self.transformer
-
-    def get_quantize_registry(self) -> _Registry:
-        return self.registry
 
 
 def _is_folded(layer: tf_keras.layers.Layer) -> bool:
@@ -110,9 +78,9 @@ def _is_folded(layer: tf_keras.layers.Layer) -> bool:
     """
     from tf_keras import layers
 
-    before = layer.inbound_nodes[0].inbound_layers
+    before = keras_internals.first_call(layer).inbound_layers
     folds = isinstance(before, (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense))
-    return folds and len(before.outbound_nodes) == 1
+    return folds and keras_internals.call_count(before) == 1
 
 
 def export(model: tf_keras.Model, context: Context) -> bytes:

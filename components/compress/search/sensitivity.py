@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelmill.components.compress.ptq.quantizer import Kind, Quantizer
+from modelmill.components.upstream import tfmot_internals
 
 if TYPE_CHECKING:
     import tf_keras
@@ -20,8 +21,6 @@ KINDS: dict[str, Kind] = {"dynamic_range": "int8_weights", "int8": "int8", "int4
 
 def pruning(model: tf_keras.Model, context: Context) -> dict[str, dict[float, float]]:
     """Of each layer that can be pruned: share of zeros -> error of the answers, relative to their deviation."""
-    from tensorflow_model_optimization.python.core.sparsity.keras.prune_registry import PruneRegistry
-
     batches = [inputs for inputs, _ in context.examples["train"].plain().take(BATCHES)]
 
     def answers() -> np.ndarray[Any, Any]:
@@ -30,7 +29,7 @@ def pruning(model: tf_keras.Model, context: Context) -> dict[str, dict[float, fl
     exact, found = answers(), {}
     spread = max(float(np.sqrt(np.mean((exact - exact.mean(axis=0)) ** 2))), 1e-12)
     for layer in model.layers:
-        if getattr(layer, "kernel", None) is None or not PruneRegistry.supports(layer):
+        if getattr(layer, "kernel", None) is None or not tfmot_internals.can_prune(layer):
             continue
         kernel = layer.kernel.numpy()
         errors = {}

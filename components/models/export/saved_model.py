@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from modelmill.components.models.blocks import audio_frontend
 from modelmill.components.models.export import stateless_rnn
 from modelmill.components.models.flatbuffer import edit
+from modelmill.components.upstream import tft_internals
 from modelmill.data import modality, task
 from modelmill.data.spec import LABEL, Spec
 
@@ -121,8 +122,7 @@ def export(model: tf_keras.Model, spec: Spec, transform_graph: str, folder: Path
     whole = served(model, spec)
     module = _weights(whole)
     layer = output.transform_features_layer()
-    # What the layer holds and not the layer, for the reason that `_weights` gives.
-    module.transform = layer._saved_model_loader._imported
+    module.transform = tft_internals.resources(layer)
 
     @tf.autograph.experimental.do_not_convert  # there is nothing to convert in it, and looking takes seconds
     def transform(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -9,12 +9,9 @@ import numpy as np
 
 from modelmill.components.models.blocks import audio_frontend
 from modelmill.components.models.flatbuffer import round_scales
+from modelmill.components.upstream import flatbuffers_internals
 
 IDENTIFIER = b"TFL3"
-# Readers map the file and take constants from where they lie.
-ALIGNMENT = 16
-# Vectors of numbers of at least so many bytes are written once; of shorter ones packing makes less without that.
-SHARED = 40
 # What a runtime may ask of a file's metadata; the converter adds a record of itself.
 METADATA = (b"min_runtime_version",)
 
@@ -76,7 +73,7 @@ def chain(first: bytes, second: bytes, prefix: str) -> bytes:
         signature.outputs = behind.outputs
         for output in signature.outputs:
             output.tensorIndex = int(places[output.tensorIndex])
-    return _packed(model)
+    return flatbuffers_internals.pack(model, IDENTIFIER)
 
 
 def slim(content: bytes, layers: Collection[str]) -> bytes:
@@ -110,7 +107,7 @@ def slim(content: bytes, layers: Collection[str]) -> bytes:
     for holder in [*model.metadata, *(tensor for graph in model.subgraphs for tensor in graph.tensors)]:
         holder.buffer = moved(int(holder.buffer))
     model.buffers = kept
-    return _packed(model)
+    return flatbuffers_internals.pack(model, IDENTIFIER)
 
 
 def _short(name: str, layers: Collection[str], constant: bool) -> str:
@@ -123,37 +120,3 @@ def _short(name: str, layers: Collection[str], constant: bool) -> str:
     parts = [part.removeprefix("quant_") for one in name.split(";") for part in one.split("/")]
     own = name.split(";")[0].split("/")
     return next((part for part in parts if part in layers), own[-2:][0] if constant else "")
-
-
-def _packed(model: Any) -> bytes:
-    """The file; flatbuffers' own object API would not keep the constants aligned, and write equal vectors each anew."""
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
-
-    class Buffer(schema.BufferT):
-        def Pack(self, builder: Any) -> Any:
-            data = np.ascontiguousarray(self.data, np.uint8).tobytes()
-            builder.StartVector(1, len(data), ALIGNMENT)
-            builder.head = builder.head - len(data)
-            builder.Bytes[builder.head : builder.head + len(data)] = data
-            place = builder.EndVector()
-            schema.BufferStart(builder)
-            schema.BufferAddData(builder, place)
-            return schema.BufferEnd(builder)
-
-    written: dict[tuple[str, bytes], int] = {}
-
-    class Builder(flatbuffers.Builder):
-        def CreateNumpyVector(self, x: Any) -> Any:
-            # Most of all the zero points of channels: eight zero bytes for each of them.
-            key = x.dtype.str, x.tobytes()
-            if x.nbytes < SHARED or key not in written:
-                written[key] = super().CreateNumpyVector(x)
-            return written[key]
-
-    for buffer in model.buffers:
-        if buffer.data is not None and len(buffer.data):
-            buffer.__class__ = Buffer
-    builder = Builder(1024)
-    builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
-    return bytes(builder.Output())
