@@ -14,10 +14,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from modelmill.components.upstream import altair_internals
 from modelmill.pipeline.layout import Folders
 from modelmill.pipeline.records import mlmd
 from modelmill.pipeline.records.mlmd import Recorded
-from modelmill.pipeline.report.charts import charts
 from modelmill.pipeline.report.parts import card, compression, data, lineage, quality_classes, training, verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -74,7 +74,7 @@ def _kept(run: Recorded) -> dict[str, Any]:
         os.utime(path)
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return kept
-    with charts.unchecked():
+    with altair_internals.unchecked():
         made = {name: make(run) for name, make in KEPT.items()}
     text = json.dumps(made)
     _write(path, text)

@@ -5,7 +5,6 @@ Each gives a figure: {"id", "title", "says", "alt", "spec", "height"}; `says` is
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from typing import Any
 
 Figure = dict[str, Any]
@@ -13,13 +12,6 @@ Rows = list[dict[str, Any]]
 MODELS = ("float", "compressed")
 HEIGHT = 260
 POINTS = 60  # of a curve
-
-
-def unchecked() -> AbstractContextManager[None]:
-    """Within, Altair does not hold every part of a chart against its JSON Schema: that takes as long as the page."""
-    from altair.utils import schemapi
-
-    return schemapi.debug_mode(False)
 
 
 def figure(name: str, title: str, says: str, chart: Any, height: int = HEIGHT, alt: str = "") -> Figure:
