@@ -1,4 +1,4 @@
-"""Train: JSON in, a Model artifact's content out. A program: `python -m modelmill.components.train.job FILE`."""
+"""Train: JSON in, a Model artifact's content out. A program: `python -P -m modelmill.components.train.job FILE`."""
 
 from __future__ import annotations
 

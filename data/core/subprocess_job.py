@@ -49,7 +49,9 @@ class MachineError(ChildError):
 
 
 def run(module: str, job: dict[str, Any]) -> None:
-    """Run `python -m module FILE`, FILE holding the job as JSON; its output goes to ours when it ends.
+    """Run `python -P -m module FILE`, FILE holding the job as JSON; its output goes to ours when it ends.
+
+    -P: a `pipeline.py` or a `modelmill/` in the working directory is not imported in place of the package.
 
     Raises:
       MachineError: the child was ended by a signal, or had no memory or disk space.
@@ -58,7 +60,7 @@ def run(module: str, job: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory(prefix="modelmill-") as folder:
         path = Path(folder, "job.json")
         path.write_text(json.dumps(job))
-        command = [sys.executable, "-m", module, str(path)]
+        command = [sys.executable, "-P", "-m", module, str(path)]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
     sys.stderr.write(done.stdout + done.stderr)
     if not done.returncode:

@@ -63,7 +63,7 @@ def make(folder: Path, voices: Sequence[str]) -> None:
     """
     found = importlib.util.find_spec("espeakng_loader")
     package = Path(found.origin).parent if found and found.origin else wheel.fetch(*espeak.WHEEL) / "espeakng_loader"
-    command = [sys.executable, "-m", __name__, str(folder), str(package), *voices]
+    command = [sys.executable, "-P", "-m", __name__, str(folder), str(package), *voices]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if done.returncode:
         raise RuntimeError(f"eSpeak NG failed with exit code {done.returncode}: {done.stderr.strip()[-500:]}")

@@ -158,7 +158,7 @@ def predict(
     damaged = _damaged(client.parent)
     if damaged:
         _stop(1, damaged)
-    done = subprocess.run([sys.executable, client, *files], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-P", client, *files], capture_output=True, text=True, check=False)
     # The interpreter of the flatbuffer tells which kernels it uses; nobody has asked.
     told = "\n".join(line for line in done.stderr.splitlines() if not line.startswith("INFO: "))
     if done.returncode not in (0, 2):

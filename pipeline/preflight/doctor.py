@@ -1,6 +1,6 @@
 """What this machine has for modelmill, and what to do where something is wrong.
 
-What loads native libraries runs in a process of its own (`python -m modelmill.pipeline.preflight.doctor ROOT`): one
+What loads native libraries runs in a process of its own (`python -P -m modelmill.pipeline.preflight.doctor ROOT`): one
 that does not load must not take the diagnosis with it.
 """
 
@@ -116,7 +116,7 @@ def _enough(free: float, least: float, found: str, todo: str) -> tuple[State, st
 
 def _in_a_child(root: Path) -> Iterator[Finding]:
     """What needs TensorFlow and TFX."""
-    command = [sys.executable, "-m", "modelmill.pipeline.preflight.doctor", str(root)]
+    command = [sys.executable, "-P", "-m", "modelmill.pipeline.preflight.doctor", str(root)]
     environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
     with tempfile.TemporaryFile("w+", errors="replace") as told:
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, text=True, env=environment)

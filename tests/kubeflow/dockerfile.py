@@ -131,7 +131,7 @@ def main() -> None:
     stage = build(options.tree.absolute(), dict(one.split("=", 1) for one in options.build_arg))
     stage.run(
         "modelmill --help > /dev/null && "
-        "python -m modelmill.pipeline.runners.kubeflow.container.entrypoint --help | head -1",
+        "python -P -m modelmill.pipeline.runners.kubeflow.container.entrypoint --help | head -1",
         stage.user,
     )
     stage.run("test ! -e /usr/bin/g++ && touch /minio/x && rm /minio/x", stage.user)

@@ -42,11 +42,10 @@ def main() -> None:
 
 
 def become(words: list[str], env: dict[str, str], log: str) -> NoReturn:
-    """What a new process with the command `python -m WORDS` would be."""
+    """What a new process with the command `python -P -m WORDS` would be."""
     os.environ.clear()
     os.environ.update(env)
     os.chdir(env["HOME"])
-    sys.path.insert(0, env["HOME"])  # as -m does
     sys.argv = words
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for descriptor, opened in ((0, os.open(os.devnull, os.O_RDONLY)), (1, file), (2, file)):

@@ -42,9 +42,9 @@ class WarmPython:
         self, name: str, words: list[str], executor_input: dict[str, Any], variables: dict[str, str], log: Path
     ) -> None:
         """See command.execute."""
-        assert words[:2] == ["python", "-m"], words
+        assert words[:3] == ["python", "-P", "-m"], words
         assert self._server.stdin and self._server.stdout
-        filled = container_command.filled(words[2:], executor_input)
+        filled = container_command.filled(words[3:], executor_input)
         self._server.stdin.write(json.dumps({"words": filled, "env": variables, "log": str(log)}) + "\n")
         self._server.stdin.flush()
         self.pid = int(self._server.stdout.readline())

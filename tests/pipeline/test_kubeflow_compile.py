@@ -102,6 +102,7 @@ def test_vertex_gets_a_pipeline_job(compiled: SimpleNamespace) -> None:
     assert job.pipeline_spec["defaultPipelineRoot"] == "gs://bucket/root"
     check = container(compiled.vertex, "ingest")["lifecycle"]["preCacheCheck"]
     assert check["command"] == container(compiled.vertex, "ingest")["command"]
+    assert check["command"][:3] == ["python", "-P", "-m"], "else the container's working directory shadows packages"
     assert check["args"][0] == "--driver_only"
     assert "lifecycle" not in container(compiled.kubeflow, "ingest")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -352,6 +353,17 @@ def test_a_task_that_ends_early_says_why(raised: str, code: int, said: str, tmp_
     assert done.returncode == code
     assert "half way" in done.stderr
     assert done.stderr.splitlines()[-1] == said
+
+
+def test_what_a_task_starts_imports_nothing_of_the_working_directory() -> None:
+    program = (
+        "import os, runpy, sys\nsys.argv = ['entrypoint']\n"
+        "try: runpy.run_module('modelmill.pipeline.runners.kubeflow.container.entrypoint', run_name='__main__')\n"
+        "except SystemExit: print(os.environ['PYTHONSAFEPATH'])\n"
+    )
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=kept, timeout=60)
+    assert done.stdout == "1\n", done.stderr
 
 
 def test_a_task_has_its_time(tmp_path: Path) -> None:

@@ -96,6 +96,21 @@ def test_nodes_are_told_of_workers_beside_their_settings(runs: Runs) -> None:
     assert counts == [3] and worker_count.ENV not in os.environ and worker_count.count() == 1
 
 
+def test_what_the_nodes_start_imports_nothing_of_the_working_directory(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    found: list[str] = []
+
+    def build(given: Experiment, folders: Folders) -> Any:
+        command = [sys.executable, "-c", "import sys; print(sys.flags.safe_path)"]  # as Beam starts its workers
+        found.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
+        raise RuntimeError("that was all")
+
+    run(replace(runs.request, build=build, screen=io.StringIO()))
+    assert found == ["True"] and "PYTHONSAFEPATH" not in os.environ
+
+
 def test_the_screen_is_for_people_and_the_log_for_the_rest(runs: Runs) -> None:
     runs()
     for line in ("ingest: done, ", "  the first node was here", "  steps: 20 of 20  loss 0.05", "push: done, "):

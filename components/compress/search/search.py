@@ -1,4 +1,4 @@
-"""The search, a program like trial.py: `python -m modelmill.components.compress.search.search FILE`.
+"""The search, a program like trial.py: `python -P -m modelmill.components.compress.search.search FILE`.
 
 Chains are proposed by Optuna and by climb.py in turn, the team tries them. Optuna's journal and the finished trials
 lie in the checkpoints, so that a killed search goes on where it was.

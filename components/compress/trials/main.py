@@ -1,4 +1,4 @@
-"""Try chains one after the other or side by side: `python -m modelmill.components.compress.trials.main FILE`.
+"""Try chains one after the other or side by side: `python -P -m modelmill.components.compress.trials.main FILE`.
 
 A process of its own, so that an abort of a converter or an interpreter is a failed trial and not a failed run. What the
 machine has ended is tried once more, alone, before it ends the run.

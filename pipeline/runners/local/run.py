@@ -221,10 +221,14 @@ def _run_nodes(
 
 @contextlib.contextmanager
 def _surroundings(folder: RunFolder, experiment: Experiment) -> Iterator[None]:
-    """Of the nodes: where they tell their progress, how many processes they may have, no command line of ours, and an
-    end by signal.
+    """Of the nodes: where they tell their progress, how many processes they may have, no command line of ours, no
+    imports from the working directory in child processes, and an end by signal.
     """
-    told = {progress.ENV: str(folder.progress), worker_count.ENV: str(experiment.compress.workers)}
+    told = {
+        progress.ENV: str(folder.progress),
+        worker_count.ENV: str(experiment.compress.workers),
+        "PYTHONSAFEPATH": "1",  # as `python -P`, for the workers that Beam starts (direct_running_mode)
+    }
     before = {name: os.environ.get(name) for name in told}
     # Only the main thread may handle signals; a notebook's cell, or a test, may be another.
     mine = threading.current_thread() is threading.main_thread()

@@ -22,7 +22,7 @@ from modelmill.pipeline.runners.kubeflow.compile import parameters, platform, sp
 from modelmill.pipeline.runners.kubeflow.compile.locations import Located, locate
 from modelmill.pipeline.runners.kubeflow.compile.targets import Target
 
-COMMAND = ("python", "-m", "modelmill.pipeline.runners.kubeflow.container.entrypoint")
+COMMAND = ("python", "-P", "-m", "modelmill.pipeline.runners.kubeflow.container.entrypoint")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The command of every container: does what the KFP launcher leaves out, then runs TFX's own entrypoint.
 
-    python -m modelmill.pipeline.runners.kubeflow.container.entrypoint --executor_class_path CLASS
+    python -P -m modelmill.pipeline.runners.kubeflow.container.entrypoint --executor_class_path CLASS
         --json_serialized_invocation_args {{$}} --json_serialized_inputs_spec_args JSON --declared_outputs KEY,KEY
         [--time_limit SECONDS] [--driver_only] [Beam options]
 
@@ -169,4 +169,5 @@ if __name__ == "__main__":
     # Both are read when TensorFlow is imported.
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ["PYTHONSAFEPATH"] = "1"  # as `python -P`, for the workers that Beam starts
     leave(main(sys.argv[1:]))
