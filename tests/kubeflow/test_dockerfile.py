@@ -25,6 +25,10 @@ def test_what_is_copied_is_there_and_let_through() -> None:
     assert all((HERE / name).exists() for name in LET_THROUGH)
 
 
+def test_what_the_wheel_is_built_of_is_let_through() -> None:
+    assert {"setup.py", "pyproject.toml", "LICENSE", "pipeline", "components", "data"} <= LET_THROUGH
+
+
 def test_the_image_runs_as_nobody_in_particular_and_has_no_compiler() -> None:
     last = len(STEPS) - [name for name, _ in reversed(STEPS)].index("FROM")
     final = STEPS[last:]
