@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 from modelmill.data.core import plugins
+from modelmill.data.core.atomic import staged
 from modelmill.data.core.fetch.wheel import MissingPackageError as MissingPackageError  # what `materialize` raises
 
 PACKAGE = "modelmill.data.samples"
@@ -27,11 +25,8 @@ def materialize(name: str, folder: Path) -> Path:
         return target
     module = plugins.load(PACKAGE, name, "sample")
     folder.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder))
-    try:
+    with staged(target) as staging:
+        staging.mkdir()
         module.write(staging)
         (staging / "CARD.md").write_text(f"# {name}\n\n{module.__doc__}")
-        os.replace(staging, target)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return target

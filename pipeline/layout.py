@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from modelmill.data.core import plugins
+from modelmill.data.core.atomic import staged
 
 # The chain in its order. Dashes, because Argo takes no underscores.
 NODES = (
@@ -179,6 +179,5 @@ class RunFolder:
 
     def publish(self, folders: Folders) -> None:
         """Makes `latest` point here; by a rename, so that there is always one."""
-        link = self.path / ".latest"
-        link.symlink_to(self.id, target_is_directory=True)
-        os.replace(link, folders.latest)
+        with staged(folders.latest) as link:
+            link.symlink_to(self.id, target_is_directory=True)

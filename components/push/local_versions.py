@@ -15,6 +15,7 @@ from pathlib import Path
 
 from modelmill.components import integrity
 from modelmill.components.push import damaged_versions
+from modelmill.data.core.atomic import staged
 
 STAGING = ".staging-"
 LOCK = ".lock"
@@ -53,18 +54,13 @@ def push(bundle: Path, destination: Path, manifest: str) -> tuple[int, bool]:
                 return standing, False
             damaged_versions.warn(f"{destination}/{standing}", damaged)
         number = max(numbers, default=0) + 1
-        staging = destination / f"{STAGING}{number}-{os.getpid()}"
-        integrity.copy(bundle, staging, digests)
-        for folder, _, files in os.walk(staging):
-            for file in files:
-                _to_disk(os.path.join(folder, file))
-            _to_disk(folder)
-        try:
-            damaged_versions.refuse(staging, (staging / manifest).read_bytes(), content)
-        except integrity.DamagedError:
-            shutil.rmtree(staging)
-            raise
-        os.rename(staging, destination / str(number))
+        with staged(destination / str(number), f"{STAGING}{number}-{os.getpid()}") as copy:
+            integrity.copy(bundle, copy, digests)
+            for folder, _, files in os.walk(copy):
+                for file in files:
+                    _to_disk(os.path.join(folder, file))
+                _to_disk(folder)
+            damaged_versions.refuse(copy, (copy / manifest).read_bytes(), content)
         _to_disk(destination)
         return number, True
 

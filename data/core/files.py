@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
+
+from modelmill.data.core.atomic import write_atomically
 
 # Bytes of a file in a bucket that are asked for at a time.
 AT_ONCE = 2**20
@@ -66,10 +69,7 @@ def write(path: str, content: bytes) -> None:
     """Writes a file, whole or not at all, and the folders above it where there are any."""
     if not is_remote(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        staging = f"{path}.new"
-        with open(staging, "wb") as file:
-            file.write(content)
-        os.replace(staging, path)
+        write_atomically(Path(path), content)
         return
     import tensorflow as tf
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
 from modelmill.components.gates import Gate
 from modelmill.data import task
+from modelmill.data.core.atomic import write_atomically
 from modelmill.pipeline.experiment.experiment import Experiment
 from modelmill.pipeline.records.node_outcome import Outcome
 
@@ -73,12 +73,7 @@ def summarise(
 
 def write(path: Path, summary: dict[str, Any]) -> None:
     """Writes it as strict JSON, whole or (on a full disk) not at all."""
-    staging = path.with_name(f".{path.name}.part")
-    try:
-        staging.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(staging, path)
-    finally:
-        staging.unlink(missing_ok=True)
+    write_atomically(path, json.dumps(summary, indent=1, allow_nan=False) + "\n")
 
 
 def _output(outcomes: dict[str, Outcome], node: str, key: str) -> str | None:

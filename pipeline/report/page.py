@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from modelmill.components.upstream import altair_internals
+from modelmill.data.core.atomic import write_atomically
 from modelmill.pipeline.layout import Folders
 from modelmill.pipeline.records import mlmd
 from modelmill.pipeline.records.mlmd import Recorded
@@ -129,9 +130,4 @@ def _vega_lite(known: list[str]) -> str:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        staging.write_text(text, encoding="utf-8")
-        os.replace(staging, path)
-    finally:
-        staging.unlink(missing_ok=True)
+    write_atomically(path, text)

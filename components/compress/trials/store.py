@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from modelmill.components.artifacts import TRIAL_FILE
 from modelmill.data.core import progress, subprocess_job
+from modelmill.data.core.atomic import write_atomically
 
 # What a trial came to but for its latency, which is measured when nothing else runs; TRIAL_FILE is the whole.
 MADE_FILE = "made.json"
@@ -81,9 +81,7 @@ def forget(root: Path) -> None:
 def write(path: Path, content: Any) -> None:
     """JSON, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.with_name(f".{path.name}.new")
-    staging.write_text(json.dumps(content, indent=1))
-    os.replace(staging, path)
+    write_atomically(path, json.dumps(content, indent=1))
 
 
 def read(path: Path) -> Any:

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modelmill.data.core.atomic import write_atomically
+
 if TYPE_CHECKING:
     import tensorflow as tf
 
@@ -72,9 +74,7 @@ class Keeper:
     def keep(self, checkpoint: tf.train.Checkpoint, state: State, name: str) -> None:
         """Makes this the state to go on from, at once, then drops the files that are no longer needed."""
         state.checkpoint = os.path.basename(checkpoint.write(str(self._folder / name)))
-        staging = self._folder / f"{FILE}.new"
-        staging.write_text(json.dumps(asdict(state)))
-        os.replace(staging, self._folder / FILE)
+        write_atomically(self._folder / FILE, json.dumps(asdict(state)))
         needed = (f"{state.checkpoint}.", f"best-{state.best}.", FILE)
         for file in self._folder.iterdir():
             if not file.name.startswith(needed):

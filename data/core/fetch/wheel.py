@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from modelmill.data.core.atomic import staged
 from modelmill.data.core.fetch import download_progress
 
 
@@ -55,23 +56,20 @@ def fetch(requirement: str, sha256: str, tell: download_progress.Tell | None = N
     if found.is_dir():
         return found
     cache().mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{found.name}-", dir=cache()))
-    try:
-        wanted = staging / "requirements.txt"
+    # Beside the wheel, because the temporary folder of the machine may be too small.
+    beside = tempfile.TemporaryDirectory(prefix=f".{found.name}-", dir=cache(), ignore_cleanup_errors=True)
+    with beside as folder, staged(found) as content:
+        wanted = Path(folder, "requirements.txt")
         wanted.write_text(f"{requirement} --hash=sha256:{sha256}\n")
-        content = staging / "content"
         # Both uv and pip know these options. Of uv, `--only-binary` also refuses what its cache has built before.
         only = ["--only-binary", ":all:", "--no-deps", "--require-hashes"]
         options = ["--target", str(content), *only, "-r", str(wanted)]
-        done = _install(options, staging / "cache", tell)
+        done = _install(options, Path(folder, "cache"), tell)
         if done.returncode:
             said = " ".join(done.stderr.split()[-60:])
             rule = "only wheels are taken: a source distribution would have to be built, which runs its code"
             advice = f"without a network, unpack that wheel into {found}"
             raise MissingPackageError("what is asked for", requirement, f"{said}; {rule}; {advice}")
-        os.replace(content, found)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return found
 
 

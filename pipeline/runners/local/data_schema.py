@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from modelmill.components.models import family
 from modelmill.data import modality
 from modelmill.data.core import plugins
+from modelmill.data.core.atomic import write_atomically
 from modelmill.pipeline.experiment import experiment
 from modelmill.pipeline.experiment.experiment import SHIPPED, Experiment
 from modelmill.pipeline.experiment.yaml_tree import override
@@ -73,8 +73,6 @@ def _infer(found: Experiment, source: str, target: Path, root: Path) -> int:
         f"# What modelmill found in the train split of {found.name}. Curate it: it is never written again by itself.\n"
         f"# An experiment takes it by data.schema_file: {target.name}\n"
     )
-    staging = target.with_name(f".{target.name}.part")
-    staging.write_text(told + made.read_text(encoding="utf-8"), encoding="utf-8")
-    os.replace(staging, target)
+    write_atomically(target, told + made.read_text(encoding="utf-8"))
     print(f"schema    {target}")
     return 0

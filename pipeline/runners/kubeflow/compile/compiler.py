@@ -15,6 +15,7 @@ from modelmill.components.evaluate import baseline_lookup
 from modelmill.components.source_digest import code
 from modelmill.components.validate import previous_lookup as statistics
 from modelmill.data.core import plugins
+from modelmill.data.core.atomic import write_atomically
 from modelmill.pipeline import graph
 from modelmill.pipeline.experiment.experiment import Experiment
 from modelmill.pipeline.layout import NODES
@@ -58,9 +59,7 @@ class Package:
     def write(self, path: Path) -> None:
         """Writes the file, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        staging = path.with_name(f".{path.name}.new")
-        staging.write_text(self.text(), encoding="utf-8")
-        staging.replace(path)
+        write_atomically(path, self.text())
 
 
 def compile_experiment(
