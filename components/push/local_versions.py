@@ -5,13 +5,12 @@ TensorFlow Serving watches such a folder and serves the highest number; names th
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock
 
 from modelmill.components import integrity
 from modelmill.components.push import damaged_versions
@@ -43,7 +42,8 @@ def push(bundle: Path, destination: Path, manifest: str) -> tuple[int, bool]:
     digests = damaged_versions.refuse(bundle, content)
     destination.mkdir(parents=True, exist_ok=True)
     _to_disk(destination.parent)
-    with _lock(destination):
+    # Held by one process at a time; the system lets go of it when the process ends, however it ends.
+    with FileLock(destination / LOCK, fallback_to_soft=False):
         for leftover in destination.glob(f"{STAGING}*"):
             shutil.rmtree(leftover)
         numbers = _numbers(destination)
@@ -76,14 +76,6 @@ def _standing(destination: Path, numbers: list[int], manifest: str, content: byt
         if copy.is_file() and copy.read_bytes() == content:
             return number
     return None
-
-
-@contextmanager
-def _lock(destination: Path) -> Iterator[None]:
-    """Held by one process at a time; the system lets go of it when the process ends, however it ends."""
-    with open(destination / LOCK, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _to_disk(path: str | Path) -> None:

@@ -261,6 +261,25 @@ def test_a_second_run_at_the_same_time_is_refused(runs: Runs) -> None:
     assert runs() == PUSHED
 
 
+def test_a_lock_ends_with_the_process_that_holds_it_however_that_ends(tmp_path: Path) -> None:
+    path = tmp_path / "digits-cnn" / ".lock"
+    assert not lock.busy(path) and not path.parent.exists()
+    code = (
+        "import pathlib, sys\n"
+        "from modelmill.pipeline.runners.local import lock\n"
+        "with lock.held(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        assert lock.busy(path) and path.read_text() == str(other.pid)
+        other.kill()
+    assert not lock.busy(path) and path.exists()
+    with lock.held(path):
+        assert lock.busy(path) and path.read_text() == str(os.getpid())
+    assert not lock.busy(path)
+
+
 def test_runs_of_the_same_second_have_ids_of_their_own(tmp_path: Path) -> None:
     from datetime import datetime
 
