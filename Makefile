@@ -13,7 +13,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Where it is set nothing is cached, and every start takes longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test test-all test-kubeflow golden golden-record check format bench docs lock clean
+.PHONY: help setup run test test-all test-kubeflow test-wheel golden golden-record check format bench docs lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,11 @@ golden: setup ## that no result has changed: of BASE=COMMIT, run here, too, or e
 
 golden-record: setup ## write tests/golden/expected.json anew, where results are to change
 	$(BIN)/python -m tests.golden.record . tests/golden/expected.json
+
+# Its environment has a copy of .venv's Python, and with it the C library that .ci/setup has fetched where the system's
+# is too old. --timeout: some gigabytes are downloaded.
+test-wheel: setup ## build the wheel, resolve its dependencies afresh (from the network), run it from a user's folder
+	FRESH_DEPENDENCIES=1 $(BIN)/python -m pytest tests/e2e/test_wheel.py --timeout 7200 $(ARGS)
 
 check: setup ## lint, format, types, and which module may import which
 	@.ci/links
