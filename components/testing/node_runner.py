@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modelmill.components.beam_runners import LOCAL_BEAM
 from modelmill.components.testing import launcher
 from modelmill.components.upstream import tfx_internals
 
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from tfx.orchestration.portable.data_types import ExecutionInfo
     from tfx.types import Artifact, Channel
-
-# Without the second flag TFX builds a source distribution of itself for each Beam node.
-BEAM = ("--runner=FnApiRunner", "--sdk_container_image=unused", "--direct_running_mode=in_memory")
 
 Feature = bytes | str | int | float | list[bytes] | list[str] | list[int] | list[float]
 
@@ -27,7 +25,7 @@ class NodeRunner:
         self._folder = folder
         self._count = 0
 
-    def __call__(self, component: Any, beam: Iterable[str] = BEAM) -> dict[str, list[Artifact]]:
+    def __call__(self, component: Any, beam: Iterable[str] = LOCAL_BEAM) -> dict[str, list[Artifact]]:
         """Runs one component and gives back its output artifacts by output key.
 
         They are also set in the component's output channels, so that a component built with `component.outputs[...]`

@@ -21,7 +21,8 @@ from pathlib import Path
 
 import pytest
 
-from modelmill.components.testing.node_runner import BEAM, NodeRunner, example_proto
+from modelmill.components.beam_runners import LOCAL_BEAM as BEAM
+from modelmill.components.testing.node_runner import NodeRunner, example_proto
 from modelmill.data.core import plugins
 
 __all__ = ["BEAM", "NodeRunner", "example_proto", "plug_ins", "run_node"]

@@ -20,6 +20,7 @@ from pydantic import (
     field_validator,
 )
 
+from modelmill.components.beam_runners import LOCAL_BEAM
 from modelmill.components.compress.config import CompressConfig
 from modelmill.components.evaluate.config import EvaluateConfig
 from modelmill.components.load_check.config import CardConfig
@@ -48,8 +49,6 @@ SHIPPED = Path(__file__).parent.parent / "experiments"
 # What the head of a shipped file tells `modelmill list`.
 HEAD = ("command", "what", "data", "family", "time", "expect")
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-# Without the second flag TFX builds a source distribution of itself for each Beam node.
-LOCAL_BEAM = ("--runner=FnApiRunner", "--sdk_container_image=unused", "--direct_running_mode=in_memory")
 
 
 class RunConfig(ClusterRunConfig):

@@ -189,7 +189,7 @@ def _beam() -> Finding:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from modelmill.pipeline.experiment.experiment import LOCAL_BEAM
+    from modelmill.components.beam_runners import LOCAL_BEAM
 
     with tempfile.TemporaryDirectory() as folder:
         with beam.Pipeline(options=PipelineOptions(list(LOCAL_BEAM))) as pipeline:

@@ -6,6 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
+from modelmill.components.beam_runners import IN_PROCESS
 from modelmill.data import modality
 from modelmill.data.core import files
 from modelmill.data.readers import file_listing
@@ -15,7 +16,6 @@ from modelmill.pipeline.experiment.experiment import Experiment
 # Measured, see docs/benchmarks.md: above the memory of the imports, which is BASE.
 PER_EXAMPLE, PER_BYTE = 8_000, 5
 BASE = 1_300_000_000
-_IN_PROCESS = ("FnApiRunner", "DirectRunner", "BundleBasedDirectRunner")
 
 
 def note(experiment: Experiment, folder: Path | str) -> str | None:
@@ -26,7 +26,7 @@ def note(experiment: Experiment, folder: Path | str) -> str | None:
       folder: of the data.
     """
     runner = next((one.partition("=")[2] for one in experiment.run.beam if one.startswith("--runner=")), "DirectRunner")
-    if runner not in _IN_PROCESS:
+    if runner not in IN_PROCESS:
         return None
     pattern = modality.pattern(experiment.data)
     try:

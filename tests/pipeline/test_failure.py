@@ -6,9 +6,9 @@ import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from modelmill.components.beam_runners import LOCAL_BEAM
 from modelmill.components.gates import GateRefusedError
 from modelmill.data.spec import BadExampleError
-from modelmill.pipeline.experiment.experiment import LOCAL_BEAM
 from modelmill.pipeline.runners import failure
 
 

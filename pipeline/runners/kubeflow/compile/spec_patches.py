@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from modelmill.components.beam_runners import IN_PROCESS, LOCAL_BEAM
 from modelmill.components.compress.trials import worker_count
 from modelmill.components.upstream import tfx_internals
 from modelmill.pipeline.experiment.cluster_config import of_node
@@ -24,11 +25,8 @@ LOOK_UPS = ("last-statistics", "baseline")
 NEVER_CACHED = {Target.KUBEFLOW: ("ingest", *LOOK_UPS, "push"), Target.VERTEX: (*LOOK_UPS, "push")}
 # The task that imports data which the launcher has to fetch.
 DATA = "data"
-# Beam runners that work in the container itself; what others are given must be readable from outside.
-IN_PROCESS = ("FnApiRunner", "DirectRunner", "BundleBasedDirectRunner")
 # Nodes whose Beam work may go to a remote runner: they read and write by Beam and TensorFlow alone.
 REMOTE = ("ingest", "statistics", "transform", "augment", "evaluate")
-LOCAL_BEAM = ("--runner=FnApiRunner", "--sdk_container_image=unused", "--direct_running_mode=in_memory")
 
 
 def mend(spec: dict[str, Any], experiment: Experiment, target: Target, root: str) -> None:
