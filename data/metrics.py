@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+Floats = NDArray[np.floating[Any]]
 Answers = NDArray[np.float32]
 Labels = NDArray[Any]
 BINS = 10
@@ -55,11 +56,40 @@ def auc_of_second(answers: Answers, labels: Labels) -> float:
 
 
 def calibration_error(answers: Answers, labels: Labels) -> float:
-    """Expected calibration error over ten bins (Guo et al. 2017, On Calibration of Modern Neural Networks)."""
-    confidence, correct = answers.max(axis=1), answers.argmax(axis=1) == labels.reshape(-1)
+    """Expected calibration error over ten bins."""
+    return calibration(answers.max(axis=1), right_class(answers, labels)).error
+
+
+class Calibration(NamedTuple):
+    """Bins that hold examples, in their order: {"confidence", "accuracy", "examples"} each; the error over all."""
+
+    bins: list[dict[str, float]]
+    error: float
+
+
+def calibration(confidence: Floats, correct: NDArray[np.bool_]) -> Calibration:
+    """Return how probable answers are and how often right, in ten equal bins, and the expected calibration error.
+
+    After Guo et al. 2017, On Calibration of Modern Neural Networks.
+
+    Args:
+      confidence: probability of the answer, float [examples] in [0, 1].
+      correct: whether it is right, [examples].
+    """
+    # As models give it: in another precision, a probability on the edge of two bins would change its place.
+    confidence = np.asarray(confidence, np.float32)
     place = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    off = np.bincount(place, confidence - correct, BINS)
-    return float(np.abs(off).sum() / len(confidence))
+    count = np.bincount(place, minlength=BINS)
+    sure, right, off = (np.bincount(place, one, BINS) for one in (confidence, correct, confidence - correct))
+    bins = [
+        {
+            "confidence": float(sure[one] / count[one]),
+            "accuracy": float(right[one] / count[one]),
+            "examples": int(count[one]),
+        }
+        for one in np.flatnonzero(count)
+    ]
+    return Calibration(bins, float(np.abs(off).sum() / len(confidence)))
 
 
 def micro_f1(answers: Answers, labels: Labels) -> float:
@@ -89,7 +119,7 @@ def macro_auc(answers: Answers, labels: Labels) -> float:
     return float(np.nanmean(areas)) if not np.isnan(areas).all() else float("nan")
 
 
-def auc(answers: Answers, labels: Labels) -> float:
+def auc(answers: Floats, labels: Labels) -> float:
     """The area under the ROC curve, exactly: how often a 1 scores above a 0, ties counting half."""
     from scipy import stats
 

@@ -62,6 +62,25 @@ def test_what_means_nothing_is_not_a_number() -> None:
     assert np.isnan(data_metrics.r2(GUESSES, np.ones(200)))
 
 
+def test_bins_of_calibration_by_hand() -> None:
+    found = data_metrics.calibration(np.array([0.95, 0.95, 0.55, 0.55]), np.array([1, 1, 1, 0], bool))
+    assert found.bins == [
+        {"confidence": pytest.approx(0.55), "accuracy": 0.5, "examples": 2},
+        {"confidence": pytest.approx(0.95), "accuracy": 1, "examples": 2},
+    ]
+    assert found.error == pytest.approx(0.05)
+
+
+def test_the_bins_are_the_same_in_any_precision() -> None:
+    sure = np.arange(1, 10, dtype=np.float32) / 10  # on the edges: 0.7 in float32 is less than 0.7
+    correct = np.arange(9) % 2 == 0
+    single, double = (data_metrics.calibration(sure.astype(kind), correct) for kind in (np.float32, np.float64))
+    assert single == double and len(single.bins) == 9
+    answers = np.stack([sure, 1 - sure, np.zeros(9, np.float32)], axis=1)
+    wanted = data_metrics.calibration(answers.max(axis=1), answers.argmax(axis=1) == 0)
+    assert data_metrics.calibration_error(answers, np.zeros(9, np.int64)) == wanted.error
+
+
 def test_a_model_that_is_as_sure_as_it_is_right_is_calibrated() -> None:
     labels = np.arange(100) % 10 == 0
     sure = np.tile(np.array([[0.9, 0.1]], np.float32), (100, 1))

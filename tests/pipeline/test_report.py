@@ -222,9 +222,6 @@ def test_the_front_keeps_what_nothing_beats() -> None:
 def test_statistics_by_hand() -> None:
     one, other = np.array([1, 1, 1, 1, 1, 1, 0], bool), np.array([0, 0, 0, 0, 0, 0, 0], bool)
     assert stats.mcnemar(one, other) == (6, 0, pytest.approx(2 / 64))
-    found = stats.calibration(np.array([0.95, 0.95, 0.55, 0.55]), np.array([1, 1, 1, 0], bool))
-    assert [row["examples"] for row in found["rows"]] == [2, 2]
-    assert found["error"] == pytest.approx(0.05)
 
 
 def test_words() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from modelmill.components.intervals import wilson
+from modelmill.data import metrics
 from modelmill.data.core import format
-from modelmill.data.core.stats import calibration
 from modelmill.pipeline.records.mlmd import Recorded
 from modelmill.pipeline.report.charts import charts
 from modelmill.pipeline.report.examples import read as examples
@@ -126,9 +126,9 @@ def _confusion(found: Answers) -> charts.Figure:
 def _calibration(found: Answers) -> charts.Figure:
     rows, errors = [], {}
     for model in charts.MODELS:
-        made = calibration(found.models[model].max(axis=1), found.correct(model))
-        rows += [{**row, "model": model} for row in made["rows"]]
-        errors[model] = made["error"]
+        made = metrics.calibration(found.models[model].max(axis=1), found.correct(model))
+        rows += [{**row, "model": model} for row in made.bins]
+        errors[model] = made.error
     word = "can be taken at its word" if errors["compressed"] < 0.05 else "is not to be taken at its word"
     says = (
         f"The compressed model {word}: its probabilities are off by {errors['compressed']:.3f} on average "
@@ -140,14 +140,14 @@ def _calibration(found: Answers) -> charts.Figure:
 
 def _curves(found: Answers) -> list[charts.Figure]:
     """ROC and precision-recall of each class against the rest."""
-    from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
+    from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
     present = [one for one in range(len(found.labels)) if 0 < int((found.truth == one).sum()) < len(found.truth)]
     if not present:
         return []
     areas = {
         one: (
-            float(roc_auc_score(found.truth == one, found.models["compressed"][:, one])),
+            metrics.auc(found.models["compressed"][:, one], found.truth == one),
             float(average_precision_score(found.truth == one, found.models["compressed"][:, one])),
         )
         for one in present

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modelmill.data import metrics
 from modelmill.data.core import format
 from modelmill.pipeline.records.mlmd import Recorded
 from modelmill.pipeline.report.charts import charts, plots
@@ -56,14 +57,14 @@ def _regression(found: Numbers, labels: list[str]) -> tuple[list[charts.Figure],
 
 def _anomaly(found: Numbers, labels: list[str]) -> tuple[list[charts.Figure], NDArray[np.float64]]:
     """How well scores tell anomalies (truth 1) from what is normal; how far each example is on the wrong side."""
-    from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
+    from sklearn.metrics import precision_recall_curve, roc_curve
 
     odd, scores = found.truth[:, 0] > 0, found.models["compressed"][:, 0]
     split = {"normal": scores[~odd, np.newaxis], "anomaly": scores[odd, np.newaxis]}
     middle = float(np.median(scores))
     figures = []
     if odd.any() and not odd.all():
-        areas = {model: float(roc_auc_score(odd, found.models[model][:, 0])) for model in MODELS}
+        areas = {model: metrics.auc(found.models[model][:, 0], odd) for model in MODELS}
         roc, recall = [], []
         for model in MODELS:
             false, true, _ = roc_curve(odd, found.models[model][:, 0])
