@@ -14,6 +14,16 @@ def number(value: float | None, places: int = 4) -> str:
     return f"{value:.1e}" if 0 < abs(value) < 10**-places else f"{value:,.{places}f}"
 
 
+def with_interval(value: float, lower: float, upper: float) -> str:
+    """Return a figure with four places and the ends of its interval with three."""
+    return f"{value:.4f} ({lower:.3f} to {upper:.3f})"
+
+
+def share(value: float | None, places: int = 0) -> str:
+    """Return a share as percents with so many places; "–" if there is none."""
+    return "–" if value is None else f"{value:.{places}%}"
+
+
 def size(value: float | None) -> str:
     """Bytes, in the unit that suits them."""
     if value is None:
@@ -22,6 +32,26 @@ def size(value: float | None) -> str:
         if value >= step:
             return f"{value / step:.3g} {unit}" if value < 1000 * step else f"{value / step:,.0f} {unit}"
     return f"{value:.0f} bytes"
+
+
+def exact_size(value: int | None) -> str:
+    """Return bytes to the last one; "–" if they are not known."""
+    return "–" if value is None else f"{value:,} bytes"
+
+
+def megabytes(value: float) -> str:
+    """Return bytes in MB with one place, so that what is told one after the other can be compared."""
+    return f"{value / 1e6:,.1f} MB"
+
+
+def gigabytes(value: float) -> str:
+    """Return bytes in GB with one place."""
+    return f"{value / 1e9:.1f} GB"
+
+
+def minutes(seconds: float) -> str:
+    """Return seconds in minutes with one place: an estimate is rougher than seconds."""
+    return f"{seconds / 60:.1f} minutes"
 
 
 def duration(seconds: float | None) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from modelmill.data.core import format
 from modelmill.pipeline.cli import completion
 
 if TYPE_CHECKING:
@@ -110,7 +111,9 @@ def clean(
         _tell(made, as_json)
     free = sum(made.bytes for made in plans)
     if not as_json:
-        typer.echo(f"{free / 1e6:,.1f} MB {'would be' if dry_run else 'to be'} freed" if plans else "nothing to delete")
+        typer.echo(
+            f"{format.megabytes(free)} {'would be' if dry_run else 'to be'} freed" if plans else "nothing to delete"
+        )
     if dry_run or not plans:
         return
     if not yes:
@@ -132,7 +135,7 @@ def _tell(made: Plan, as_json: bool) -> None:
         return
     counts = {kind: [one for one in made.items if one.kind == kind] for kind in ("run", "artifact", "checkpoint")}
     told = [f"{len(found)} {kind}{'s' if len(found) > 1 else ''}" for kind, found in counts.items() if found]
-    typer.echo(f"{made.folders.name}: {', '.join(told)}, {made.bytes / 1e6:,.1f} MB; {len(made.keep)} runs stay")
+    typer.echo(f"{made.folders.name}: {', '.join(told)}, {format.megabytes(made.bytes)}; {len(made.keep)} runs stay")
     for item in made.items:
         if item.kind == "run":
             typer.echo(f"  {item.path.name}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from modelmill.data.core import format
 from modelmill.data.core.fetch import resolve
 from modelmill.pipeline.experiment.errors import ExperimentError
 from modelmill.pipeline.experiment.experiment import Experiment
@@ -29,7 +30,7 @@ def prepare(experiment: Experiment, phase: Callable[[str], AbstractContextManage
         try:
             if wanted:
                 with phase(f"fetching {wanted}") as tell:
-                    resolve.locate(name, lambda count: tell(f"{count / 1e6:,.1f} MB"))
+                    resolve.locate(name, lambda count: tell(format.megabytes(count)))
         except FileNotFoundError as error:
             problems.setdefault(str(error), field)
     if not problems:

@@ -12,6 +12,7 @@ from statistics import median, quantiles
 
 from modelmill.components import intervals
 from modelmill.data import sample_data, task
+from modelmill.data.core import format
 from modelmill.data.profiling import profile
 from modelmill.data.profiling.profile import Found
 from modelmill.data.spec import LABEL
@@ -188,7 +189,7 @@ def _costs(found: Found, experiment: Experiment, folders: Folders, measure: bool
     earlier = _earlier(folders)
     ahead = _ahead(found, experiment, measure)
     return [
-        Line("ok", "memory", f"about {memory / 1e9:.1f} GB"),
+        Line("ok", "memory", f"about {format.gigabytes(memory)}"),
         Line("ok", "disk", f"about {disk / 1e6:,.0f} MB, until old runs are deleted"),
         Line("ok", "time", earlier or ahead.run),
         Line("ok", "compression", _compression(experiment, ahead.compression)),
@@ -214,7 +215,7 @@ def _earlier(folders: Folders) -> str:
             took.append(float(summary["seconds"]))
     if not took:
         return ""
-    return f"about {median(took) / 60:.1f} minutes, as {len(took)} earlier run{'s' if len(took) > 1 else ''} took"
+    return f"about {format.minutes(median(took))}, as {len(took)} earlier run{'s' if len(took) > 1 else ''} took"
 
 
 def _ahead(found: Found, experiment: Experiment, measure: bool) -> Estimate:

@@ -19,6 +19,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from modelmill.data.core import format
+
 State = Literal["ok", "note", "wrong"]
 # What TFX 1.21's wheels of ML Metadata and TFDV are built against.
 GLIBC = (2, 38)
@@ -96,22 +98,23 @@ def _bytecode() -> Finding:
 
 def _disk(root: Path) -> Finding:
     there = next(path for path in (root.resolve(), *root.resolve().parents) if path.exists())
-    free = shutil.disk_usage(there).free / 1e9
-    found = f"{free:.1f} GB free for {root}"
+    free = shutil.disk_usage(there).free
+    found = f"{format.gigabytes(free)} free for {root}"
     return Finding("disk", *_enough(free, DISK_GB, found, "make room, or give --root another disk"))
 
 
 def _memory() -> Finding:
     try:
         lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        free = int(lines["MemAvailable"].split()[0]) * 1024 / 1e9
+        free = int(lines["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError):
         return Finding("memory", "note", "how much is free is not known here")
-    return Finding("memory", *_enough(free, MEMORY_GB, f"{free:.1f} GB available", "end other programs"))
+    return Finding("memory", *_enough(free, MEMORY_GB, f"{format.gigabytes(free)} available", "end other programs"))
 
 
-def _enough(free: float, least: float, found: str, todo: str) -> tuple[State, str, str]:
-    return ("ok", found, "") if free >= least else ("wrong", f"{found}; needed are {least:g}", todo)
+def _enough(free: int, least: float, found: str, todo: str) -> tuple[State, str, str]:
+    """Return what is said of so many free bytes, and of the GB that are needed."""
+    return ("ok", found, "") if free >= least * 1e9 else ("wrong", f"{found}; needed are {least:g}", todo)
 
 
 def _in_a_child(root: Path) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from modelmill.components.beam_runners import IN_PROCESS
 from modelmill.data import modality
-from modelmill.data.core import files
+from modelmill.data.core import files, format
 from modelmill.data.readers import file_listing
 from modelmill.data.readers.labels_csv import BadDataError
 from modelmill.pipeline.experiment.experiment import Experiment
@@ -62,4 +62,4 @@ def available() -> int | None:
 
 
 def _gb(size: float) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
+    return format.gigabytes(size) if size >= 1e8 else format.megabytes(size)

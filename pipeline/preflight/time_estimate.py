@@ -12,6 +12,7 @@ import numpy as np
 
 from modelmill.components.models import family
 from modelmill.data import modality, task
+from modelmill.data.core import format
 from modelmill.data.spec import Spec
 from modelmill.pipeline.experiment.experiment import Experiment
 
@@ -48,11 +49,11 @@ def told(experiment: Experiment, examples: int, classes: Sequence[str]) -> Estim
     batch = experiment.train.batch or experiment.train.batch_per_replica or 32
     epoch = _step(experiment, spec, batch) * math.ceil(train / batch)
     compression = experiment.compress.seconds(epoch)
-    minutes = (OTHER_NODES + experiment.train.epochs * epoch + compression) / 60
+    whole = OTHER_NODES + experiment.train.epochs * epoch + compression
     return Estimate(
-        f"roughly {minutes:.1f} minutes: {experiment.train.epochs} epochs of training of {epoch:.2f} s each, "
-        f"measured without augmentation, {compression / 60:.1f} minutes of compression, and a minute for all else",
-        f"roughly {compression / 60:.1f} minutes",
+        f"roughly {format.minutes(whole)}: {experiment.train.epochs} epochs of training of {epoch:.2f} s each, "
+        f"measured without augmentation, {format.minutes(compression)} of compression, and a minute for all else",
+        f"roughly {format.minutes(compression)}",
     )
 
 

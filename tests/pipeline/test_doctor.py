@@ -45,7 +45,7 @@ def test_a_library_that_does_not_load_is_a_finding(tmp_path: Path, monkeypatch: 
 
 
 def test_little_room_and_an_old_library_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    state, found, todo = doctor._enough(0.5, 2, "0.5 GB free", "make room")
+    state, found, todo = doctor._enough(500_000_000, 2, "0.5 GB free", "make room")
     assert (state, found, todo) == ("wrong", "0.5 GB free; needed are 2", "make room")
     monkeypatch.setattr("os.confstr", lambda name: "glibc 2.36")
     old = doctor._c_library()

@@ -232,6 +232,10 @@ def test_words() -> None:
         "39.2 kB",
         "2.5 MB",
     ]
+    assert (format.megabytes(1_234_560_000), format.gigabytes(1_234_560_000)) == ("1,234.6 MB", "1.2 GB")
+    assert (format.exact_size(None), format.exact_size(39210)) == ("–", "39,210 bytes")
+    assert (format.share(None), format.share(0.126), format.share(0.126, 1)) == ("–", "13%", "12.6%")
+    assert (format.minutes(90), format.with_interval(0.9, 0.8, 1)) == ("1.5 minutes", "0.9000 (0.800 to 1.000)")
     assert format.times(100, 50) == "2.0\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}smaller"
     assert sorted(["10", "9", "a2", "a10", "b"], key=format.natural) == ["9", "10", "a2", "a10", "b"]
     assert format.several(["a", "b", "c"]) == "a, b and c"

@@ -164,7 +164,7 @@ def _trials(report: dict[str, Any], chosen: dict[str, Any], name: str) -> dict[s
                 format.size(one.get("bytes")),
                 format.size(one.get("gzip_bytes")),
                 format.latency(one.get("latency_ms")),
-                "–" if one.get("sparsity") is None else f"{one['sparsity']:.0%}",
+                format.share(one.get("sparsity")),
                 format.duration(one.get("seconds")),
                 "" if one is report["float"] else result,
             ]

@@ -26,7 +26,7 @@ def make(run: Recorded) -> dict[str, Any] | None:
             " × ".join(map(str, row["shape"])),
             row["method"],
             row.get("rung", "–"),
-            f"{row['sparsity']:.0%}",
+            format.share(row["sparsity"]),
             format.size(before.get(key)),
             format.size(row["bytes"]),
         ]

@@ -67,7 +67,7 @@ def _slices(run: Recorded, found: Answers) -> charts.Figure:
                     "examples": count,
                 }
             )
-            line.append(f"{right / count:.4f} ({lower:.3f} to {upper:.3f})")
+            line.append(format.with_interval(right / count, lower, upper))
         table.append(line)
     worst = min(places[1:], key=lambda one: shares[one[0]], default=places[0])[0]
     least = f"least often on class {worst}: {shares[worst]:.2%}"

@@ -154,7 +154,9 @@ def _models(run: Recorded) -> dict[str, Any] | None:
         if key != name
     ]
     for key, title in (("bytes", "flatbuffer"), ("gzip_bytes", "flatbuffer, gzipped")):
-        rows.append([title, *(_bytes(one.get(key)) for one in both), format.times(*(one.get(key) for one in both))])
+        rows.append(
+            [title, *(format.exact_size(one.get(key)) for one in both), format.times(*(one.get(key) for one in both))]
+        )
     latencies = [one.get("latency_ms") for one in both]
     measured = [format.latency(one) for one in latencies]
     rows.append(["latency of one example, one thread", *measured, format.speed(*latencies)])
@@ -163,7 +165,7 @@ def _models(run: Recorded) -> dict[str, Any] | None:
     for key, title in (("macs", "multiply-accumulates"), ("sparsity", "zeros among the weights")):
         values = [one.get(key) for one in (trials.get("float", {}), chosen)]
         if any(value is not None for value in values):
-            shown = [format.number(one) if key == "macs" else _percent(one) for one in values]
+            shown = [format.number(one) if key == "macs" else format.share(one, 1) for one in values]
             rows.append([title, *shown, ""])
     rows = [row for row in rows if set(row[1:3]) != {"–"}]  # a part of the chain knows less
     made = (small or {}).get("label") or "–"
@@ -176,15 +178,7 @@ def _with_interval(value: float | None, examples: int | None, level: float) -> s
     if value is None or not examples:
         return format.number(value)
     lower, upper = wilson(round(value * examples), examples, level)
-    return f"{value:.4f} ({lower:.3f} to {upper:.3f})"
-
-
-def _bytes(value: int | None) -> str:
-    return "–" if value is None else f"{value:,} bytes"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}"
+    return format.with_interval(value, lower, upper)
 
 
 def _gate(gate: dict[str, Any]) -> dict[str, Any]:
