@@ -8,12 +8,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 import typer
 
 from modelmill.pipeline.cli import completion, kubeflow, runs
 from modelmill.pipeline.cli import project as cli_tools
+from modelmill.pipeline.cli.messages import stop
 
 app = typer.Typer(
     name="modelmill",
@@ -80,17 +81,17 @@ def run(
     from modelmill.pipeline.layout import part_problem
 
     if quiet and verbose:
-        _stop(2, "--quiet and --verbose: give either")
+        stop(2, "--quiet and --verbose: give either")
     wrong = part_problem(first, last)
     if wrong:
-        _stop(2, wrong)
+        stop(2, wrong)
     try:
         loaded = load(experiment, overrides)
     except ExperimentError as error:
-        _stop(2, str(error))
+        stop(2, str(error))
     wrong = part_problem(first, last, loaded.nodes)
     if wrong:
-        _stop(2, wrong)
+        stop(2, wrong)
     command = [*_program(), "run", experiment]
     for override in overrides or []:
         command += ["--set", override]
@@ -105,9 +106,9 @@ def run(
         tell: Literal["end", "log", "progress"] = "end" if quiet else "log" if verbose else "progress"
         code = run_now(Request(loaded, root, command, first, last, tell=tell)).code
     except BusyError as error:
-        _stop(2, str(error))
+        stop(2, str(error))
     except OSError as error:  # before any node: those tell by themselves
-        _stop(1, f"{root}: a run can't be recorded there ({error.strerror or error})")
+        stop(1, f"{root}: a run can't be recorded there ({error.strerror or error})")
     raise typer.Exit(code)
 
 
@@ -154,23 +155,23 @@ def predict(
     client = _version(pushed, root) / "client.py"
     for file in files:
         if not file.is_file():
-            _stop(2, f"{file}: {'it is a folder; give files' if file.is_dir() else 'there is no such file'}")
+            stop(2, f"{file}: {'it is a folder; give files' if file.is_dir() else 'there is no such file'}")
     damaged = _damaged(client.parent)
     if damaged:
-        _stop(1, damaged)
+        stop(1, damaged)
     done = subprocess.run([sys.executable, "-P", client, *files], capture_output=True, text=True, check=False)
     # The interpreter of the flatbuffer tells which kernels it uses; nobody has asked.
     told = "\n".join(line for line in done.stderr.splitlines() if not line.startswith("INFO: "))
     if done.returncode not in (0, 2):
-        _stop(1, told or f"{client} failed with exit code {done.returncode}")
+        stop(1, told or f"{client} failed with exit code {done.returncode}")
     if not done.stdout and done.returncode:
-        _stop(2, told)
+        stop(2, told)
     if sys.stdout.isatty() and not as_json:
         _show_predictions([json.loads(line) for line in done.stdout.splitlines() if line.strip()])
     else:
         typer.echo(done.stdout, nl=False)
     if done.returncode:  # some of the files could not be read, the others are answered
-        _stop(2, told)
+        stop(2, told)
     if told:
         typer.echo(told, err=True)
 
@@ -184,21 +185,21 @@ def _version(name: str, root: Path) -> Path:
     versions = [path.parent for path in folder.glob("*/client.py")]
     newest = max(versions, key=lambda path: (len(path.name), path.name), default=None)
     if newest:
-        _stop(2, f"{missing}; give one of its versions, such as {newest}")
+        stop(2, f"{missing}; give one of its versions, such as {newest}")
     from modelmill.pipeline.records import find
     from modelmill.pipeline.records import run as results
 
     try:
         named = find.named(root, name)
     except find.NoRunError as error:
-        _stop(2, f"{missing}, and {error}")
+        stop(2, f"{missing}, and {error}")
     for run in reversed([results.read(path) for path in named.runs]):
         # Of a root that was moved the run names the old place.
         for place in (run.pushed, named.folders.pushed / run.pushed.name) if run.pushed else ():
             if (place / "client.py").is_file():
                 return place
     found = "the run" if named.run else f"no run of the experiment {named.folders.name}"
-    _stop(2, f"{name}: {found} has {'not ' if named.run else ''}pushed a version that is still there")
+    stop(2, f"{name}: {found} has {'not ' if named.run else ''}pushed a version that is still there")
 
 
 def _damaged(pushed: Path) -> str:
@@ -250,11 +251,6 @@ def _program() -> list[str]:
         return ["python", "-m", "modelmill"]
     found = shutil.which(called.name)
     return [called.name if found and Path(found).resolve() == called.resolve() else sys.argv[0]]
-
-
-def _stop(code: int, message: str) -> NoReturn:
-    typer.secho(message, err=True, fg=typer.colors.RED)
-    raise SystemExit(code)
 
 
 cli_tools.register(app)

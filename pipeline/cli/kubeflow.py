@@ -9,9 +9,11 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from modelmill.pipeline.cli.messages import stop
 
 if TYPE_CHECKING:
     from modelmill.pipeline.runners.kubeflow.compile.targets import Target
@@ -46,7 +48,7 @@ def compile_command(
     package = _compiled(experiment, overrides, target, image, root, allow_latest)
     path = output or Path(f"{package.spec['pipelineInfo']['name']}{package.suffix}")
     if path.suffix != package.suffix:
-        _stop(f"--output: found {path}; {target} needs a file that ends in {package.suffix}")
+        stop(2, f"--output: found {path}; {target} needs a file that ends in {package.suffix}")
     package.write(path)
     for note in package.notes:
         typer.echo(f"note: {note}", err=True)
@@ -92,8 +94,9 @@ def submit_command(
     else:
         _only("vertex", {"--project": project, "--location": location, "--service-account": service_account})
         if not host:
-            _stop(
-                "--host: missing; give the URL of Kubeflow Pipelines, such as http://localhost:8080 of a port-forward"
+            stop(
+                2,
+                "--host: missing; give the URL of Kubeflow Pipelines, such as http://localhost:8080 of a port-forward",
             )
         connection = kfp_client.Connection(host, namespace, _token(token_file, "KFP_TOKEN"), verify_tls, ca_file)
         connect = partial(kfp_client.KfpServer, connection)
@@ -109,9 +112,9 @@ def submit_command(
         try:
             code = submit(given, connect, typer.echo)
         except DeployError as error:
-            _stop(str(error))
+            stop(2, str(error))
         except client_protocol.ServerError as error:
-            _stop(str(error), 1)
+            stop(1, str(error))
     raise typer.Exit(code)
 
 
@@ -133,9 +136,9 @@ def run_node(
     try:
         spec = spec_file.read(file)
     except DeployError as error:
-        _stop(str(error))
+        stop(2, str(error))
     if task not in spec["components"]:
-        _stop(f"--task: {plugins.unknown('task', task, spec['components'])}")
+        stop(2, f"--task: {plugins.unknown('task', task, spec['components'])}")
     container = spec_file.container(spec, task)
     content = _json(executor_input)
     os.makedirs(os.path.dirname(content["outputs"]["outputFile"]) or ".", exist_ok=True)
@@ -161,7 +164,7 @@ def _compiled(
 
         return compile_experiment(loaded, chosen, image, root, allow_latest)
     except (ExperimentError, targets.DeployError) as error:
-        _stop(str(error))
+        stop(2, str(error))
 
 
 def _target(given: str) -> Target:
@@ -170,7 +173,7 @@ def _target(given: str) -> Target:
 
     known = [one.value for one in Target]
     if given not in known:
-        _stop(f"--target: {plugins.unknown('target', given, known)}")
+        stop(2, f"--target: {plugins.unknown('target', given, known)}")
     return Target(given)
 
 
@@ -178,7 +181,7 @@ def _only(target: str, given: dict[str, Any]) -> None:
     """Options that the other target has no use for."""
     for name, value in given.items():
         if value:
-            _stop(f"{name}: it is for --target {target} only; leave it out")
+            stop(2, f"{name}: it is for --target {target} only; leave it out")
 
 
 def _is_compiled(path: Path) -> bool:
@@ -194,7 +197,7 @@ def _token(file: Path | None, variable: str) -> str | None:
     try:
         return file.read_text(encoding="utf-8").strip()
     except OSError as error:
-        _stop(f"--token-file: {error}")
+        stop(2, f"--token-file: {error}")
 
 
 def _json(given: str) -> dict[str, Any]:
@@ -204,10 +207,5 @@ def _json(given: str) -> dict[str, Any]:
         if not isinstance(content, dict) or "outputFile" not in content.get("outputs", {}):
             raise ValueError("there is no outputs.outputFile in it")
     except (OSError, ValueError) as error:
-        _stop(f"--executor-input: {error}; give the ExecutorInput of the task as JSON, or @FILE")
+        stop(2, f"--executor-input: {error}; give the ExecutorInput of the task as JSON, or @FILE")
     return content
-
-
-def _stop(message: str, code: int = 2) -> NoReturn:
-    typer.secho(message, err=True, fg=typer.colors.RED)
-    raise SystemExit(code)

@@ -6,11 +6,12 @@ import dataclasses
 import json
 import os
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from modelmill.pipeline.cli import completion
+from modelmill.pipeline.cli.messages import stop
 
 ROOT = Path("runs")
 EXPERIMENT = Annotated[
@@ -58,7 +59,7 @@ def new(
         asked = Asked(kind, data, label, task, family, budget_bytes, max_drop)
         path, draft = new_project.write(folder, asked)
     except (NoProjectError, BadDataError, UnknownNameError) as error:
-        _stop(2, str(error))
+        stop(2, str(error))
     found = draft.found
     skipped = f"; unreadable files: {len(found.unreadable)}, `check` names them" if found.unreadable else ""
     classes = f" of {len(found.classes)} classes" if found.classes else ""
@@ -88,7 +89,7 @@ def check(
         with log_redirect.redirected(Path(os.devnull)):
             lines = look(loaded, root, measure)
     except (ExperimentError, BadDataError) as error:
-        _stop(2, str(error))
+        stop(2, str(error))
     colours = {"ok": typer.colors.GREEN, "mind": typer.colors.YELLOW, "wrong": typer.colors.RED}
     for line in lines:
         if as_json:
@@ -112,7 +113,7 @@ def show(
     try:
         loaded = load(experiment, overrides)
     except ExperimentError as error:
-        _stop(2, str(error))
+        stop(2, str(error))
     typer.echo(yaml.safe_dump(loaded.model_dump(mode="json"), sort_keys=False, width=100), nl=False)
 
 
@@ -142,9 +143,9 @@ def preview(
         ):  # TensorFlow tells what it found of GPUs; nobody has asked
             page.write(target, loaded, root, count)
     except (ExperimentError, BadDataError, page.NothingToShowError) as error:
-        _stop(2, str(error))
+        stop(2, str(error))
     except OSError as error:
-        _stop(2, f"{error.filename or output}: {error.strerror}")
+        stop(2, f"{error.filename or output}: {error.strerror}")
     typer.echo(target)
 
 
@@ -176,7 +177,7 @@ def schema(
     try:
         raise typer.Exit(data_schema.write_data_schema(data, out, force, overrides or [], modality, root))
     except (ExperimentError, FileExistsError) as error:
-        _stop(2, str(error))
+        stop(2, str(error))
 
 
 def report(
@@ -210,13 +211,13 @@ def report(
     if fetched is not None:
         runs = [_adopted(runs or [], fetched, root)]
     if compare != (len(runs or []) > 1):
-        _stop(2, "give two or more runs with --compare" if compare else "several runs: give --compare, or only one")
+        stop(2, "give two or more runs with --compare" if compare else "several runs: give --compare, or only one")
     if latest and runs:
-        _stop(2, f"--latest and {', '.join(runs)}: give either")
+        stop(2, f"--latest and {', '.join(runs)}: give either")
     try:
         folders = [find.run(root, name) for name in runs] if runs else [find.run(root)]
     except find.NoRunError as error:
-        _stop(2, str(error))
+        stop(2, str(error))
 
     from modelmill.pipeline.report import page
     from modelmill.pipeline.report.compare import write
@@ -233,11 +234,11 @@ def _adopted(folders: list[str], source: str, root: Path) -> str:
     from modelmill.pipeline.records import import_remote
 
     if len(folders) != 1:
-        _stop(2, "--experiment: give the one folder that was fetched")
+        stop(2, "--experiment: give the one folder that was fetched")
     try:
         return str(import_remote.adopt(Path(folders[0]), load(source), root))
     except (ExperimentError, import_remote.AdoptError) as error:
-        _stop(2, str(error))
+        stop(2, str(error))
 
 
 def doctor(
@@ -259,9 +260,4 @@ def doctor(
         if finding.do:
             typer.echo(f"{'':22}do: {finding.do}")
     if wrong:
-        _stop(1, f"{wrong} of these would break a run")
-
-
-def _stop(code: int, message: str) -> NoReturn:
-    typer.secho(message, err=True, fg=typer.colors.RED)
-    raise SystemExit(code)
+        stop(1, f"{wrong} of these would break a run")

@@ -8,12 +8,13 @@ import os
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from modelmill.data.core import format
 from modelmill.pipeline.cli import completion
+from modelmill.pipeline.cli.messages import stop
 
 if TYPE_CHECKING:
     from modelmill.pipeline.records.find import Named
@@ -65,7 +66,7 @@ def runs(
             typer.echo(json.dumps(_plain(run), default=str))
         return
     if not found:
-        _stop(2, f"{root}: no runs; `modelmill run` makes one, --root names another place")
+        stop(2, f"{root}: no runs; `modelmill run` makes one, --root names another place")
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -103,7 +104,7 @@ def clean(
     named = _named(root, experiments)
     for one in named:
         if one.run is not None:
-            _stop(2, f"{one.run}: a run; clean takes experiments, such as {one.folders.name}, and keeps their newest")
+            stop(2, f"{one.run}: a run; clean takes experiments, such as {one.folders.name}, and keeps their newest")
     names = sorted({folder.parent.name for folder in run_folders(root)})
     wanted = list(dict.fromkeys(one.folders for one in named)) or [Folders(root, name) for name in names]
     plans = [made for one in wanted if (made := cleaning.plan(one, keep, days, now)).items]
@@ -118,7 +119,7 @@ def clean(
         return
     if not yes:
         if not sys.stdin.isatty():
-            _stop(2, "nothing was deleted: give --yes, since there is nobody to ask, or --dry-run")
+            stop(2, "nothing was deleted: give --yes, since there is nobody to ask, or --dry-run")
         typer.confirm("Delete?", abort=True)
     for made in plans:
         try:
@@ -148,7 +149,7 @@ def _named(root: Path, names: list[str] | None) -> list[Named]:
     try:
         return [find.named(root, name) for name in names or []]
     except find.NoRunError as error:
-        _stop(2, str(error))
+        stop(2, str(error))
 
 
 def _running(run: Run) -> Run:
@@ -183,11 +184,6 @@ def _short(path: Path) -> str:
     return min(str(path), os.path.relpath(path), key=len)
 
 
-def _stop(code: int, message: str) -> NoReturn:
-    typer.secho(message, err=True, fg=typer.colors.RED)
-    raise SystemExit(code)
-
-
 def push(
     run: Annotated[
         str,
@@ -206,12 +202,12 @@ def push(
     from modelmill.pipeline.runners.local import push_candidate as candidates
 
     if candidate not in candidates.CANDIDATES:
-        _stop(2, f"--candidate: {plugins.unknown('candidate', candidate, candidates.CANDIDATES)}")
+        stop(2, f"--candidate: {plugins.unknown('candidate', candidate, candidates.CANDIDATES)}")
     try:
         folder = find.run(root, run)
         experiment = candidates.restore(folder, candidate)
     except (find.NoRunError, candidates.NoCandidateError, ExperimentError) as error:
-        _stop(2, str(error))
+        stop(2, str(error))
 
     from modelmill.pipeline.runners.local.lock import BusyError
     from modelmill.pipeline.runners.local.run import Request
@@ -221,5 +217,5 @@ def push(
     try:
         code = run_now(Request(experiment, folder.parent.parent, command)).code
     except BusyError as error:
-        _stop(2, str(error))
+        stop(2, str(error))
     raise typer.Exit(code)
