@@ -1,4 +1,4 @@
-"""What a modality is. One file in data/modalities is one modality, found by its name."""
+"""What a modality is. One folder in data/modalities is one modality, found by its name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PACKAGE = "modelmill.data.modalities"
 
 
 class Modality(Protocol):
-    """What data/modalities/*.py offer. They import TensorFlow only inside the functions that use it."""
+    """What data/modalities/*/modality.py offer. They import TensorFlow only inside the functions that use it."""
 
     # The two typed configurations: of the `data` and of the `augment` section.
     Config: type[DataConfig]

@@ -1,4 +1,4 @@
-"""From an experiment to its pipeline: the whole chain on one screen, wiring only.
+"""From an experiment to its pipeline: the whole chain in one function, wiring only.
 
 Each node gets only the sections of the experiment that it uses, and a digest of the source that it runs: what is not
 among a node's inputs and properties does not make it run again.
@@ -72,7 +72,7 @@ def build(experiment: Experiment, folders: Folders) -> tfx.dsl.Pipeline:
 
 
 def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.BaseNode]:
-    """The nodes, in the order of NODES in folders.py; `augment` only where the policy is materialized."""
+    """The nodes, in the order of NODES in layout.py; `augment` only where the policy is materialized."""
     data, augment, compress = experiment.data, experiment.augment, experiment.compress
     judge = experiment.evaluate.resolved(data.task)
     reads = (plugins.module_name(modality.PACKAGE, data.modality), f"{task.PACKAGE}.{data.task}")

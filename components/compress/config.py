@@ -81,7 +81,7 @@ class CompressConfig(Strict):
         return chains
 
     def canonical(self) -> str:
-        """As any section's, but always with one worker: see workers.py."""
+        """As any section's, but always with one worker: see trials/worker_count.py."""
         return Strict.canonical(self.model_copy(update={"workers": 1}))
 
     def check(self, asked: str) -> None:

@@ -34,7 +34,7 @@ class Context:
     Attributes:
       trained: the float model.
       examples: the splits train and eval, and CALIBRATION.
-      rungs: of the layers that were trained with fewer bits simulated, in which way; see aware.py.
+      rungs: of the layers that were trained with fewer bits simulated, in which way; see rewrites/qat.py.
     """
 
     stored: Stored

@@ -24,7 +24,7 @@ COMPRESSED_NODE = "evaluate-compressed"
 
 
 class FloatEvaluator(tfx.components.Evaluator):
-    """TFX's Evaluator, whose blessing is withdrawn where gate.float_gates refuses; `evaluation` has gates.json, too."""
+    """TFX's Evaluator, whose blessing goes where gates.float_gates refuses; `evaluation` has gates.json, too."""
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(float_executor.Executor)
 
@@ -38,7 +38,7 @@ def evaluator(
     code: str,
     asked: str = DEFAULT,
 ) -> FloatEvaluator:
-    """The node `evaluate`: outputs `evaluation` and `blessing`; gate.float_gates reads the former.
+    """The node `evaluate`: outputs `evaluation` and `blessing`; gates.float_gates reads the former.
 
     Args:
       examples: raw Examples, of which the split `test` is taken.

@@ -1,4 +1,4 @@
-"""The work of the node `evaluate`: TFX's Evaluator measures, gate.float_gates decides, and its rows are kept."""
+"""The work of the node `evaluate`: TFX's Evaluator measures, gates.float_gates decides, and its rows are kept."""
 
 from __future__ import annotations
 

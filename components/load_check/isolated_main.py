@@ -1,4 +1,4 @@
-"""Runs a bundle as a stranger would: `python -I -S clean.py JOB`, in a process that knows nothing of modelmill.
+"""Runs a bundle as a stranger would: `python -I -S isolated_main.py JOB`, in a process that knows nothing of modelmill.
 
 JOB is a JSON file:
     what     "client" (the bundle's client on raw files) or "saved_model" (plain TensorFlow, serving_default)

@@ -151,7 +151,7 @@ def answers(
 
 
 def _run(folder: Path, seconds: float) -> None:
-    """Runs clean.py; it sees neither our environment variables for Python nor our folder."""
+    """Runs isolated_main.py; it sees neither our environment variables for Python nor our folder."""
     command = [sys.executable, "-I", "-S", str(clean.__file__), str(folder / "job.json")]
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "MODELMILL"))}
     try:

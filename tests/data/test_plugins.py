@@ -13,6 +13,7 @@ import pytest
 from modelmill.components import source_digest
 from modelmill.components.compress import method
 from modelmill.components.models import family
+from modelmill.data import modality
 from modelmill.data.core import plugins
 from modelmill.pipeline.experiment.experiment import ExperimentError, load
 
@@ -87,6 +88,26 @@ def test_an_experiment_brings_its_own(own: Path) -> None:
     )
     child = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert child.stdout.split() == ["4", source_digest.code("modelmill.components.models.families.tiny")]
+
+
+def test_a_modality_of_ones_own_is_a_folder(own: Path) -> None:
+    folder = own / "modalities" / "smell"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (folder / "notes.py").write_text("NOTES = 1\n")
+    (folder / "modality.py").write_text("from modelmill.data.modalities.smell.notes import NOTES as PATTERN\n")
+    plugins.use(own)
+    assert "smell" in plugins.names(modality.PACKAGE)
+    assert modality.look_up("smell").PATTERN == 1  # type: ignore[comparison-overlap]
+    name = plugins.module_name(modality.PACKAGE, "smell")
+    first = source_digest.code(name)
+    (folder / "notes.py").write_text("NOTES = 2\n")
+    assert source_digest.code(name) != first
+    assert modality.look_up("smell").PATTERN == 2  # type: ignore[comparison-overlap]
+    (own / "modalities" / "image").mkdir()
+    plugins.forget(own)
+    with pytest.raises(plugins.PlugInError, match=r"modalities/image has the name of .*data/modalities/image"):
+        plugins.use(own)
 
 
 def test_an_edit_counts_and_is_what_is_run(own: Path) -> None:

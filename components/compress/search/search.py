@@ -1,7 +1,7 @@
-"""The search, a program like trial.py: `python -P -m modelmill.components.compress.search.search FILE`.
+"""The search, a program like trials/main.py: `python -P -m modelmill.components.compress.search.search FILE`.
 
-Chains are proposed by Optuna and by climb.py in turn, the team tries them. Optuna's journal and the finished trials
-lie in the checkpoints, so that a killed search goes on where it was.
+Chains are proposed by Optuna and by hill_climbing.py in turn, the team tries them. Optuna's journal and the finished
+trials lie in the checkpoints, so that a killed search goes on where it was.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from modelmill.components.models.flatbuffer import analyze, interpreter
 
 ZSTD_LEVEL = 19
-# The lower rungs of the ladder (the upper ones: aware.py): what was not trained for fewer bits was rounded, or left.
+# The lower rungs of the ladder (the upper: rewrites/qat.py): what was not trained for fewer bits was rounded or left.
 AFTERWARDS, FLOAT = "post-training", "float"
 
 

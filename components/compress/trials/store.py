@@ -47,7 +47,7 @@ def end(folder: Path, label: str, reason: str, crashed: bool) -> None:
     Args:
       folder: of the trial.
       label: of its chain.
-      reason, crashed: as in child.MachineError.
+      reason, crashed: as in subprocess_job.MachineError.
 
     Raises:
       MachineError: it is the second time.

@@ -80,7 +80,7 @@ def slim(content: bytes, layers: Collection[str]) -> bytes:
     """The same flatbuffer without what no device reads; operators and weights stay as they are.
 
     Of a tensor's name, which can be longer than its numbers, the layer is kept; tensors with the same numbers share a
-    buffer, those without any the empty one. What goes with integer weights is shortened: see shorter.py.
+    buffer, those without any the empty one. What goes with integer weights is shortened: see round_scales.py.
 
     Args: layers: names of the model's layers, by which parts of the flatbuffer are told.
     """

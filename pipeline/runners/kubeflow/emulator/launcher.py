@@ -61,7 +61,7 @@ class LocalLauncher:
       mode: whose launcher is imitated.
       folder: of everything: `remote` (the object stores), `pods/TASK` (the pods' disks) and `logs`.
       watch: called with each task when it has ended.
-      execute: runs a container's command, as command.execute does.
+      execute: runs a container's command, as container_command.execute does.
       input_type: of every input on open-source KFP, UNTYPED or GENERIC.
     """
 
