@@ -179,7 +179,7 @@ def predict(
 def _version(name: str, root: Path) -> Path:
     """Returns the folder of a version: the named one, or the newest that a run or an experiment has pushed."""
     folder = Path(name)
-    if (folder / "client.py").is_file():
+    if _is_version(folder):
         return folder
     missing = f"{name}: no pushed version (there is no client.py in it)"
     versions = [path.parent for path in folder.glob("*/client.py")]
@@ -196,10 +196,15 @@ def _version(name: str, root: Path) -> Path:
     for run in reversed([results.read(path) for path in named.runs]):
         # Of a root that was moved the run names the old place.
         for place in (run.pushed, named.folders.pushed / run.pushed.name) if run.pushed else ():
-            if (place / "client.py").is_file():
+            if _is_version(place):
                 return place
     found = "the run" if named.run else f"no run of the experiment {named.folders.name}"
     stop(2, f"{name}: {found} has {'not ' if named.run else ''}pushed a version that is still there")
+
+
+def _is_version(folder: Path) -> bool:
+    """Return whether a folder is a pushed version; of a damaged one a file may be lost."""
+    return any((folder / file).is_file() for file in ("client.py", "manifest.json"))
 
 
 def _damaged(pushed: Path) -> str:

@@ -199,6 +199,14 @@ def test_newer_versions_count_higher(pushed: Path) -> None:
     assert f"such as {pushed / '10'}" in modelmill("predict", pushed, pushed / "x").stderr
 
 
+def test_a_version_without_its_client_is_damaged(pushed: Path) -> None:
+    listed = {"files": {"client.py": {"sha256": "0" * 64}}, "client": "client.py", "flatbuffer": {}, "labels": None}
+    (pushed / "1" / "manifest.json").write_text(json.dumps(listed))
+    (pushed / "1" / "client.py").unlink()
+    done = modelmill("predict", pushed / "1", pushed.parent / "a.png")
+    assert done.returncode == 1 and "damaged: client.py" in done.stderr
+
+
 def test_the_static_list_of_nodes_is_the_chain(tmp_path: Path) -> None:
     from modelmill.pipeline import graph
 

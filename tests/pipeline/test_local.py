@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -243,6 +244,28 @@ def test_what_was_deleted_is_made_again(runs: Runs) -> None:
     (runs.folders.latest / "links" / "train" / "out").resolve().rmdir()
     assert runs() == PUSHED
     assert runs.states()["train"] == "done"
+
+
+@pytest.mark.parametrize("place", ["version", "artifact", "manifest"])
+def test_what_was_damaged_is_made_again(runs: Runs, place: str) -> None:
+    runs()
+    artifact = (runs.folders.latest / "links" / "push" / "pushed_model").resolve()
+    version = runs.folders.pushed / "1"
+    names = ("saved_model.pb", "model.tflite", "labels.txt")
+    digests = {name: {"sha256": hashlib.sha256(name.encode()).hexdigest()} for name in (*names, "two.txt")}
+    digests["two.txt"] = {"sha256": hashlib.sha256(b"1").hexdigest()}
+    manifest = {"files": digests, "flatbuffer": {"file": "model.tflite"}, "labels": "labels.txt"}
+    for folder in (artifact, version):
+        for name in names:
+            (folder / name).write_text(name)
+        (folder / "two.txt").write_text("1")
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert runs() == PUSHED and runs.states()["push"] == "cached"
+    damaged = {"version": version / "two.txt", "artifact": artifact / "two.txt", "manifest": version / "manifest.json"}
+    damaged[place].write_text("2")
+    assert runs() == PUSHED
+    assert runs.states() == {"ingest": "cached", "train": "cached", "baseline": "cached", "push": "done"}
+    assert "push: damaged since it was made" in runs.screen + runs.log and damaged[place].name in runs.screen + runs.log
 
 
 def test_a_second_run_at_the_same_time_is_refused(runs: Runs) -> None:

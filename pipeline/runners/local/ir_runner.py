@@ -29,6 +29,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from modelmill.pipeline.records.node_outcome import Outcome, Output
 from modelmill.pipeline.runners.failure import NodeError, NothingToReuseError
+from modelmill.pipeline.runners.local import cached_outputs
 
 _SKIP = pipeline_pb2.NodeExecutionOptions.Skip
 
@@ -90,6 +91,8 @@ class LocalRunner(tfx_runner.IrBasedRunner):
             if node.execution_options.run.perform_snapshot:
                 with handle:
                     partial_run_utils.snapshot(handle, pipeline)
+            with handle:
+                self._forget_damaged(pipeline, outcome.id, handle)
             info = launcher.Launcher(
                 pipeline_node=node,
                 mlmd_connection=handle,
@@ -107,6 +110,15 @@ class LocalRunner(tfx_runner.IrBasedRunner):
                     self._abandon(pipeline, outcome.id, handle)
             raise
         self._end(outcome, "cached" if cached else "done", time.monotonic() - start)
+
+    def _forget_damaged(self, pipeline: Any, node_id: str, handle: metadata.Metadata) -> None:
+        """Delete outputs that have changed since a node made them, so that the cache does not take them."""
+        done = [one.id for one in _executions(handle, pipeline, node_id) if execution_lib.is_execution_successful(one)]
+        newest = [_outputs(handle, one) for one in sorted(done)[-cached_outputs.NEWEST :]]
+        outputs = {output.uri: output for found in newest for part in found.values() for output in part}
+        for folder, what in cached_outputs.damaged(outputs.values()).items():
+            self._tell(f"{node_id}: damaged since it was made: {what}; it is made again")
+            shutil.rmtree(folder)
 
     def _end(self, outcome: Outcome, state: Any, seconds: float) -> None:
         outcome.state, outcome.seconds = state, round(seconds, 3)
