@@ -46,6 +46,7 @@ def _image(example: Mapping[str, Any]) -> Look:
     from PIL import Image
 
     with Image.open(io.BytesIO(bytes(example["image"]))) as image:
+        image.info.pop("transparency", None)  # the model does not see it, and Pillow would warn of each file
         grey = np.asarray(image.convert("L").resize((17, 16), Image.Resampling.BILINEAR), np.int16)
         small = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
     return Look(_bits(np.diff(grey, axis=1)), np.asarray(small, np.float32).ravel() / np.float32(255))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
+import warnings
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from modelmill.data.core import format, stats
+from modelmill.data.profiling import fingerprints
 from modelmill.pipeline.cli import app as cli
 from modelmill.pipeline.records import find, mlmd
 from modelmill.pipeline.report import compare, page
@@ -272,3 +276,13 @@ def test_no_attribute_is_escaped(made: Path) -> None:
     outside = re.sub(r"<script.*?</script>", "", made.read_text(encoding="utf-8"), flags=re.DOTALL)
     assert not re.search(r"<\w+[^>]* (class|alt|title|href)=&", outside)
     assert '<table class="words">' in outside and '<li class="chosen">' in outside
+
+
+def test_palettes_with_transparency_are_shown_without_a_warning_for_each() -> None:
+    image, content = Image.new("P", (4, 4)), io.BytesIO()
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    image.save(content, "PNG", transparency=bytes([128, 255]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert thumbnails.encoded(content.getvalue())
+        assert fingerprints.look({"image": content.getvalue()}, "image")

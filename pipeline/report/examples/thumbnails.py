@@ -21,6 +21,7 @@ def encoded(content: bytes) -> str | None:
     try:
         with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as image:
             image.draft("RGB", (SIDE * 2, SIDE * 2))  # JPEG: decodes no more than is needed
+            image.info.pop("transparency", None)  # the model does not see it, and Pillow would warn of each file
             return data_uri(image.convert("L" if image.mode in ("1", "L") else "RGB"))
     except (OSError, SyntaxError, Image.DecompressionBombError):
         return None
