@@ -12,7 +12,9 @@ from tfx.types import Artifact, artifact_utils
 
 from modelmill.components import artifacts
 from modelmill.components.evaluate import gates
+from modelmill.components.evaluate.compare import SEED
 from modelmill.components.evaluate.config import EvaluateConfig
+from modelmill.components.upstream import tfma_internals
 from modelmill.data.core import files
 
 
@@ -26,7 +28,8 @@ class Executor(evaluator.Executor):
         exec_properties: dict[str, Any],
     ) -> None:
         """Inputs and outputs are those of TFX's; `evaluate` and `task` are component.evaluator's."""
-        super().Do(input_dict, output_dict, exec_properties)
+        with tfma_internals.seeded_jackknife(SEED):
+            super().Do(input_dict, output_dict, exec_properties)
         evaluation = artifact_utils.get_single_uri(output_dict[constants.EVALUATION_KEY])
         config = EvaluateConfig.model_validate_json(exec_properties["evaluate"])
         rows = gates.float_gates(evaluation, config, exec_properties["task"])

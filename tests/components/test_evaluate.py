@@ -412,6 +412,13 @@ def refused(found):
     return {key for key, row in found.items() if row.outcome == "refused"}
 
 
+def test_the_same_evaluation_has_the_same_intervals(node, examples, model):
+    """By the jackknife, whose parts are drawn: of shares, which have score intervals, that would say nothing."""
+    config = EvaluateConfig(metric="macro_f1", threshold=0.5)
+    (first, _), (second, _) = (run_float(node, examples, model, config) for _ in range(2))
+    assert first == second and first["threshold", "overall"].lower < first["threshold", "overall"].value
+
+
 def test_evaluator_blesses_and_reports_slices_by_name(node, examples, model, worse):
     """Slices that are below the threshold, or were better before, do not refuse what is good overall."""
     found, blessed = run_float(node, examples, model, CONFIG, baseline=worse)
