@@ -1,0 +1,1 @@
+"""Distribution strategies, one file a strategy, found by its name."""
