@@ -99,7 +99,7 @@ def trained(
         prepared.schema.outputs["schema"],
         data=image_config,
         augment=image.Policy(brightness=0.1, contrast=0.1),
-        model=cnn.Config(filters=(8,), dense=(16,)),
+        model=cnn.CnnConfig(filters=(8,), dense=(16,)),
         train=TrainConfig(epochs=12, batch=16, optimizer=OptimizerConfig(learning_rate=0.01)),
         seed=0,
         checkpoints=str(tmp_path_factory.mktemp("checkpoints")),

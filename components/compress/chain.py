@@ -7,14 +7,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from modelmill.components.compress.method import PACKAGE, look_up
-from modelmill.components.models import family
 from modelmill.data.core import plugins
 
 
 def modules(step: dict[str, Any]) -> list[str]:
-    """The plug-ins that a step runs: its method's file, and the family of a student."""
-    student = step.get("student")
-    return [f"{PACKAGE}.{step['method']}", *([f"{family.PACKAGE}.{student['family']}"] if student else [])]
+    """Return the modules of the plug-ins that a step runs: its method's, and those that this one runs."""
+    found = look_up(step["method"])
+    return [f"{PACKAGE}.{step['method']}", *found.plug_ins(found.Config.model_validate(step))]
 
 
 def parse_chain(chain: Any) -> list[dict[str, Any]]:

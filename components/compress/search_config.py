@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from modelmill.components.compress import method
 from modelmill.components.compress.chain import parse_chain, parse_step
 from modelmill.components.compress.presets import PRESETS
+from modelmill.data.core import plugins
 from modelmill.data.core.config import Strict
 
 Objective = Literal["gzip_bytes", "bytes", "latency_ms", "macs", "arena_bytes", "metric"]
-Export = Literal["float16", "dynamic_range", "int8", "int4", "aware"]
-# Of `aware`: which method it is behind which others.
-AWARE = {(): "qat", ("prune",): "pqat", ("cluster",): "cqat", ("prune", "cluster"): "pcqat"}
+# Instead of an export's name: training with it simulated, by the method that preserves the steps before it.
+AWARE = "aware"
 Point = dict[str, Any]
 
 
@@ -45,6 +46,38 @@ LIKE: dict[Objective, str] = {"gzip_bytes": "smallest", "bytes": "smallest"}
 OTHERWISE = "server-cpu"
 
 
+def export_names() -> list[str]:
+    """Return what a chain of a search can end with: the methods that only export, and AWARE."""
+    found = {name: method.look_up(name) for name in plugins.names(method.PACKAGE)}
+    return [*(name for name, one in found.items() if one.EXPORTS and not one.tunes()), AWARE]
+
+
+def _listed(schema: dict[str, Any]) -> None:
+    """Have the JSON Schema list the exports."""
+    schema["items"]["enum"] = export_names()
+
+
+def _aware(before: Sequence[str]) -> str:
+    """Return the quantization-aware method that preserves most of the steps before it.
+
+    Raises:
+      PlugInError: there is none, or several preserve as many.
+    """
+    known = {name: method.look_up(name).PRESERVES for name in plugins.names(method.PACKAGE)}
+    counts = {
+        name: len(preserved)
+        for name, preserved in known.items()
+        if preserved is not None and set(preserved) <= set(before)
+    }
+    most = [name for name, count in counts.items() if count == max(counts.values())]
+    if len(most) != 1:
+        raise plugins.PlugInError(
+            f"compress.search.space.export: {AWARE} after {', '.join(before) or 'nothing'} must be one method, by its "
+            f"PRESERVES; found {', '.join(most) or 'none'}; leave {AWARE} out, or give one of them another PRESERVES"
+        )
+    return most[0]
+
+
 class SpaceConfig(Strict):
     """What a chain can consist of: of each step one of the values or none, in this order, then one of the exports."""
 
@@ -56,9 +89,10 @@ class SpaceConfig(Strict):
         True, description="Also shares a sparsity out among the layers by what it does to each, measured beforehand."
     )
     cluster: tuple[int, ...] = Field((32, 16, 8, 4), description="Numbers of values.")
-    export: tuple[Export, ...] = Field(
-        ("dynamic_range", "int8", "int4", "aware"),
+    export: tuple[str, ...] = Field(
+        ("dynamic_range", "int8", "int4", AWARE),
         min_length=1,
+        json_schema_extra=_listed,
         description="aware: qat, pqat, cqat or pcqat, whichever suits.",
     )
     epochs: int = Field(
@@ -74,6 +108,14 @@ class SpaceConfig(Strict):
     teacher: float = Field(
         0.7, ge=0, le=1, description="Of the trained model's answers in the loss of distill, prune, cluster and aware."
     )
+
+    @field_validator("export")
+    @classmethod
+    def _exports(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for name in given:
+            if name not in export_names():
+                raise ValueError(plugins.unknown("export", name, export_names()))
+        return given
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -112,12 +154,10 @@ class SpaceConfig(Strict):
                 if chosen.get("shares") == "by_sensitivity" and shares.get(value):
                     made |= {"layers": shares[value], "initial": min(0.3, *shares[value].values())}
             steps.append(made)
-        export = chosen["export"]
-        if export == "aware":
-            before = tuple(name for name in ("prune", "cluster") if chosen.get(name))
-            steps.append({"method": AWARE[before], **self._tuned(LAST)})
+        if chosen["export"] == AWARE:
+            steps.append({"method": _aware([step["method"] for step in steps]), **self._tuned(LAST)})
         else:
-            steps.append({"method": export})
+            steps.append({"method": chosen["export"]})
         return parse_chain(steps)
 
     def starts(self, exports: Sequence[str], objective: Objective = "gzip_bytes") -> Iterator[Point]:
@@ -126,7 +166,7 @@ class SpaceConfig(Strict):
         Args: exports: in the order in which they are tried; objective: what most of all should be small.
         """
         for export in exports:
-            if export != "aware":
+            if export != AWARE:
                 yield {**self._nothing(), "export": export}
         for chain in PRESETS[LIKE.get(objective, OTHERWISE)]["chains"]:
             yield self.nearest(parse_chain(chain), exports[0])
@@ -135,7 +175,8 @@ class SpaceConfig(Strict):
         """The point that is most like a chain; with that `export` where the space has not the chain's own."""
         point = {**self._nothing(), "export": export}
         for step in chain:
-            name = "aware" if step["method"] in AWARE.values() else step["method"]
+            is_aware = method.look_up(step["method"]).PRESERVES is not None
+            name = AWARE if is_aware else step["method"]
             if name in point:
                 wanted, values = step[STEPS[name].setting], getattr(self, name)
                 point[name] = min(values, key=lambda value: (abs(value - wanted), value))
@@ -167,7 +208,7 @@ class SpaceConfig(Strict):
             choices = len(getattr(self, name)) * (2 if name == "prune" and self.by_sensitivity else 1)
             found += min(trials, ways * choices) * step.epochs * self.epochs
             ways *= choices + 1
-        return found + (trials * LAST.epochs * self.epochs if "aware" in self.export else 0)
+        return found + (trials * LAST.epochs * self.epochs if AWARE in self.export else 0)
 
     def _nothing(self) -> Point:
         """The point of no step, but for the export."""

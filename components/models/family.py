@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import Field
 
@@ -45,30 +45,61 @@ class FamilyConfig(Strict):
         """
 
 
-class Family(Protocol):
-    """What components/models/families/*.py offer. They import TensorFlow only inside build."""
-
-    Config: type[FamilyConfig]
-    # The modalities whose examples it takes.
-    MODALITIES: tuple[str, ...]
-
-    def build(self, config: Any, spec: Spec) -> tf_keras.Model:
-        """A Functional model: [batch, *spec.shape], normalised, to what the task learns [batch, outputs]."""
-
-    # A family that can't take examples of any shape may offer one function more. It is asked when an experiment is
-    # read, of what is known without data, and again before a model is built; it imports no TensorFlow.
-    #   check(config, spec) -> None: raises ValueError, which names the field, found and wanted.
-
-    # A family that begins with what was trained before may offer three functions more. build must do without files:
-    # a model is built again, and gets its weights, where they may not be.
-    #   settle(config) -> Config: what the files say of the architecture, put into the Config.
-    #   pretrain(model, config) -> None: gives the model that was built the weights to begin with.
-    #   factors(config, model, epoch) -> list[float]: of each layer's learning rate; see Factors.
+ConfigT = TypeVar("ConfigT", bound=FamilyConfig)
 
 
-def look_up(name: str) -> Family:
-    """The family called `name`. Raises UnknownNameError, and PlugInError for a broken one of the user's."""
-    return cast(Family, plugins.load(PACKAGE, name, "family", ("Config", "MODALITIES", "build")))
+class Family(plugins.Plugin[ConfigT]):
+    """A model family: how its network is built of its Config. It imports TensorFlow within its methods only.
+
+    A family that begins with what was trained before has `settle`, `pretrain` and `learning_rate_factors`. `build` must
+    do without files: a model is built again, and gets its weights, where they may not be.
+
+    Attributes:
+      MODALITIES: the modalities whose examples it takes.
+    """
+
+    KIND = "family"
+    PACKAGE = PACKAGE
+    REQUIRED = ("MODALITIES",)
+    BASE_CONFIG = FamilyConfig
+    MODALITIES: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def build(self, config: ConfigT, spec: Spec) -> tf_keras.Model:
+        """Build a Functional model: [batch, *spec.shape], normalised, to what the task learns [batch, outputs]."""
+
+    def check(self, config: ConfigT, spec: Spec) -> None:
+        """Refuse what can't be built; by default examples of any shape are taken.
+
+        It is called when an experiment is read, with what is known without data, and again before a model is built. It
+        imports no TensorFlow.
+
+        Raises:
+          ValueError: names the field, what was found and what is wanted.
+        """
+
+    def settle(self, config: ConfigT) -> ConfigT:
+        """Return the Config with what its files say of the architecture; by default as it is."""
+        return config
+
+    def pretrain(self, model: tf_keras.Model, config: ConfigT) -> None:
+        """Give a model that was built the weights to begin with; by default it keeps its random ones."""
+
+    def learning_rate_factors(self, config: ConfigT) -> Factors | None:
+        """Return by what each layer's learning rate is multiplied; by default all layers learn at one rate."""
+        return None
+
+    @classmethod
+    def problems(cls) -> list[str]:
+        """See Plugin."""
+        found = getattr(cls, "MODALITIES", ())
+        is_sound = isinstance(found, tuple)
+        return [] if is_sound else [f'MODALITIES must be a tuple of names, such as ("image",), found {found!r}']
+
+
+def look_up(name: str) -> Family[Any]:
+    """Return the family called `name`. Raises UnknownNameError, and PlugInError for a broken one of the user's."""
+    return plugins.get(Family, name)  # type: ignore[type-abstract]
 
 
 def taking(name: str) -> list[str]:
@@ -85,9 +116,7 @@ def build(config: FamilyConfig, spec: Spec) -> tf_keras.Model:
 
 def check(config: FamilyConfig, spec: Spec) -> None:
     """Raises ValueError if the family can't take such examples with these settings."""
-    found = look_up(config.family)
-    if hasattr(found, "check"):
-        found.check(config, spec)
+    look_up(config.family).check(config, spec)
 
 
 def foresee(config: FamilyConfig, data: DataConfig) -> None:
@@ -100,22 +129,20 @@ def foresee(config: FamilyConfig, data: DataConfig) -> None:
 
 def settle(config: FamilyConfig) -> FamilyConfig:
     """The Config with all that building the model needs, read from the files that it names."""
-    found = look_up(config.family)
-    return cast(FamilyConfig, found.settle(config)) if hasattr(found, "settle") else config
+    settled: FamilyConfig = look_up(config.family).settle(config)
+    return settled
 
 
 def begin(config: FamilyConfig, spec: Spec) -> tf_keras.Model:
     """Builds the bare model and gives it the weights to begin with; `config` is settled."""
-    found, model = look_up(config.family), build(config, spec)
-    if hasattr(found, "pretrain"):
-        found.pretrain(model, config)
+    model = build(config, spec)
+    look_up(config.family).pretrain(model, config)
     return model
 
 
 def factors(config: FamilyConfig) -> Factors | None:
     """By what the learning rate of each layer is multiplied, if the family has a say in it."""
-    found = look_up(config.family)
-    return partial(found.factors, config) if hasattr(found, "factors") else None
+    return look_up(config.family).learning_rate_factors(config)
 
 
 def inputs(spec: Spec) -> tf_keras.KerasTensor:

@@ -67,6 +67,7 @@ class Plugin(ABC, Generic[ConfigT]):
       KIND: what messages call such a plug-in.
       PACKAGE: the dotted package whose modules, or folders, are the plug-ins.
       REQUIRED: class attributes without a default, which each plug-in sets.
+      BASE_CONFIG: what each plug-in's Config must be a subclass of.
       Config: its typed settings in an experiment, readable without TensorFlow; by default it has none.
       name: the name of its file or folder.
     """
@@ -74,8 +75,14 @@ class Plugin(ABC, Generic[ConfigT]):
     KIND: ClassVar[str]
     PACKAGE: ClassVar[str]
     REQUIRED: ClassVar[tuple[str, ...]] = ()
+    BASE_CONFIG: ClassVar[type[Strict]] = Strict
     Config: type[ConfigT] = Strict  # type: ignore[assignment]
     name: str = ""
+
+    @classmethod
+    def problems(cls) -> list[str]:
+        """Return what else is wrong with a plug-in's class, for a kind that asks for more than its members."""
+        return []
 
 
 def get(kind: type[PluginT], name: str) -> PluginT:
@@ -119,6 +126,10 @@ def _instance(plugin: type[PluginT], kind: type[PluginT], name: str) -> PluginT:
         expected = getattr(kind, member, None)
         if inspect.isfunction(expected) and (wrong := _signature_problem(member, value, expected)):
             problems.append(wrong)
+    if not (isinstance(plugin.Config, type) and issubclass(plugin.Config, kind.BASE_CONFIG)):
+        found = getattr(plugin.Config, "__name__", repr(plugin.Config))
+        problems.append(f"Config must be a subclass of {kind.BASE_CONFIG.__name__}, found {found}")
+    problems += plugin.problems()
     if problems:
         where = inspect.getsourcefile(plugin) or plugin.__module__
         raise PlugInError(

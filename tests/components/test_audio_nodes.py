@@ -50,7 +50,7 @@ def chain(folder: Path, node_runner: Any, tmp_path_factory: pytest.TempPathFacto
         folder,
         audio.Config(path=str(folder), sample_rate=4000, seconds=0.4),
         audio.Policy(gain=3),
-        conv1d.Config(filters=(8, 8), kernel=3),
+        conv1d.Conv1dConfig(filters=(8, 8), kernel=3),
         TrainConfig(epochs=12, batch=8, optimizer=OptimizerConfig(learning_rate=0.02)),
         tmp_path_factory.mktemp("checkpoints"),
     )

@@ -122,7 +122,7 @@ def reference(folder: Path, heads: int, tokens: np.ndarray, separator: int | Non
 
 
 def begun(folder: Path, found: Spec, **more: Any) -> tf_keras.Model:
-    return family.begin(family.settle(bert.Config(checkpoint=str(folder), **more)), found)
+    return family.begin(family.settle(bert.BertConfig(checkpoint=str(folder), **more)), found)
 
 
 def test_sentence_embeddings_are_those_of_the_checkpoint(checkpoint: Path) -> None:
@@ -156,7 +156,7 @@ def test_what_does_not_fit_is_refused(checkpoint: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_with_a_checkpoint_is_said_before_anything_runs(checkpoint: Path, tmp_path: Path) -> None:
-    config = bert.Config(checkpoint=str(checkpoint))
+    config = bert.BertConfig(checkpoint=str(checkpoint))
     data = text.Config(sample="messages", checkpoint=str(checkpoint), length=16)
     data.look()
     config.look(data)
@@ -201,12 +201,14 @@ def test_a_run_with_a_wrong_checkpoint_ends_before_its_first_node(checkpoint: Pa
 
 
 def test_lower_blocks_stay_and_the_others_learn_the_more_slowly_the_lower_they_are(checkpoint: Path) -> None:
-    config = family.settle(bert.Config(checkpoint=str(checkpoint), frozen=1, layer_decay=0.5))
+    config = family.settle(bert.BertConfig(checkpoint=str(checkpoint), frozen=1, layer_decay=0.5))
     model = family.begin(config, spec(checkpoint))
-    rates = dict(zip([layer.name for layer in model.layers], bert.factors(config, model, 0), strict=True))
+    rate_factors = family.factors(config)
+    assert rate_factors
+    rates = dict(zip([layer.name for layer in model.layers], rate_factors(model, 0), strict=True))
     assert rates["logits"] == rates["block_2_query"] == 1 and rates["block_1_output"] == 0.5
     assert rates["block_0_key"] == rates["embedding"] == rates["positions"] == 0
-    layer_rates.enter(model, layer_rates.plan(model, family.factors(config), 2)[0])
+    layer_rates.enter(model, layer_rates.plan(model, rate_factors, 2)[0])
     frozen = {weight.name.split("/")[0] for weight in model.non_trainable_weights}
     assert frozen == {"embedding", "positions", "embedding_norm", *(f"block_0_{part}" for part in bert._PARTS)}
 
@@ -225,7 +227,7 @@ def test_a_cached_model_of_the_hub_is_read_without_a_network(
     snapshot.parent.mkdir(parents=True)
     checkpoint.rename(snapshot)
     assert resolve.locate(name) == snapshot and not resolve.awaited(name)
-    assert bert.settle(bert.Config(checkpoint=name)).depth == 3
+    assert family.settle(bert.BertConfig(checkpoint=name)).depth == 3
     with pytest.raises(FileNotFoundError, match="hub://someone/other@"):
         resolve.locate(f"hub://someone/other@{commit}")
     with pytest.raises(FileNotFoundError, match="a commit of 40 hexadecimal digits"):

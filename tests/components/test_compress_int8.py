@@ -37,10 +37,10 @@ def test_dense_weights_of_few_values_stay_few_with_one_scale(
     found, sizes = {}, {}
     for dense in ("per_channel", "per_tensor"):
         path = tmp_path / f"{dense}.tflite"
-        path.write_bytes(int8.export(network, int8.Config(dense=dense, calibration=20), context))
+        path.write_bytes(int8.Int8().export(network, int8.Int8Config(dense=dense, calibration=20), context))
         kernels = analyze.read(path).kernels
         found[dense] = max(one.distinct for one in kernels if one.operator == "FULLY_CONNECTED")
         sizes[dense] = measure.sizes(path)["gzip_bytes"]
     assert found["per_tensor"] <= 7 and sizes["per_tensor"] < sizes["per_channel"]
     with pytest.raises(ValueError, match="fallback is by litert-quantizer"):
-        int8.Config(dense="per_tensor", fallback={"tolerance": 0.1})
+        int8.Int8Config(dense="per_tensor", fallback={"tolerance": 0.1})

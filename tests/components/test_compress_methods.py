@@ -124,7 +124,7 @@ def test_projections_of_attention_become_thin_ones(context: Context, bias: bool)
             left, _, right = np.linalg.svd(value.reshape(rows, 24))
             value = (left[:, :2] @ (2 * right[:2])).reshape(weight.shape)
         weight.assign(value)
-    config = low_rank.Config(energy=0.999, epochs=1)
+    config = low_rank.LowRankConfig(energy=0.999, epochs=1)
     small = low_rank.taken_apart(model, config, context)
     thin = {layer.name: layer.output_shape[-1] for layer in small.layers}
     assert thin["heads_query_low"] == thin["heads"] == 2 and thin["heads_output"] == 24

@@ -81,11 +81,11 @@ def test_recurrent_layers_and_embeddings_lose_units_too() -> None:
     scored = {
         number: channel_importance.l1(one) for number, one in channels.spaces().items() if one.makers and not one.fixed
     }
-    small = prune_channels.remove(model, channels, structured.choose(scored, 0.5, structured.Config()))
+    small = prune_channels.remove(model, channels, structured.choose(scored, 0.5, structured.StructuredConfig()))
     widths = {name: small.get_layer(name).output_shape[-1] for name in ("embedding", "lstm", "conv", "gru", "logits")}
     assert widths == {"embedding": 4, "lstm": 3, "conv": 3, "gru": 2, "logits": 3}
     # An LSTM's gates lose the same units: the first kernel is that of the units that were kept.
-    kept = structured.choose(scored, 0.5, structured.Config())
+    kept = structured.choose(scored, 0.5, structured.StructuredConfig())
     lstm = channels.kept(channels.writes["lstm"], kept)
     read = channels.kept(channels.reads["lstm"][0], kept)
     kernel = model.get_layer("lstm").get_weights()[0].reshape(8, 4, 6)[read][:, :, lstm].reshape(4, 12)
@@ -122,13 +122,13 @@ def test_an_unknown_layer_a_shared_one_and_the_ends_keep_their_channels_and_say_
 
 def test_unequal_scopes_and_roundings() -> None:
     scored = {0: np.array([1.0, 9, 8, 7]), 1: np.array([1.0, 1, 1, 1, 1, 1, 1, 1])}
-    every = structured.choose(scored, 0.5, structured.Config(amount=0.5))
+    every = structured.choose(scored, 0.5, structured.StructuredConfig(amount=0.5))
     assert [list(every[0]), int(every[1].sum())] == [[False, True, True, False], 4]
-    whole = structured.choose(scored, 0.25, structured.Config(amount=0.25, scope="model"))
+    whole = structured.choose(scored, 0.25, structured.StructuredConfig(amount=0.25, scope="model"))
     assert not whole[0][0] and whole[0][1:].all()
-    rounded = structured.choose(scored, 0.7, structured.Config(amount=0.7, multiple=4))
+    rounded = structured.choose(scored, 0.7, structured.StructuredConfig(amount=0.7, multiple=4))
     assert [int(one.sum()) for one in rounded.values()] == [4, 4]
-    assert int(structured.choose(scored, 0.99, structured.Config(amount=0.99, least=3))[0].sum()) == 3
+    assert int(structured.choose(scored, 0.99, structured.StructuredConfig(amount=0.99, least=3))[0].sum()) == 3
 
 
 def test_taylor_finds_the_channel_on_which_the_answer_depends() -> None:

@@ -23,9 +23,7 @@ import tensorflow as tf
 import tf_keras
 from modelmill.components.models import family
 
-MODALITIES = ("tabular",)
-
-class Config(family.FamilyConfig):
+class ClippingConfig(family.FamilyConfig):
     """It has no settings."""
     family: Literal["clipping"] = "clipping"
 
@@ -35,9 +33,14 @@ class Clip(tf_keras.layers.Layer):
     def call(self, inputs):
         return tf.cast(tf.clip_by_value(tf.cast(inputs, tf.int32), 0, 6), tf.float32)
 
-def build(config, spec):
-    inputs = family.inputs(spec)
-    return tf_keras.Model(inputs, family.head(Clip()(inputs), config, spec), name="clipping")
+class Clipping(family.Family[ClippingConfig]):
+    """Clips, then adds up."""
+    Config = ClippingConfig
+    MODALITIES = ("tabular",)
+
+    def build(self, config, spec):
+        inputs = family.inputs(spec)
+        return tf_keras.Model(inputs, family.head(Clip()(inputs), config, spec), name="clipping")
 '''
 
 

@@ -55,7 +55,7 @@ def test_mixed_passes_give_shares_and_repeat_themselves(examples: dict[str, Exam
 
 def test_a_model_learns_from_mixed_examples(examples: dict[str, Examples], tmp_path: Path) -> None:
     tf_keras.utils.set_random_seed(0)
-    spec, config = examples["train"].spec, cnn.Config(filters=(8,), dense=(16,))
+    spec, config = examples["train"].spec, cnn.CnnConfig(filters=(8,), dense=(16,))
     learning = LearningConfig(epochs=12, batch=16, optimizer=OptimizerConfig(learning_rate=0.01))
     _, history = supervised.train(
         build=lambda: family.build(config, spec),

@@ -43,7 +43,7 @@ def learn(examples: dict[str, Examples], folder: Path, learning: LearningConfig,
     """A small training on one device."""
     tf_keras.utils.set_random_seed(1)
     return supervised.train(
-        build=lambda: family.build(cnn.Config(filters=(4,), dense=(8,)), examples["train"].spec),
+        build=lambda: family.build(cnn.CnnConfig(filters=(4,), dense=(8,)), examples["train"].spec),
         examples=examples,
         learning=learning,
         policy=image.Policy(brightness=0.1),
@@ -193,7 +193,7 @@ def test_a_kill_changes_nothing(
     assert tf_keras.mixed_precision.global_policy().name == "float32"
     assert whole.layers[1].compute_dtype == precision.removeprefix("mixed_")
     # What is exported: the same weights in a float32 model.
-    bare = family.build(cnn.Config(filters=(4,), dense=(8,)), examples["train"].spec)
+    bare = family.build(cnn.CnnConfig(filters=(4,), dense=(8,)), examples["train"].spec)
     bare.set_weights(again.get_weights())
     inputs, _ = next(iter(examples["eval"].plain()))
     assert bare.layers[1].compute_dtype == "float32"

@@ -99,7 +99,7 @@ def learn(examples: dict[str, Examples], folder: Path, killed: int | None = None
     tf_keras.utils.set_random_seed(1)
     learning = {"epochs": 4, "optimizer": {"name": "adamw", "learning_rate": 0.01}, "schedule": {"name": "cosine"}}
     return supervised.train(
-        build=lambda: family.build(cnn.Config(filters=(4,), dense=(8,)), examples["train"].spec),
+        build=lambda: family.build(cnn.CnnConfig(filters=(4,), dense=(8,)), examples["train"].spec),
         examples=examples,
         learning=LearningConfig.model_validate({**learning, **more}),
         policy=image.Policy(),
@@ -127,11 +127,11 @@ def test_a_kill_in_any_phase_or_between_two_changes_nothing(
 
 def test_what_is_frozen_stays_until_it_is_thawed(examples: dict[str, Examples], tmp_path: Path) -> None:
     tf_keras.utils.set_random_seed(1)
-    start = family.build(cnn.Config(filters=(4,), dense=(8,)), examples["train"].spec)
+    start = family.build(cnn.CnnConfig(filters=(4,), dense=(8,)), examples["train"].spec)
     with pytest.raises(Killed):
         learn(examples, tmp_path, killed=1)
     (best,) = tmp_path.glob("best-*.npz")
-    frozen = family.build(cnn.Config(filters=(4,), dense=(8,)), examples["train"].spec)
+    frozen = family.build(cnn.CnnConfig(filters=(4,), dense=(8,)), examples["train"].spec)
     model_store.load_weights(best, frozen)
     thawed, _ = learn(examples, tmp_path)
     for layer, moves in (("conv2d", True), ("batch_normalization", False)):

@@ -32,7 +32,7 @@ SPEC = Spec(
     stddev=(32768.0,),
     sample_rate=RATE,
 )
-SMALL = conv1d.Config(filters=(8, 8), separable=True)
+SMALL = conv1d.Conv1dConfig(filters=(8, 8), separable=True)
 
 
 def waves(count: int = 3) -> np.ndarray:

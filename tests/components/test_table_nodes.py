@@ -67,8 +67,8 @@ def waves(folder: Path) -> series.Config:
 
 
 CASES: dict[str, tuple[Callable[[Path], Any], Any, Any]] = {
-    "tabular": (table, mlp.Config(widths=(32,)), tabular.Policy(jitter=0.05)),
-    "series": (waves, rnn.Config(units=(8,)), series.Policy(jitter=0.05, time_warp=0.1)),
+    "tabular": (table, mlp.MlpConfig(widths=(32,)), tabular.Policy(jitter=0.05)),
+    "series": (waves, rnn.RnnConfig(units=(8,)), series.Policy(jitter=0.05, time_warp=0.1)),
 }
 
 

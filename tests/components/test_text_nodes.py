@@ -40,7 +40,7 @@ def chain(node_runner: Any, tmp_path_factory: pytest.TempPathFactory) -> SimpleN
         folder,
         text.Config(path=str(folder), files="*.txt", length=16, tokenizer={"vocabulary": 120}),
         text.Policy(synonyms=0.3, lexicon=str(lexicon)),
-        transformer_encoder.Config(width=16, depth=1, heads=2, hidden=16),
+        transformer_encoder.TransformerEncoderConfig(width=16, depth=1, heads=2, hidden=16),
         TrainConfig(epochs=5, batch=8, optimizer=OptimizerConfig(learning_rate=0.01)),
         tmp_path_factory.mktemp("checkpoints"),
     )

@@ -37,7 +37,7 @@ def work(
     return {
         "data": image_config.model_dump(mode="json"),
         "augment": image.Policy(rotation=5, brightness=0.1).model_dump(),
-        "model": cnn.Config(filters=(4,), dense=(8,)).model_dump(mode="json"),
+        "model": cnn.CnnConfig(filters=(4,), dense=(8,)).model_dump(mode="json"),
         "train": TrainConfig(epochs=3, batch=16).model_dump(mode="json"),
         "seed": 1,
         "files": {split: files[split] for split in ("train", "eval")},
@@ -208,7 +208,7 @@ def test_penalties_reach_every_kernel_of_a_family(trained: Any, penalty: str) ->
 
     (model,) = trained.outputs["model"].get()
     stored, _ = model_store.load(Path(artifacts.rebuild(model.uri)))
-    made = family.build(cnn.Config(filters=(4,), dense=(8,), **{penalty: 0.1}), stored.spec)
+    made = family.build(cnn.CnnConfig(filters=(4,), dense=(8,), **{penalty: 0.1}), stored.spec)
     kernels = [layer.kernel.numpy() for layer in made.layers if hasattr(layer, "kernel")]
     expected = sum(0.1 * float(np.sum(np.abs(k) if penalty == "l1" else k**2)) for k in kernels)
     assert len(made.losses) == len(kernels)

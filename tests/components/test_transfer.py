@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from modelmill.components.models import family
 from modelmill.components.models.export import model_store
 from modelmill.components.models.families import transfer
-from modelmill.components.models.families.transfer import NETWORKS, Config
+from modelmill.components.models.families.transfer import NETWORKS, TransferConfig
 from modelmill.components.models.training import layer_rates
 from modelmill.data.spec import Spec
 
@@ -46,7 +46,7 @@ def test_every_network_is_one_of_keras_and_gets_what_keras_would_give_it(images:
     assert set(NETWORKS) <= offered
     normal = (images - MEAN) / STDDEV
     for network, module in (("VGG16", "vgg16"), ("MobileNetV2", "mobilenet_v2"), ("DenseNet121", "densenet")):
-        config = Config(network=network, weights="none")
+        config = TransferConfig(network=network, weights="none")
         layer = transfer._pixels(config, spec(), tf_keras.Sequential([tf_keras.Input((32, 32, 3))]))
         wanted = getattr(tf_keras.applications, module).preprocess_input(images.copy())
         np.testing.assert_allclose(layer(normal.astype(np.float32)), wanted, atol=1e-3)
@@ -69,7 +69,7 @@ def mobile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", ["mobile.h5", "mobile.weights.h5"])
 def test_weights_of_a_file_give_the_networks_own_features(mobile: Path, images: np.ndarray, name: str) -> None:
-    config = Config(network="MobileNetV2", alpha=0.35, weights=str(mobile / name), cut="block_3_expand_relu")
+    config = TransferConfig(network="MobileNetV2", alpha=0.35, weights=str(mobile / name), cut="block_3_expand_relu")
     model = family.begin(config, spec())
     network = tf_keras.models.load_model(mobile / "mobile.keras")
     cut = tf_keras.Model(network.inputs, network.get_layer("block_3_expand_relu").output)
@@ -79,7 +79,7 @@ def test_weights_of_a_file_give_the_networks_own_features(mobile: Path, images: 
 
 
 def test_a_file_of_keras_is_cut_and_rebuilt_without_the_file(mobile: Path, images: np.ndarray, tmp_path: Path) -> None:
-    given = Config(file=str(mobile / "mobile.keras"), pixels="symmetric", cut="block_2_add")
+    given = TransferConfig(file=str(mobile / "mobile.keras"), pixels="symmetric", cut="block_2_add")
     assert given.files() == {"file": str(mobile / "mobile.keras")}
     config = family.settle(given)
     model = family.begin(config, spec())
@@ -108,14 +108,18 @@ def test_the_download_is_keras_own(mobile: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(mobilenet_v2, "BASE_WEIGHT_PATH", f"file://{folder}/")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
-    downloaded = family.begin(Config(network="MobileNetV2", alpha=0.35, cut="block_1_project_BN"), spec())
-    given = Config(network="MobileNetV2", alpha=0.35, cut="block_1_project_BN", weights=str(mobile / "mobile.h5"))
+    downloaded = family.begin(TransferConfig(network="MobileNetV2", alpha=0.35, cut="block_1_project_BN"), spec())
+    given = TransferConfig(
+        network="MobileNetV2", alpha=0.35, cut="block_1_project_BN", weights=str(mobile / "mobile.h5")
+    )
     inputs = np.ones((1, 32, 32, 3), np.float32)
     np.testing.assert_array_equal(features(downloaded)(inputs), features(family.begin(given, spec()))(inputs))
 
 
 def test_grey_images_are_three_equal_channels_to_a_network_of_colour(mobile: Path) -> None:
-    config = Config(network="MobileNetV2", alpha=0.35, weights=str(mobile / "mobile.h5"), cut="block_1_project_BN")
+    config = TransferConfig(
+        network="MobileNetV2", alpha=0.35, weights=str(mobile / "mobile.h5"), cut="block_1_project_BN"
+    )
     grey = features(family.begin(config, spec(channels=1)))
     colour = features(family.begin(config, spec()))
     values = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1)).astype(np.float32)
@@ -125,7 +129,7 @@ def test_grey_images_are_three_equal_channels_to_a_network_of_colour(mobile: Pat
 
 def test_what_is_frozen_and_what_is_thawed(mobile: Path) -> None:
     weights = str(mobile / "mobile.h5")
-    config = Config(
+    config = TransferConfig(
         network="MobileNetV2",
         alpha=0.35,
         weights=weights,
@@ -133,21 +137,24 @@ def test_what_is_frozen_and_what_is_thawed(mobile: Path) -> None:
         unfreeze={"layers": 2, "after": 1},
     )
     model = family.begin(config, spec())
-    before, after = (dict(zip(names(model), transfer.factors(config, model, epoch), strict=True)) for epoch in (0, 1))
+    rate_factors = family.factors(config)
+    assert rate_factors
+    before, after = (dict(zip(names(model), rate_factors(model, epoch), strict=True)) for epoch in (0, 1))
     assert {name for name, factor in before.items() if name.startswith("base_") and factor} == set()
     assert before["logits"] == after["logits"] == 1
     assert {name: f for name, f in after.items() if name.startswith("base_") and f} == {
         "base_block_2_project": 0.1,
         "base_block_3_expand": 0.1,
     }
-    planned = layer_rates.plan(model, family.factors(config), 3)
+    planned = layer_rates.plan(model, rate_factors, 3)
     assert [phase.epochs for phase in planned] == [range(1), range(1, 3)]
     layer_rates.enter(model, planned[1])
     statistics = model.get_layer("base_bn_Conv1").moving_mean.numpy()
     model(np.ones((2, 32, 32, 3), np.float32), training=True)
     np.testing.assert_array_equal(model.get_layer("base_bn_Conv1").moving_mean.numpy(), statistics)
-    anew = Config(network="MobileNetV2", alpha=0.35, weights="none")
-    assert set(transfer.factors(anew, model, 0)) == {1.0}
+    anew = TransferConfig(network="MobileNetV2", alpha=0.35, weights="none")
+    from_scratch = family.factors(anew)
+    assert from_scratch and set(from_scratch(model, 0)) == {1.0}
 
 
 def names(model: tf_keras.Model) -> list[str]:
@@ -168,22 +175,24 @@ def names(model: tf_keras.Model) -> list[str]:
 )
 def test_what_makes_no_sense_is_refused_by_name(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        Config.model_validate(settings)
+        TransferConfig.model_validate(settings)
 
 
 def test_a_file_that_does_not_fit_or_holds_code_is_refused(mobile: Path, tmp_path: Path) -> None:
-    wrong = Config(network="MobileNetV2", alpha=0.5, weights=str(mobile / "mobile.h5"), cut="block_1_project_BN")
+    wrong = TransferConfig(
+        network="MobileNetV2", alpha=0.5, weights=str(mobile / "mobile.h5"), cut="block_1_project_BN"
+    )
     with pytest.raises(ValueError, match=r"model.weights: .*mobile.h5: layer .* has weights of shapes"):
         family.begin(wrong, spec())
     with pytest.raises(ValueError, match=r"model.cut: unknown layer 'block_1_projct_BN'.*did you mean"):
         family.begin(wrong.model_copy(update={"cut": "block_1_projct_BN"}), spec())
     with pytest.raises(ValueError, match=r"can't take images of 16 x 16 \(data.height, data.width\)"):
-        family.begin(Config(network="VGG16", weights="none"), spec(side=16))
+        family.begin(TransferConfig(network="VGG16", weights="none"), spec(side=16))
     evil = tf_keras.Sequential([tf_keras.Input((8, 8, 3)), tf_keras.layers.Lambda(lambda one: one * 2)])
     for suffix in ("keras", "h5"):
         evil.save(tmp_path / f"evil.{suffix}")
         with pytest.raises(ValueError, match=f"model.file: .*evil.{suffix}: not a model that can be read safely"):
-            family.settle(Config(file=str(tmp_path / f"evil.{suffix}"), pixels="unit"))
+            family.settle(TransferConfig(file=str(tmp_path / f"evil.{suffix}"), pixels="unit"))
     (tmp_path / "text.h5").write_text("no weights")
     with pytest.raises(ValueError, match="not the weights of a MobileNetV2"):
         family.begin(wrong.model_copy(update={"weights": str(tmp_path / "text.h5")}), spec())

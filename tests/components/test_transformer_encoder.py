@@ -19,7 +19,7 @@ def built(length: int, **options: Any) -> tf_keras.Model:
     spec = Spec(modality="text", shape=(length,), dtype="int32", labels=("a", "b"), vocabulary=16)
     tf_keras.utils.set_random_seed(3)
     small = {"width": 8, "depth": 1, "heads": 2, "hidden": 8, "positions": "none", **options}
-    return family.build(transformer_encoder.Config.model_validate(small), spec)
+    return family.build(transformer_encoder.TransformerEncoderConfig.model_validate(small), spec)
 
 
 def padded(ids: list[int], length: int) -> np.ndarray:

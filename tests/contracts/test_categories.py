@@ -93,7 +93,7 @@ def test_columns_of_any_size_convert_and_keep_their_vectors(
     made, model = columns
     tf_keras.backend.clear_session()
     rows, policy = Rows(made, len(made.raw), 16), modality.look_up("tabular").Policy()
-    stored = model_store.Stored(mlp.Config(), made.spec, {}, "supervised", 16)
+    stored = model_store.Stored(mlp.MlpConfig(), made.spec, {}, "supervised", 16)
     context = Context(stored, model, {"train": rows, "eval": rows}, policy, 0, export)
     if EXPORTS[export]:
         step = parse_step(EXPORTS[export], 1)

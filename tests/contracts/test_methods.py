@@ -56,11 +56,8 @@ def test_it_leaves_the_model_it_was_given_alone_and_what_it_makes_runs(
     before = [weight.copy() for weight in model.get_weights()]
     made, content = model, None
     for found, config in steps([parse_step(step, 1) for step in chain(name)]):
-        assert hasattr(found, "tune") or hasattr(found, "export")
-        assert hasattr(found, "export") == found.EXPORTS
-        if hasattr(found, "tune"):
-            made = found.tune(made, config, context)
-            assert made is not model
+        before_it, made = made, found.tune(made, config, context)
+        assert (made is not before_it) == found.tunes()
         if found.EXPORTS:
             content = found.export(made, config, context)
     for one, other in zip(before, model.get_weights(), strict=True):
@@ -85,9 +82,9 @@ def test_its_shortest_chain_is_allowed_and_its_rules_name_methods(name: str) -> 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_it_says_what_it_does(name: str) -> None:
-    module = method.look_up(name)
-    assert module.__doc__ and module.Config.__doc__
-    assert module.Config.model_validate({"method": name}).method == name
+    found = method.look_up(name)
+    assert found.__doc__ and found.Config.__doc__
+    assert found.Config.model_validate({"method": name}).method == name
 
 
 def small_context(name: str, folder: Path) -> tuple[Context, tf_keras.Model]:
@@ -127,7 +124,7 @@ def test_families_of_numbers_take_it_or_it_says_of_each_layer_why_not(of: str, n
     made, content = model, None
     for found, config in steps([parse_step(step, 1) for step in chain(name)]):
         try:
-            made = found.tune(made, config, context) if hasattr(found, "tune") else made
+            made = found.tune(made, config, context)
         except ValueError as error:
             assert "the layers table says why" in str(error) and context.skipped
             return

@@ -45,7 +45,7 @@ def test_it_ends_with_answers_or_with_a_reason(name: str, what: str, tmp_path: P
     context = Context(stored, model, {"train": rows, "eval": rows}, policy, 0, "pair")
     try:
         for found, settings in steps([parse_step(step, 1) for step in chain(what)]):
-            model = found.tune(model, settings, context) if hasattr(found, "tune") else model
+            model = found.tune(model, settings, context)
             content = found.export(model, settings, context) if found.EXPORTS else None
     except ValueError as error:
         # In words, and of ours: it names the method, or what is wrong with the examples.

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from modelmill.components import source_digest
 from modelmill.components.compress import method
+from modelmill.components.compress.search_config import SpaceConfig
 from modelmill.components.models import family
 from modelmill.data import modality
 from modelmill.data.core import plugins
+from modelmill.pipeline.cli import app as cli
 from modelmill.pipeline.experiment.experiment import ExperimentError, load
 
 FAMILY = '''
@@ -24,29 +27,34 @@ from modelmill.components.models import family
 from modelmill.components.models.families import _shared
 from modelmill.data.spec import Spec
 
-MODALITIES = ("image",)
-
-class Config(family.FamilyConfig):
+class TinyConfig(family.FamilyConfig):
     """How wide."""
     family: Literal["tiny"] = "tiny"
     width: int = 4
 
-def build(config: Config, spec: Spec):
-    return _shared.NUMBER
+class Tiny(family.Family[TinyConfig]):
+    """One dense layer."""
+    Config = TinyConfig
+    MODALITIES = ("image",)
+
+    def build(self, config: TinyConfig, spec: Spec):
+        return _shared.NUMBER
 '''
 METHOD = '''
 """Does nothing."""
 from typing import Literal
 from modelmill.components.compress import method
 
-FOLLOWS, NEEDS, UNDOES, EXPORTS = (), (), {}, False
-
-class Config(method.MethodConfig):
+class NothingConfig(method.MethodConfig):
     """It has no settings."""
     method: Literal["nothing"] = "nothing"
 
-def tune(model, config, context):
-    return context.copy(model)
+class Nothing(method.Method[NothingConfig]):
+    """Does nothing."""
+    Config = NothingConfig
+
+    def tune(self, model, config, context):
+        return context.copy(model)
 '''
 EXPERIMENT = """\
 plugins: own
@@ -127,12 +135,49 @@ def test_an_edit_counts_and_is_what_is_run(own: Path) -> None:
     [
         ("families/tiny.py", "def build(:\n", "tiny.py can't be imported: SyntaxError: .*, line 1"),
         ("families/tiny.py", "import not_there\n", "tiny.py can't be imported: ModuleNotFoundError: .*not_there"),
+        ("families/tiny.py", "WIDTH = 4\n", r"tiny.py must define one subclass of .*family.Family, found none"),
         (
             "families/tiny.py",
-            "MODALITIES = ('image',)\n",
-            "tiny.py does not define Config, build; see docs/extending.md",
+            FAMILY.replace("def build", "def _build"),
+            "tiny.py: Tiny: build is missing; see docs/extending.md",
         ),
-        ("methods/nothing.py", "EXPORTS = 1\n", "nothing.py does not define Config, FOLLOWS, NEEDS, UNDOES"),
+        (
+            "families/tiny.py",
+            FAMILY + "    def lern_rate_factors(self, config): return None\n    def chek(self, config, spec): pass\n",
+            "lern_rate_factors is not asked for; did you mean 'learning_rate_factors'.*chek .*did you mean 'check'",
+        ),
+        (
+            "families/tiny.py",
+            FAMILY.replace("spec: Spec", "data: Spec"),
+            r"build\(self, config, data\) must take \(self, config, spec\), by these names",
+        ),
+        ("families/tiny.py", FAMILY.replace('("image",)', '"image"'), "MODALITIES must be a tuple .*, found 'image'"),
+        (
+            "families/tiny.py",
+            FAMILY.replace("    Config = TinyConfig\n", ""),
+            "Config must be a subclass of FamilyConfig, found Strict",
+        ),
+        (
+            "methods/nothing.py",
+            METHOD.replace("def tune", "def _tune"),
+            "nothing.py: Nothing: it neither changes nor exports the model: tune or export is missing",
+        ),
+        (
+            "methods/nothing.py",
+            METHOD.replace("def tune(self, model, config, context)", "def tune(self, model, config)"),
+            r"tune\(self, model, config\) must take \(self, model, config, context\)",
+        ),
+        (
+            "methods/nothing.py",
+            METHOD + "    FOLOWS = ('prune',)\n",
+            "FOLOWS is not asked for; did you mean 'FOLLOWS'",
+        ),
+        ("methods/nothing.py", METHOD + "    EXPORTS = True\n", "EXPORTS is True, but export is missing"),
+        (
+            "methods/nothing.py",
+            METHOD.replace("def tune", "def export"),
+            "export is never called: set EXPORTS = True",
+        ),
         ("famlies/other.py", "", "unknown kind of plug-in 'famlies'; allowed: .*; did you mean 'families'?"),
         (
             "families/cnn.py",
@@ -146,6 +191,37 @@ def test_what_is_wrong_with_them_is_told_by_file(own: Path, file: str, text: str
     (own / file).write_text(text)
     with pytest.raises(ExperimentError, match=told):
         load(str(own.parent / "experiment.yaml"))
+
+
+def test_a_search_takes_an_export_and_an_awareness_of_ones_own(own: Path) -> None:
+    plugins.use(own)
+    export = METHOD.replace("def tune", "def export").replace("nothing", "flat").replace("Nothing", "Flat")
+    (own / "methods" / "flat.py").write_text(export + "    EXPORTS = True\n")
+    space = SpaceConfig.model_validate({"export": ["flat"]})
+    assert space.chain({"prune": 0.5, "export": "flat"}, {})[-1] == {"method": "flat"}
+    with pytest.raises(ValueError, match="unknown export 'nothing'; allowed: aware, dynamic_range, flat, "):
+        SpaceConfig.model_validate({"export": ["nothing"]})
+    aware = (own / "methods" / "nothing.py").read_text().replace("(method.MethodConfig)", "(fine_tuning.TunedConfig)")
+    aware = f"from modelmill.components.models.training import fine_tuning\n{aware}"
+    (own / "methods" / "nothing.py").write_text(aware + "    PRESERVES = ('structured',)\n")
+    assert space.chain({"structured": 0.5, "export": "aware"}, {})[-1]["method"] == "nothing"
+    (own / "methods" / "nothing.py").write_text(aware + "    PRESERVES = ()\n")
+    with pytest.raises(plugins.PlugInError, match=r"aware after nothing must be one method, .* found nothing, qat"):
+        space.chain({"export": "aware"}, {})
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize(
+    ("file", "text"), [("families/tiny.py", FAMILY.replace("def build", "def built")), ("methods/nothing.py", "")]
+)
+def test_a_broken_one_ends_a_command_as_any_problem_of_an_experiment(
+    own: Path, file: str, text: str, command: str
+) -> None:
+    (own / file).write_text(text)
+    result = CliRunner().invoke(cli.app, [command, str(own.parent / "experiment.yaml")])
+    assert result.exit_code == 2 and isinstance(result.exception, SystemExit)
+    count, problem = result.output.strip().splitlines()
+    assert count.endswith("experiment.yaml: 1 problem") and str(own / file) in problem
 
 
 def test_a_folder_must_be_one_of_plug_ins(own: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from modelmill.components.compress.method import Method
 from modelmill.components.compress.rewrites import qat
 
 if TYPE_CHECKING:
@@ -14,26 +15,29 @@ if TYPE_CHECKING:
 
     from modelmill.components.compress.context import Context
 
-FOLLOWS: tuple[str, ...] = ("cluster",)
-NEEDS: tuple[str, ...] = ()
-UNDOES: dict[str, str] = {"prune": "pcqat"}
-EXPORTS = True
 
-
-class Config(qat.AwareConfig):
+class CqatConfig(qat.AwareConfig):
     """How long it is fine-tuned with quantization simulated."""
 
     method: Literal["cqat"] = "cqat"
 
 
-def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
-    """Simulates int8, weights of one value keep one value."""
-    import tensorflow_model_optimization as tfmot
+class Cqat(Method[CqatConfig]):
+    """Quantization-aware training that keeps the values of clustering (TF-MOT's CQAT)."""
 
-    scheme = tfmot.experimental.combine.Default8BitClusterPreserveQuantizeScheme(preserve_sparsity=False)
-    return qat.tune(model, config, context, scheme)
+    Config = CqatConfig
+    FOLLOWS = ("cluster",)
+    UNDOES = {"prune": "pcqat"}
+    EXPORTS = True
+    PRESERVES = ("cluster",)
 
+    def tune(self, model: tf_keras.Model, config: CqatConfig, context: Context) -> tf_keras.Model:
+        """Simulates int8, weights of one value keep one value."""
+        import tensorflow_model_optimization as tfmot
 
-def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
-    """Converts to int8 kernels; the input stays uint8, the output float32."""
-    return qat.export(model, context)
+        scheme = tfmot.experimental.combine.Default8BitClusterPreserveQuantizeScheme(preserve_sparsity=False)
+        return qat.tune(model, config, context, scheme)
+
+    def export(self, model: tf_keras.Model, config: CqatConfig, context: Context) -> bytes:
+        """Converts to int8 kernels; the input stays uint8, the output float32."""
+        return qat.export(model, context)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
+from modelmill.components.compress.method import Method
 from modelmill.components.compress.rewrites import distillation, prune_channels
 from modelmill.components.compress.rewrites.channel_groups import Channels
 from modelmill.components.models import family
@@ -21,13 +22,8 @@ if TYPE_CHECKING:
 
     from modelmill.components.compress.context import Context
 
-FOLLOWS: tuple[str, ...] = ()
-NEEDS: tuple[str, ...] = ()
-UNDOES: dict[str, str] = {name: f"{name} after distill" for name in ("prune", "structured", "cluster", "low_rank")}
-EXPORTS = False
 
-
-class Config(MethodConfig):
+class DistillConfig(MethodConfig):
     """Whom to teach, what and how long."""
 
     method: Literal["distill"] = "distill"
@@ -60,28 +56,38 @@ class Config(MethodConfig):
         return config
 
 
-def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
-    """Builds the student and trains it beside the model.
+class Distill(Method[DistillConfig]):
+    """Distillation: a smaller model, its weights random at first, learns the trained one's answers."""
 
-    Raises:
-      ValueError: a layer of `features` or `attention` that there is not, or whose outputs do not match.
-    """
-    student = _student(model, config, context)
-    if student.output_shape != model.output_shape:
-        raise ValueError(f"distill: the student answers {student.output_shape}, its teacher {model.output_shape}")
-    for word, pairs in (("features", config.features), ("attention", config.attention)):
-        for own, wanted in pairs.items():
-            _matching(word, _shape(student, "student", word, own), _shape(model, "teacher", word, wanted))
-    fields = set(distillation.Terms.__dataclass_fields__) - {"classes"}
-    terms = distillation.Terms(classes=context.classes, **config.model_dump(include=fields))
-    context.train(distillation.beside(student, model, terms), config.epochs, config.learning_rate)
-    for layer in student.layers:
-        if layer.weights:
-            context.change(layer.name, config.method, "taught by the model before, from random weights")
-    return student
+    Config = DistillConfig
+    UNDOES = {name: f"{name} after distill" for name in ("prune", "structured", "cluster", "low_rank")}
+
+    def tune(self, model: tf_keras.Model, config: DistillConfig, context: Context) -> tf_keras.Model:
+        """Builds the student and trains it beside the model.
+
+        Raises:
+          ValueError: a layer of `features` or `attention` that there is not, or whose outputs do not match.
+        """
+        student = _student(model, config, context)
+        if student.output_shape != model.output_shape:
+            raise ValueError(f"distill: the student answers {student.output_shape}, its teacher {model.output_shape}")
+        for word, pairs in (("features", config.features), ("attention", config.attention)):
+            for own, wanted in pairs.items():
+                _matching(word, _shape(student, "student", word, own), _shape(model, "teacher", word, wanted))
+        fields = set(distillation.Terms.__dataclass_fields__) - {"classes"}
+        terms = distillation.Terms(classes=context.classes, **config.model_dump(include=fields))
+        context.train(distillation.beside(student, model, terms), config.epochs, config.learning_rate)
+        for layer in student.layers:
+            if layer.weights:
+                context.change(layer.name, config.method, "taught by the model before, from random weights")
+        return student
+
+    def plug_ins(self, config: DistillConfig) -> tuple[str, ...]:
+        """Return the module of the student's family."""
+        return (f"{family.PACKAGE}.{config.student['family']}",) if config.student else ()
 
 
-def _student(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
+def _student(model: tf_keras.Model, config: DistillConfig, context: Context) -> tf_keras.Model:
     """With random weights."""
     import tf_keras
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from modelmill.components.compress.method import Method
 from modelmill.components.models.training.fine_tuning import TunedConfig
 
 if TYPE_CHECKING:
@@ -15,20 +16,21 @@ if TYPE_CHECKING:
 
     from modelmill.components.compress.context import Context
 
-FOLLOWS: tuple[str, ...] = ()
-NEEDS: tuple[str, ...] = ()
-UNDOES: dict[str, str] = {"prune": "prune with more epochs", "cluster": "cluster with more epochs"}
-EXPORTS = False
 
-
-class Config(TunedConfig):
+class FinetuneConfig(TunedConfig):
     """How long."""
 
     method: Literal["finetune"] = "finetune"
 
 
-def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
-    """Trains a copy further, as the methods do that change it meanwhile."""
-    copied = context.copy(model)
-    context.fine_tune(copied, config)
-    return copied
+class Finetune(Method[FinetuneConfig]):
+    """Fine-tuning alone: the float model trained on, which makes it no smaller."""
+
+    Config = FinetuneConfig
+    UNDOES = {"prune": "prune with more epochs", "cluster": "cluster with more epochs"}
+
+    def tune(self, model: tf_keras.Model, config: FinetuneConfig, context: Context) -> tf_keras.Model:
+        """Trains a copy further, as the methods do that change it meanwhile."""
+        copied = context.copy(model)
+        context.fine_tune(copied, config)
+        return copied

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from modelmill.components.compress.method import Method
 from modelmill.components.compress.ptq import selective
 from modelmill.components.compress.ptq.quantizer import FallbackConfig
 from modelmill.components.models.training.fine_tuning import MethodConfig
@@ -18,13 +19,8 @@ if TYPE_CHECKING:
 
     from modelmill.components.compress.context import Context
 
-FOLLOWS: tuple[str, ...] = ()
-NEEDS: tuple[str, ...] = ()
-UNDOES: dict[str, str] = {}
-EXPORTS = True
 
-
-class Config(MethodConfig):
+class Int4Config(MethodConfig):
     """Which layers rather get eight bits."""
 
     method: Literal["int4"] = "int4"
@@ -34,7 +30,16 @@ class Config(MethodConfig):
     )
 
 
-def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
-    """Rounds the weights of each output channel, and of each row of a table of embeddings, to sixteen values."""
-    examples = context.varied(config.calibration, config.method)
-    return selective.export(model, context, config.method, config.fallback, examples, "int4_weights", "int8_weights")
+class Int4(Method[Int4Config]):
+    """Post-training int4 quantization of the weights, float32 activations: an eighth of the bytes."""
+
+    Config = Int4Config
+    EXPORTS = True
+    QUANTIZES = "int4_weights"
+
+    def export(self, model: tf_keras.Model, config: Int4Config, context: Context) -> bytes:
+        """Rounds the weights of each output channel, and of each row of a table of embeddings, to sixteen values."""
+        examples = context.varied(config.calibration, config.method)
+        return selective.export(
+            model, context, config.method, config.fallback, examples, "int4_weights", "int8_weights"
+        )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from modelmill.components.compress.method import Method
 from modelmill.components.compress.ptq import selective
 from modelmill.components.compress.ptq.quantizer import FallbackConfig
 from modelmill.components.models.export import saved_model
@@ -20,13 +21,8 @@ if TYPE_CHECKING:
 
     from modelmill.components.compress.context import Context
 
-FOLLOWS: tuple[str, ...] = ()
-NEEDS: tuple[str, ...] = ()
-UNDOES: dict[str, str] = {}
-EXPORTS = True
 
-
-class Config(MethodConfig):
+class Int8Config(MethodConfig):
     """How the ranges of activations are found, and what the flatbuffer takes and gives."""
 
     method: Literal["int8"] = "int8"
@@ -52,27 +48,34 @@ class Config(MethodConfig):
         return self
 
 
-def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
-    """Converts to int8 kernels throughout.
+class Int8(Method[Int8Config]):
+    """Post-training full integer quantization: int8 weights and activations, calibrated on train examples."""
 
-    Raises:
-      ValueError: io is integer and examples are no bytes, or the calibration examples are all the same.
-    """
-    examples = context.varied(config.calibration, config.method)
-    if config.fallback:
-        return selective.export(model, context, config.method, config.fallback, examples, "int8")
-    make = _integer if config.io == "integer" else _float
-    return make(model, config, examples, context)
+    Config = Int8Config
+    EXPORTS = True
+    QUANTIZES = "int8"
+
+    def export(self, model: tf_keras.Model, config: Int8Config, context: Context) -> bytes:
+        """Converts to int8 kernels throughout.
+
+        Raises:
+          ValueError: io is integer and examples are no bytes, or the calibration examples are all the same.
+        """
+        examples = context.varied(config.calibration, config.method)
+        if config.fallback:
+            return selective.export(model, context, config.method, config.fallback, examples, "int8")
+        make = _integer if config.io == "integer" else _float
+        return make(model, config, examples, context)
 
 
-def _float(model: tf_keras.Model, config: Config, examples: list[np.ndarray], context: Context) -> bytes:
+def _float(model: tf_keras.Model, config: Int8Config, examples: list[np.ndarray], context: Context) -> bytes:
     """The input stays as it is, the output float32."""
     converter = _optimizing(context.converter(model, unrolled=True), config)
     converter.representative_dataset = lambda: ([one] for one in examples)
     return bytes(converter.convert())
 
 
-def _integer(model: tf_keras.Model, config: Config, examples: list[np.ndarray], context: Context) -> bytes:
+def _integer(model: tf_keras.Model, config: Int8Config, examples: list[np.ndarray], context: Context) -> bytes:
     """uint8 goes in and comes out; normalisation is computed in integers, too."""
     import tensorflow as tf
 
@@ -95,7 +98,7 @@ def _integer(model: tf_keras.Model, config: Config, examples: list[np.ndarray], 
     return bytes(converter.convert())
 
 
-def _optimizing(converter: tf.lite.TFLiteConverter, config: Config) -> tf.lite.TFLiteConverter:
+def _optimizing(converter: tf.lite.TFLiteConverter, config: Int8Config) -> tf.lite.TFLiteConverter:
     import tensorflow as tf
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]

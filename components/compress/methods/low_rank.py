@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from modelmill.components.compress.method import Method
 from modelmill.components.compress.rewrites import functional, low_rank_attention
 from modelmill.components.models.training.fine_tuning import TunedConfig
 
@@ -20,16 +21,12 @@ if TYPE_CHECKING:
 
     from modelmill.components.compress.context import Context
 
-FOLLOWS: tuple[str, ...] = ()
-NEEDS: tuple[str, ...] = ()
-UNDOES: dict[str, str] = {"prune": "prune after low_rank", "cluster": "cluster after low_rank"}
-EXPORTS = False
 # The layers whose one matrix is taken apart; attention has several.
 TAKEN = ("Dense", "Embedding", "Conv1D", "Conv2D")
 Matrix = np.ndarray[Any, Any]
 
 
-class Config(TunedConfig):
+class LowRankConfig(TunedConfig):
     """How much of each matrix is kept."""
 
     method: Literal["low_rank"] = "low_rank"
@@ -37,20 +34,26 @@ class Config(TunedConfig):
     convolutions: bool = Field(True, description="Convolutions too; else only dense layers, embeddings and attention.")
 
 
-def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
-    """Takes apart every matrix of which that leaves fewer weights, and fine-tunes.
+class LowRank(Method[LowRankConfig]):
+    """Low rank: a matrix becomes the product of two thin ones, by its singular values, and is fine-tuned."""
 
-    Raises:
-      ValueError: there is none.
-    """
-    small = taken_apart(model, config, context)
-    if small.count_params() >= model.count_params():
-        raise ValueError("low_rank: no layer would become smaller; keep less of the energy")
-    context.fine_tune(small, config)
-    return small
+    Config = LowRankConfig
+    UNDOES = {"prune": "prune after low_rank", "cluster": "cluster after low_rank"}
+
+    def tune(self, model: tf_keras.Model, config: LowRankConfig, context: Context) -> tf_keras.Model:
+        """Takes apart every matrix of which that leaves fewer weights, and fine-tunes.
+
+        Raises:
+          ValueError: there is none.
+        """
+        small = taken_apart(model, config, context)
+        if small.count_params() >= model.count_params():
+            raise ValueError("low_rank: no layer would become smaller; keep less of the energy")
+        context.fine_tune(small, config)
+        return small
 
 
-def taken_apart(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
+def taken_apart(model: tf_keras.Model, config: LowRankConfig, context: Context) -> tf_keras.Model:
     """A copy whose matrices are products of two; not fine-tuned."""
     weights: dict[str, list[Matrix]] = {}
     attentions: list[low_rank_attention.Thin] = []
@@ -91,7 +94,9 @@ def taken_apart(model: tf_keras.Model, config: Config, context: Context) -> tf_k
     return small
 
 
-def _pair(name: str, matrix: Matrix, config: Config, context: Context, part: str = "") -> tuple[Matrix, Matrix] | None:
+def _pair(
+    name: str, matrix: Matrix, config: LowRankConfig, context: Context, part: str = ""
+) -> tuple[Matrix, Matrix] | None:
     """The factors of a layer's matrix, None if they are no smaller; `part` of it, if it has several. Reports either."""
     first, second, rank = factors(matrix, config.energy)
     of = f"{part}: " if part else ""
@@ -118,7 +123,7 @@ def _is(layer: tf_keras.layers.Layer, kind: str) -> bool:
     return type(layer) is getattr(layers, kind)
 
 
-def _hindrance(layer: tf_keras.layers.Layer, config: Config) -> str:
+def _hindrance(layer: tf_keras.layers.Layer, config: LowRankConfig) -> str:
     kind = type(layer).__name__
     if kind not in TAKEN or not _is(layer, kind):
         return f"{kind} has no matrix that can be taken apart"

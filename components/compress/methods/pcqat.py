@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from modelmill.components.compress.method import Method
 from modelmill.components.compress.rewrites import qat
 
 if TYPE_CHECKING:
@@ -14,26 +15,29 @@ if TYPE_CHECKING:
 
     from modelmill.components.compress.context import Context
 
-FOLLOWS: tuple[str, ...] = ("cluster",)
-NEEDS: tuple[str, ...] = ("prune",)
-UNDOES: dict[str, str] = {}
-EXPORTS = True
 
-
-class Config(qat.AwareConfig):
+class PcqatConfig(qat.AwareConfig):
     """How long it is fine-tuned with quantization simulated."""
 
     method: Literal["pcqat"] = "pcqat"
 
 
-def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
-    """Simulates int8, zeros stay zero and weights of one value keep one value."""
-    import tensorflow_model_optimization as tfmot
+class Pcqat(Method[PcqatConfig]):
+    """Quantization-aware training that keeps the zeros of pruning and the values of clustering (TF-MOT's PCQAT)."""
 
-    scheme = tfmot.experimental.combine.Default8BitClusterPreserveQuantizeScheme(preserve_sparsity=True)
-    return qat.tune(model, config, context, scheme)
+    Config = PcqatConfig
+    FOLLOWS = ("cluster",)
+    NEEDS = ("prune",)
+    EXPORTS = True
+    PRESERVES = ("prune", "cluster")
 
+    def tune(self, model: tf_keras.Model, config: PcqatConfig, context: Context) -> tf_keras.Model:
+        """Simulates int8, zeros stay zero and weights of one value keep one value."""
+        import tensorflow_model_optimization as tfmot
 
-def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
-    """Converts to int8 kernels; the input stays uint8, the output float32."""
-    return qat.export(model, context)
+        scheme = tfmot.experimental.combine.Default8BitClusterPreserveQuantizeScheme(preserve_sparsity=True)
+        return qat.tune(model, config, context, scheme)
+
+    def export(self, model: tf_keras.Model, config: PcqatConfig, context: Context) -> bytes:
+        """Converts to int8 kernels; the input stays uint8, the output float32."""
+        return qat.export(model, context)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from modelmill.components.compress.method import Method
 from modelmill.components.compress.rewrites import qat
 
 if TYPE_CHECKING:
@@ -14,25 +15,28 @@ if TYPE_CHECKING:
 
     from modelmill.components.compress.context import Context
 
-FOLLOWS: tuple[str, ...] = ("prune",)
-NEEDS: tuple[str, ...] = ()
-UNDOES: dict[str, str] = {"cluster": "pcqat"}
-EXPORTS = True
 
-
-class Config(qat.AwareConfig):
+class PqatConfig(qat.AwareConfig):
     """How long it is fine-tuned with quantization simulated."""
 
     method: Literal["pqat"] = "pqat"
 
 
-def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
-    """Simulates int8, weights that are zero stay zero."""
-    import tensorflow_model_optimization as tfmot
+class Pqat(Method[PqatConfig]):
+    """Quantization-aware training that keeps the zeros of pruning (TF-MOT's PQAT)."""
 
-    return qat.tune(model, config, context, tfmot.experimental.combine.Default8BitPrunePreserveQuantizeScheme())
+    Config = PqatConfig
+    FOLLOWS = ("prune",)
+    UNDOES = {"cluster": "pcqat"}
+    EXPORTS = True
+    PRESERVES = ("prune",)
 
+    def tune(self, model: tf_keras.Model, config: PqatConfig, context: Context) -> tf_keras.Model:
+        """Simulates int8, weights that are zero stay zero."""
+        import tensorflow_model_optimization as tfmot
 
-def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
-    """Converts to int8 kernels; the input stays uint8, the output float32."""
-    return qat.export(model, context)
+        return qat.tune(model, config, context, tfmot.experimental.combine.Default8BitPrunePreserveQuantizeScheme())
+
+    def export(self, model: tf_keras.Model, config: PqatConfig, context: Context) -> bytes:
+        """Converts to int8 kernels; the input stays uint8, the output float32."""
+        return qat.export(model, context)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from modelmill.components.compress.method import Method
 from modelmill.components.models.training.fine_tuning import TunedConfig
 from modelmill.components.upstream import tfmot_internals
 from modelmill.data.core import plugins
@@ -16,13 +17,8 @@ if TYPE_CHECKING:
 
     from modelmill.components.compress.context import Context
 
-FOLLOWS: tuple[str, ...] = ()
-NEEDS: tuple[str, ...] = ()
-UNDOES: dict[str, str] = {"cluster": "cluster after prune"}
-EXPORTS = False
 
-
-class Config(TunedConfig):
+class PruneConfig(TunedConfig):
     """How many zeros, which weights, and when.
 
     By the polynomial schedule the sparsity rises from `initial` to `sparsity` by a cubic over the first `ramp` of the
@@ -58,47 +54,53 @@ class Config(TunedConfig):
         return self
 
 
-def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
-    """Prunes every layer with a kernel that TF-MOT knows, strips the wrappers, and looks whether the pattern is there.
+class Prune(Method[PruneConfig]):
+    """Magnitude pruning with fine-tuning: the smallest weights become zero (Zhu and Gupta, 2017; TF-MOT)."""
 
-    Raises:
-      ValueError: `layers` names one that there is not.
-    """
-    import tensorflow_model_optimization as tfmot
-    import tf_keras
+    Config = PruneConfig
+    UNDOES = {"cluster": "cluster after prune"}
 
-    for name in config.layers or ():
-        names = [layer.name for layer in model.layers]
-        if name not in names:
-            raise ValueError(f"prune.layers: {plugins.unknown('layer', name, names)}")
-    pruned: list[str] = []
+    def tune(self, model: tf_keras.Model, config: PruneConfig, context: Context) -> tf_keras.Model:
+        """Prune every layer with a kernel that TF-MOT knows, strip the wrappers and verify the pattern.
 
-    def wrap(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
-        if not layer.weights:
-            return layer
-        reason = _hindrance(layer, config)
-        if reason:
-            context.skip(layer.name, "prune", reason)
-            return layer
-        pruned.append(layer.name)
-        sparsity = config.sparsity if config.layers is None else config.layers[layer.name]
-        options: dict[str, Any] = {"pruning_schedule": _schedule(sparsity, config, context)}
-        if config.pattern:
-            options["sparsity_m_by_n"] = config.pattern
-        if config.block:
-            options |= {"block_size": config.block, "block_pooling_type": "AVG"}
-        return tfmot.sparsity.keras.prune_low_magnitude(layer, **options)
+        Raises:
+          ValueError: `layers` names one that there is not.
+        """
+        import tensorflow_model_optimization as tfmot
+        import tf_keras
 
-    wrapped = tf_keras.models.clone_model(context.copy(model), clone_function=wrap)
-    callback = tfmot.sparsity.keras.UpdatePruningStep()
-    context.fine_tune(wrapped, config, [callback])
-    stripped = tfmot.sparsity.keras.strip_pruning(wrapped)
-    for name in pruned if config.pattern or config.block else ():
-        _verify(stripped.get_layer(name), config)
-    return stripped
+        for name in config.layers or ():
+            names = [layer.name for layer in model.layers]
+            if name not in names:
+                raise ValueError(f"prune.layers: {plugins.unknown('layer', name, names)}")
+        pruned: list[str] = []
+
+        def wrap(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
+            if not layer.weights:
+                return layer
+            reason = _hindrance(layer, config)
+            if reason:
+                context.skip(layer.name, "prune", reason)
+                return layer
+            pruned.append(layer.name)
+            sparsity = config.sparsity if config.layers is None else config.layers[layer.name]
+            options: dict[str, Any] = {"pruning_schedule": _schedule(sparsity, config, context)}
+            if config.pattern:
+                options["sparsity_m_by_n"] = config.pattern
+            if config.block:
+                options |= {"block_size": config.block, "block_pooling_type": "AVG"}
+            return tfmot.sparsity.keras.prune_low_magnitude(layer, **options)
+
+        wrapped = tf_keras.models.clone_model(context.copy(model), clone_function=wrap)
+        callback = tfmot.sparsity.keras.UpdatePruningStep()
+        context.fine_tune(wrapped, config, [callback])
+        stripped = tfmot.sparsity.keras.strip_pruning(wrapped)
+        for name in pruned if config.pattern or config.block else ():
+            _verify(stripped.get_layer(name), config)
+        return stripped
 
 
-def _schedule(sparsity: float, config: Config, context: Context) -> Any:
+def _schedule(sparsity: float, config: PruneConfig, context: Context) -> Any:
     """When how much is pruned."""
     import tensorflow_model_optimization as tfmot
 
@@ -116,7 +118,7 @@ def _schedule(sparsity: float, config: Config, context: Context) -> Any:
     )
 
 
-def _hindrance(layer: tf_keras.layers.Layer, config: Config) -> str:
+def _hindrance(layer: tf_keras.layers.Layer, config: PruneConfig) -> str:
     """Why a layer with weights is not pruned; empty if it is."""
     kind, kernel = type(layer).__name__, getattr(layer, "kernel", None)
     if config.layers is not None and layer.name not in config.layers:
@@ -135,7 +137,7 @@ def _hindrance(layer: tf_keras.layers.Layer, config: Config) -> str:
     return ""
 
 
-def _verify(layer: tf_keras.layers.Layer, config: Config) -> None:
+def _verify(layer: tf_keras.layers.Layer, config: PruneConfig) -> None:
     """That zeros are where a kernel made for the pattern, or for blocks, expects them."""
     kernel = layer.kernel.numpy()
     if config.pattern:

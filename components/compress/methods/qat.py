@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from modelmill.components.compress.method import Method
 from modelmill.components.compress.rewrites import qat
 
 if TYPE_CHECKING:
@@ -14,26 +15,28 @@ if TYPE_CHECKING:
 
     from modelmill.components.compress.context import Context
 
-FOLLOWS: tuple[str, ...] = ()
-NEEDS: tuple[str, ...] = ()
-UNDOES: dict[str, str] = {"prune": "pqat", "cluster": "cqat"}
-EXPORTS = True
 
-
-class Config(qat.AwareConfig):
+class QatConfig(qat.AwareConfig):
     """How long it is fine-tuned with quantization simulated."""
 
     method: Literal["qat"] = "qat"
 
 
-def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
-    """Simulates int8 in every layer that TF-MOT's 8-bit scheme knows."""
-    import tensorflow_model_optimization as tfmot
+class Qat(Method[QatConfig]):
+    """Quantization-aware training: fine-tuning with int8 simulated (Jacob et al., 2018; TF-MOT)."""
 
-    scheme = tfmot.quantization.keras.default_8bit.Default8BitQuantizeScheme()
-    return qat.tune(model, config, context, scheme)
+    Config = QatConfig
+    UNDOES = {"prune": "pqat", "cluster": "cqat"}
+    EXPORTS = True
+    PRESERVES = ()
 
+    def tune(self, model: tf_keras.Model, config: QatConfig, context: Context) -> tf_keras.Model:
+        """Simulates int8 in every layer that TF-MOT's 8-bit scheme knows."""
+        import tensorflow_model_optimization as tfmot
 
-def export(model: tf_keras.Model, config: Config, context: Context) -> bytes:
-    """Converts to int8 kernels; the input stays uint8, the output float32."""
-    return qat.export(model, context)
+        scheme = tfmot.quantization.keras.default_8bit.Default8BitQuantizeScheme()
+        return qat.tune(model, config, context, scheme)
+
+    def export(self, model: tf_keras.Model, config: QatConfig, context: Context) -> bytes:
+        """Converts to int8 kernels; the input stays uint8, the output float32."""
+        return qat.export(model, context)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from modelmill.components.compress.method import Method
 from modelmill.components.compress.rewrites import channel_importance, prune_channels
 from modelmill.components.compress.rewrites.channel_groups import Channels, Space
 from modelmill.components.models.training.fine_tuning import TunedConfig
@@ -20,13 +21,8 @@ if TYPE_CHECKING:
 
     from modelmill.components.compress.context import Context
 
-FOLLOWS: tuple[str, ...] = ()
-NEEDS: tuple[str, ...] = ()
-UNDOES: dict[str, str] = {"prune": "prune after structured", "cluster": "cluster after structured"}
-EXPORTS = False
 
-
-class Config(TunedConfig):
+class StructuredConfig(TunedConfig):
     """How much goes, and by what it is chosen."""
 
     method: Literal["structured"] = "structured"
@@ -41,29 +37,37 @@ class Config(TunedConfig):
     batches: int = Field(20, ge=1, description="Of taylor: train batches, not augmented, that give the gradients.")
 
 
-def tune(model: tf_keras.Model, config: Config, context: Context) -> tf_keras.Model:
-    """Removes channels, fine-tunes, and so on for each round.
+class Structured(Method[StructuredConfig]):
+    """Structured pruning: channels and neurons of least importance are removed, and a smaller dense model is left."""
 
-    Raises:
-      ValueError: there is nothing that could be removed.
-    """
-    rounds = min(config.rounds, config.epochs)
-    widths = {layer.name: _width(layer) for layer in model.layers}
-    small = model
-    for number in range(rounds):
-        # Of what is left then: after all rounds the whole share is gone.
-        share = 1 - (1 - config.amount) ** (1 / rounds)
-        small = _cut(small, share, config, context, report=number == 0)
-        epochs = config.epochs * (number + 1) // rounds - config.epochs * number // rounds
-        context.fine_tune(small, config, epochs=epochs)
-    for layer in small.layers:
-        before, after = widths.get(layer.name), _width(layer)
-        if before and after and after < before:
-            context.change(layer.name, config.method, f"{after} of {before} channels left")
-    return small
+    Config = StructuredConfig
+    UNDOES = {"prune": "prune after structured", "cluster": "cluster after structured"}
+
+    def tune(self, model: tf_keras.Model, config: StructuredConfig, context: Context) -> tf_keras.Model:
+        """Removes channels, fine-tunes, and so on for each round.
+
+        Raises:
+          ValueError: there is nothing that could be removed.
+        """
+        rounds = min(config.rounds, config.epochs)
+        widths = {layer.name: _width(layer) for layer in model.layers}
+        small = model
+        for number in range(rounds):
+            # Of what is left then: after all rounds the whole share is gone.
+            share = 1 - (1 - config.amount) ** (1 / rounds)
+            small = _cut(small, share, config, context, report=number == 0)
+            epochs = config.epochs * (number + 1) // rounds - config.epochs * number // rounds
+            context.fine_tune(small, config, epochs=epochs)
+        for layer in small.layers:
+            before, after = widths.get(layer.name), _width(layer)
+            if before and after and after < before:
+                context.change(layer.name, config.method, f"{after} of {before} channels left")
+        return small
 
 
-def _cut(model: tf_keras.Model, share: float, config: Config, context: Context, report: bool) -> tf_keras.Model:
+def _cut(
+    model: tf_keras.Model, share: float, config: StructuredConfig, context: Context, report: bool
+) -> tf_keras.Model:
     channels = Channels(model)
     scored: dict[int, np.ndarray[Any, Any]] = {}
     ranks = _ranks(model, config, context)
@@ -80,7 +84,9 @@ def _cut(model: tf_keras.Model, share: float, config: Config, context: Context, 
     return prune_channels.remove(model, channels, choose(scored, share, config))
 
 
-def choose(scored: dict[int, np.ndarray[Any, Any]], share: float, config: Config) -> dict[int, np.ndarray[Any, Any]]:
+def choose(
+    scored: dict[int, np.ndarray[Any, Any]], share: float, config: StructuredConfig
+) -> dict[int, np.ndarray[Any, Any]]:
     """Of each space the channels that are kept, bool [channels], from their scores; equal scores: the first stay."""
     if config.scope == "layer":
         lost = {number: round(len(scores) * share) for number, scores in scored.items()}
@@ -99,7 +105,7 @@ def choose(scored: dict[int, np.ndarray[Any, Any]], share: float, config: Config
     return keep
 
 
-def _ranks(model: tf_keras.Model, config: Config, context: Context) -> Any:
+def _ranks(model: tf_keras.Model, config: StructuredConfig, context: Context) -> Any:
     if config.importance == "taylor":
         return channel_importance.taylor(model, context.examples["train"].plain().take(config.batches), context.loss)
     if config.importance == "l1":

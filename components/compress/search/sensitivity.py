@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelmill.components.compress.ptq.quantizer import Kind, Quantizer
+from modelmill.components.compress import method
+from modelmill.components.compress.ptq.quantizer import Quantizer
 from modelmill.components.upstream import tfmot_internals
+from modelmill.data.core import plugins
 
 if TYPE_CHECKING:
     import tf_keras
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
 LEVELS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
 BATCHES, EXAMPLES = 8, 100
-KINDS: dict[str, Kind] = {"dynamic_range": "int8_weights", "int8": "int8", "int4": "int4_weights"}
 
 
 def pruning(model: tf_keras.Model, context: Context) -> dict[str, dict[float, float]]:
@@ -74,8 +75,11 @@ def quantizing(model: tf_keras.Model, context: Context) -> dict[str, dict[str, f
     # Ranges of what is computed in a loop's body can't be found.
     ranged = Quantizer(bytes(context.converter(model, unrolled=True).convert()), examples) if whole.loops else whole
     found = {}
-    for method, kind in KINDS.items():
+    for name in plugins.names(method.PACKAGE):
+        kind = method.look_up(name).QUANTIZES
+        if kind is None:
+            continue
         made = ranged if kind == "int8" else whole
         harms = {one.operator.split(";")[-1]: one.error for one in made.harms(kind)}
-        found[method] = {"all": made.error(made.quantize(kind)), **harms}
+        found[name] = {"all": made.error(made.quantize(kind)), **harms}
     return found

@@ -162,8 +162,7 @@ class Bench:
             if place < begun:
                 continue
             _as_in_a_fresh_process(self._seed)
-            if hasattr(found, "tune"):
-                model = found.tune(model, config, context)
+            model = found.tune(model, config, context)
             if found.EXPORTS:
                 return found.export(model, config, context), _Tuned(
                     model, tuned.seconds, context.skipped, context.changed, context.rungs

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -22,8 +23,6 @@ from modelmill.data.spec import Spec
 if TYPE_CHECKING:
     import tf_keras
 
-
-MODALITIES = ("text",)
 
 # What config.json calls the fields of ours, and what it calls the weights of a block.
 _SAID = {
@@ -49,7 +48,7 @@ _NEEDED = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermedi
 _BLOCK = re.compile(r"block_(\d+)_")
 
 
-class Config(family.FamilyConfig):
+class BertConfig(family.FamilyConfig):
     """From a checkpoint, its own architecture takes the place of width, depth, heads, hidden and what follows them."""
 
     family: Literal["bert"] = "bert"
@@ -93,7 +92,7 @@ class Config(family.FamilyConfig):
         if (given := getattr(data, "checkpoint", None)) != self.checkpoint:
             told = f"data.checkpoint: found {given!r}, and model.checkpoint is {self.checkpoint!r}"
             raise ValueError(f"{told}; give both the same: a model knows the ids of its own tokenizer only")
-        config = settle(self)
+        config = _settled(self)
         if (length := getattr(data, "length", 0)) > config.longest:
             raise ValueError(f"data.length: found {length}; the checkpoint has positions for {config.longest} tokens")
         weights = safetensors_files.Weights(resolve.locate(self.checkpoint))
@@ -110,7 +109,95 @@ class Config(family.FamilyConfig):
                 weights.check(f"encoder.layer.{number}.{name}.bias", shape[:1])
 
 
-def settle(config: Config) -> Config:
+class Bert(family.Family[BertConfig]):
+    """BERT's encoder: fine-tuned from a Hugging Face checkpoint without torch, or from scratch."""
+
+    Config = BertConfig
+    MODALITIES = ("text",)
+
+    def build(self, config: BertConfig, spec: Spec) -> tf_keras.Model:
+        """Ids int32 [batch, length] to logits [batch, classes].
+
+        Raises:
+          ValueError: there are no positions for so many tokens.
+        """
+        import tf_keras
+        from tf_keras import layers
+
+        from modelmill.components.models.layers import attention, tokens
+
+        if spec.shape[0] > config.longest:
+            raise ValueError(
+                f"data.length: found {spec.shape[0]}, but there are positions for {config.longest} tokens only"
+            )
+        inputs = family.inputs(spec)
+        mask = attention.PaddingMask(name="mask")(inputs)
+        features = layers.Embedding(spec.vocabulary, config.width, name="embedding")(inputs)
+        if spec.pairs:
+            separator = json.loads(spec.tokenizer)["model"]["vocab"]["[SEP]"]
+            segments = attention.Segments(separator, name="segments")(inputs)
+            features = layers.Add()([features, layers.Embedding(2, config.width, name="segment_embedding")(segments)])
+        features = tokens.LearnedPositions(name="positions")(features)
+        features = layers.LayerNormalization(epsilon=config.epsilon, name="embedding_norm")(features)
+        if config.block_dropout:
+            features = layers.Dropout(config.block_dropout)(features)
+        block = transformer.Block(
+            config.width,
+            config.heads,
+            config.hidden,
+            norm="post",
+            activation=config.activation,
+            epsilon=config.epsilon,
+            dropout=config.block_dropout,
+            attention_dropout=config.attention_dropout,
+        )
+        for number in range(config.depth):
+            features = transformer.apply(features, mask, block, f"block_{number}")
+        if config.pool == "first":
+            features = tokens.FirstToken(name="first_token")(features)
+        else:
+            features = attention.MaskedMean(name="mean")([features, mask])
+        return tf_keras.Model(inputs, family.head(features, config, spec), name="bert")
+
+    def settle(self, config: BertConfig) -> BertConfig:
+        """Return the Config with the architecture of the checkpoint."""
+        return _settled(config)
+
+    def pretrain(self, model: tf_keras.Model, config: BertConfig) -> None:
+        """Gives the model the checkpoint's weights; the head stays as it was made.
+
+        Raises:
+          ValueError: the checkpoint lacks a weight, or one does not fit.
+        """
+        if not config.checkpoint:
+            return
+        weights = safetensors_files.Weights(resolve.locate(config.checkpoint))
+        words = weights("embeddings.word_embeddings.weight")
+        kinds = weights("embeddings.token_type_embeddings.weight")
+        known = {layer.name for layer in model.layers}
+        if len(words) != (given := model.get_layer("embedding").input_dim):
+            told = f"model.checkpoint: it knows {len(words)} tokens, but the data has {given}"
+            raise ValueError(f"{told}; give data.checkpoint the same checkpoint")
+        count = model.get_layer("positions").positions.shape[1]
+        places = weights("embeddings.position_embeddings.weight")[:count]
+        if "segment_embedding" in known:
+            model.get_layer("segment_embedding").set_weights([kinds[:2]])
+        else:
+            places = places + kinds[0]  # every token is of the first text
+        model.get_layer("embedding").set_weights([words])
+        model.get_layer("positions").set_weights([places[None]])
+        model.get_layer("embedding_norm").set_weights(weights.pair("embeddings.LayerNorm"))
+        for number in range(config.depth):
+            for part, name in _PARTS.items():
+                found = weights.pair(f"encoder.layer.{number}.{name}")
+                model.get_layer(f"block_{number}_{part}").set_weights(found)
+
+    def learning_rate_factors(self, config: BertConfig) -> family.Factors:
+        """Return the factors of what is frozen, and of blocks by their height."""
+        return partial(_factors, config)
+
+
+def _settled(config: BertConfig) -> BertConfig:
     """With the architecture that the checkpoint says.
 
     Raises:
@@ -139,7 +226,7 @@ def settle(config: Config) -> Config:
             raise ValueError(f"model.blocks: found {config.blocks}, but the checkpoint has {update['depth']}")
         update["depth"] = config.blocks
     try:
-        return Config.model_validate({**config.model_dump(), **update})
+        return BertConfig.model_validate({**config.model_dump(), **update})
     except ValidationError as error:
         first = error.errors()[0]
         name = _SAID.get(str(first["loc"][0]) if first["loc"] else "", "")
@@ -147,82 +234,7 @@ def settle(config: Config) -> Config:
         raise ValueError(f"model.checkpoint: {path}: {told}") from error
 
 
-def build(config: Config, spec: Spec) -> tf_keras.Model:
-    """Ids int32 [batch, length] to logits [batch, classes].
-
-    Raises:
-      ValueError: there are no positions for so many tokens.
-    """
-    import tf_keras
-    from tf_keras import layers
-
-    from modelmill.components.models.layers import attention, tokens
-
-    if spec.shape[0] > config.longest:
-        raise ValueError(
-            f"data.length: found {spec.shape[0]}, but there are positions for {config.longest} tokens only"
-        )
-    inputs = family.inputs(spec)
-    mask = attention.PaddingMask(name="mask")(inputs)
-    features = layers.Embedding(spec.vocabulary, config.width, name="embedding")(inputs)
-    if spec.pairs:
-        separator = json.loads(spec.tokenizer)["model"]["vocab"]["[SEP]"]
-        segments = attention.Segments(separator, name="segments")(inputs)
-        features = layers.Add()([features, layers.Embedding(2, config.width, name="segment_embedding")(segments)])
-    features = tokens.LearnedPositions(name="positions")(features)
-    features = layers.LayerNormalization(epsilon=config.epsilon, name="embedding_norm")(features)
-    if config.block_dropout:
-        features = layers.Dropout(config.block_dropout)(features)
-    block = transformer.Block(
-        config.width,
-        config.heads,
-        config.hidden,
-        norm="post",
-        activation=config.activation,
-        epsilon=config.epsilon,
-        dropout=config.block_dropout,
-        attention_dropout=config.attention_dropout,
-    )
-    for number in range(config.depth):
-        features = transformer.apply(features, mask, block, f"block_{number}")
-    if config.pool == "first":
-        features = tokens.FirstToken(name="first_token")(features)
-    else:
-        features = attention.MaskedMean(name="mean")([features, mask])
-    return tf_keras.Model(inputs, family.head(features, config, spec), name="bert")
-
-
-def pretrain(model: tf_keras.Model, config: Config) -> None:
-    """Gives the model the checkpoint's weights; the head stays as it was made.
-
-    Raises:
-      ValueError: the checkpoint lacks a weight, or one does not fit.
-    """
-    if not config.checkpoint:
-        return
-    weights = safetensors_files.Weights(resolve.locate(config.checkpoint))
-    words = weights("embeddings.word_embeddings.weight")
-    kinds = weights("embeddings.token_type_embeddings.weight")
-    known = {layer.name for layer in model.layers}
-    if len(words) != (given := model.get_layer("embedding").input_dim):
-        told = f"model.checkpoint: it knows {len(words)} tokens, but the data has {given}"
-        raise ValueError(f"{told}; give data.checkpoint the same checkpoint")
-    count = model.get_layer("positions").positions.shape[1]
-    places = weights("embeddings.position_embeddings.weight")[:count]
-    if "segment_embedding" in known:
-        model.get_layer("segment_embedding").set_weights([kinds[:2]])
-    else:
-        places = places + kinds[0]  # every token is of the first text
-    model.get_layer("embedding").set_weights([words])
-    model.get_layer("positions").set_weights([places[None]])
-    model.get_layer("embedding_norm").set_weights(weights.pair("embeddings.LayerNorm"))
-    for number in range(config.depth):
-        for part, name in _PARTS.items():
-            found = weights.pair(f"encoder.layer.{number}.{name}")
-            model.get_layer(f"block_{number}_{part}").set_weights(found)
-
-
-def factors(config: Config, model: tf_keras.Model, epoch: int) -> list[float]:
+def _factors(config: BertConfig, model: tf_keras.Model, epoch: int) -> list[float]:
     """Of each layer's learning rate: 1 for the head and the highest block, less below, 0 for what is frozen."""
 
     def factor(name: str) -> float:

@@ -13,10 +13,7 @@ if TYPE_CHECKING:
     import tf_keras
 
 
-MODALITIES = ("image",)
-
-
-class Config(family.FamilyConfig):
+class CnnConfig(family.FamilyConfig):
     """Filters and pooling go block by block, `dense` layer by layer."""
 
     family: Literal["cnn"] = "cnn"
@@ -39,44 +36,49 @@ class Config(family.FamilyConfig):
         return self
 
 
-def check(config: Config, spec: Spec) -> None:
-    """Raises ValueError if the images are too small for so many poolings."""
-    pools = _pools(config)
-    least = _least_side(config, pools)
-    if min(spec.shape[:2]) < least:
-        raise ValueError(
-            f"model.pool: {sum(pools)} poolings need images of at least {least} pixels a side, "
-            f"found {spec.shape[0]} x {spec.shape[1]} (data.height, data.width); give fewer filters or set pool"
-        )
+class Cnn(family.Family[CnnConfig]):
+    """A plain convolutional network: blocks of convolutions, then dense layers."""
+
+    Config = CnnConfig
+    MODALITIES = ("image",)
+
+    def check(self, config: CnnConfig, spec: Spec) -> None:
+        """Raises ValueError if the images are too small for so many poolings."""
+        pools = _pools(config)
+        least = _least_side(config, pools)
+        if min(spec.shape[:2]) < least:
+            raise ValueError(
+                f"model.pool: {sum(pools)} poolings need images of at least {least} pixels a side, "
+                f"found {spec.shape[0]} x {spec.shape[1]} (data.height, data.width); give fewer filters or set pool"
+            )
+
+    def build(self, config: CnnConfig, spec: Spec) -> tf_keras.Model:
+        """float32 [batch, height, width, channels] to logits [batch, classes]."""
+        import tf_keras
+        from tf_keras import layers
+
+        inputs = features = family.inputs(spec)
+        for filters, pool in zip(config.filters, _pools(config), strict=True):
+            features = layers.Conv2D(filters, config.kernel, padding=config.padding, use_bias=not config.batch_norm)(
+                features
+            )
+            if config.batch_norm:
+                features = layers.BatchNormalization(momentum=config.batch_norm_momentum)(features)
+            features = layers.ReLU()(features)
+            if pool:
+                features = layers.MaxPooling2D()(features)
+        features = layers.Flatten()(features)
+        for width in config.dense:
+            features = layers.Dense(width, activation="relu")(features)
+        return tf_keras.Model(inputs, family.head(features, config, spec), name="cnn")
 
 
-def build(config: Config, spec: Spec) -> tf_keras.Model:
-    """float32 [batch, height, width, channels] to logits [batch, classes]."""
-    import tf_keras
-    from tf_keras import layers
-
-    inputs = features = family.inputs(spec)
-    for filters, pool in zip(config.filters, _pools(config), strict=True):
-        features = layers.Conv2D(filters, config.kernel, padding=config.padding, use_bias=not config.batch_norm)(
-            features
-        )
-        if config.batch_norm:
-            features = layers.BatchNormalization(momentum=config.batch_norm_momentum)(features)
-        features = layers.ReLU()(features)
-        if pool:
-            features = layers.MaxPooling2D()(features)
-    features = layers.Flatten()(features)
-    for width in config.dense:
-        features = layers.Dense(width, activation="relu")(features)
-    return tf_keras.Model(inputs, family.head(features, config, spec), name="cnn")
-
-
-def _pools(config: Config) -> tuple[bool, ...]:
+def _pools(config: CnnConfig) -> tuple[bool, ...]:
     """Which blocks end with a pooling."""
     return config.pool or (True,) * len(config.filters)
 
 
-def _least_side(config: Config, pools: tuple[bool, ...]) -> int:
+def _least_side(config: CnnConfig, pools: tuple[bool, ...]) -> int:
     """Pixels of the smallest image of which one is left behind the blocks."""
     side = 1
     for pool in reversed(pools):

@@ -17,10 +17,8 @@ from modelmill.data.spec import Spec
 if TYPE_CHECKING:
     import tf_keras
 
-MODALITIES = ("audio", "series")
 
-
-class Config(family.FamilyConfig):
+class Conv1dConfig(family.FamilyConfig):
     """`filters`, `dilations` and `strides` go block by block, `dense` layer by layer."""
 
     family: Literal["conv1d"] = "conv1d"
@@ -54,53 +52,58 @@ class Config(family.FamilyConfig):
         return self
 
 
-def check(config: Config, spec: Spec) -> None:
-    """Raises ValueError if the front-end's settings do not suit the waveforms, or there are none."""
-    if spec.sample_rate:
-        config.frontend.check(spec.sample_rate, spec.shape[0])
-    elif config.frontend != FrontEnd():
-        raise ValueError(f"model.frontend: it is for waveforms, but data.modality is {spec.modality}; leave it out")
+class Conv1d(family.Family[Conv1dConfig]):
+    """Convolutions along time: of series or of waveforms' spectra."""
 
+    Config = Conv1dConfig
+    MODALITIES = ("audio", "series")
 
-def build(config: Config, spec: Spec) -> tf_keras.Model:
-    """Waveforms float32 [batch, samples], or series [batch, steps, channels], to what the task learns, such as logits.
+    def check(self, config: Conv1dConfig, spec: Spec) -> None:
+        """Raises ValueError if the front-end's settings do not suit the waveforms, or there are none."""
+        if spec.sample_rate:
+            config.frontend.check(spec.sample_rate, spec.shape[0])
+        elif config.frontend != FrontEnd():
+            raise ValueError(f"model.frontend: it is for waveforms, but data.modality is {spec.modality}; leave it out")
 
-    Steps that were padded count as all others; a channel tells which they are.
-    """
-    import tf_keras
-    from tf_keras import layers
+    def build(self, config: Conv1dConfig, spec: Spec) -> tf_keras.Model:
+        """Waveforms float32 [batch, samples], or series [batch, steps, channels], to what the task learns.
 
-    inputs = features = family.inputs(spec)
-    if spec.sample_rate:
-        features = config.frontend.layer(spec.sample_rate, spec.shape[0])(inputs)
-    # Convolutions over time x 1, the features as channels: the same as Conv1D, of which TF-MOT's quantization-aware
-    # training knows nothing (model-optimization#362).
-    features = layers.Reshape((features.shape[1], 1, features.shape[2]))(features)
-    dilations = config.dilations or (1,) * len(config.filters)
-    strides = config.strides or (1,) * len(config.filters)
-    for place, (filters, dilation, stride) in enumerate(zip(config.filters, dilations, strides, strict=True)):
-        if config.causal:
-            features = layers.ZeroPadding2D((((config.kernel - 1) * dilation, 0), (0, 0)))(features)
-        over_time = {"padding": "valid" if config.causal else "same", "dilation_rate": (dilation, 1)}
-        if config.separable and place:
-            # TensorFlow's depthwise convolution takes one stride for both sides; the other side is 1 long.
-            features = layers.DepthwiseConv2D(
-                (config.kernel, 1), strides=stride, use_bias=not config.batch_norm, **over_time
-            )(features)
+        Steps that were padded count as all others; a channel tells which they are.
+        """
+        import tf_keras
+        from tf_keras import layers
+
+        inputs = features = family.inputs(spec)
+        if spec.sample_rate:
+            features = config.frontend.layer(spec.sample_rate, spec.shape[0])(inputs)
+        # Convolutions over time x 1, the features as channels: the same as Conv1D, of which TF-MOT's quantization-aware
+        # training knows nothing (model-optimization#362).
+        features = layers.Reshape((features.shape[1], 1, features.shape[2]))(features)
+        dilations = config.dilations or (1,) * len(config.filters)
+        strides = config.strides or (1,) * len(config.filters)
+        for place, (filters, dilation, stride) in enumerate(zip(config.filters, dilations, strides, strict=True)):
+            if config.causal:
+                features = layers.ZeroPadding2D((((config.kernel - 1) * dilation, 0), (0, 0)))(features)
+            over_time = {"padding": "valid" if config.causal else "same", "dilation_rate": (dilation, 1)}
+            if config.separable and place:
+                # TensorFlow's depthwise convolution takes one stride for both sides; the other side is 1 long.
+                features = layers.DepthwiseConv2D(
+                    (config.kernel, 1), strides=stride, use_bias=not config.batch_norm, **over_time
+                )(features)
+                features = _activated(features, config)
+                features = layers.Conv2D(filters, 1, use_bias=not config.batch_norm)(features)
+            else:
+                features = layers.Conv2D(
+                    filters, (config.kernel, 1), strides=(stride, 1), use_bias=not config.batch_norm, **over_time
+                )(features)
             features = _activated(features, config)
-            features = layers.Conv2D(filters, 1, use_bias=not config.batch_norm)(features)
-        else:
-            features = layers.Conv2D(
-                filters, (config.kernel, 1), strides=(stride, 1), use_bias=not config.batch_norm, **over_time
-            )(features)
-        features = _activated(features, config)
-    features = layers.GlobalAveragePooling2D()(features)
-    for width in config.dense:
-        features = layers.Dense(width, activation="relu")(features)
-    return tf_keras.Model(inputs, family.head(features, config, spec), name="conv1d")
+        features = layers.GlobalAveragePooling2D()(features)
+        for width in config.dense:
+            features = layers.Dense(width, activation="relu")(features)
+        return tf_keras.Model(inputs, family.head(features, config, spec), name="conv1d")
 
 
-def _activated(features: tf_keras.KerasTensor, config: Config) -> tf_keras.KerasTensor:
+def _activated(features: tf_keras.KerasTensor, config: Conv1dConfig) -> tf_keras.KerasTensor:
     from tf_keras import layers
 
     if config.batch_norm:

@@ -12,10 +12,8 @@ from modelmill.data.spec import Spec
 if TYPE_CHECKING:
     import tf_keras
 
-MODALITIES = ("tabular", "series", "image")
 
-
-class Config(family.FamilyConfig):
+class MlpConfig(family.FamilyConfig):
     """With data.task: anomaly it is an autoencoder; give it a narrow width in the middle."""
 
     family: Literal["mlp"] = "mlp"
@@ -33,25 +31,31 @@ class Config(family.FamilyConfig):
         return self
 
 
-def build(config: Config, spec: Spec) -> tf_keras.Model:
-    """float32 [batch, *spec.shape] to what the task learns, such as logits [batch, classes]."""
-    import tf_keras
-    from tf_keras import layers
+class Mlp(family.Family[MlpConfig]):
+    """A multilayer perceptron: dense layers, of rows of tables or of anything that is flattened."""
 
-    inputs = features = family.inputs(spec)
-    if len(spec.shape) > 1:
-        features = layers.Flatten()(features)
-    # A category has a place for what is unknown, too.
-    counts = [len(one.categories) + 1 if one.kind == "category" else 0 for one in spec.columns]
-    if any(counts):
-        from modelmill.components.models.layers.columns import Embedded
+    Config = MlpConfig
+    MODALITIES = ("tabular", "series", "image")
 
-        features = Embedded(counts, config.embedding, name="columns")(features)
-    for width in config.widths:
-        features = layers.Dense(width, use_bias=not config.batch_norm)(features)
-        if config.batch_norm:
-            features = layers.BatchNormalization(momentum=config.batch_norm_momentum)(features)
-        features = layers.Activation(config.activation)(features)
-        if config.layer_dropout:
-            features = layers.Dropout(config.layer_dropout)(features)
-    return tf_keras.Model(inputs, family.head(features, config, spec), name="mlp")
+    def build(self, config: MlpConfig, spec: Spec) -> tf_keras.Model:
+        """float32 [batch, *spec.shape] to what the task learns, such as logits [batch, classes]."""
+        import tf_keras
+        from tf_keras import layers
+
+        inputs = features = family.inputs(spec)
+        if len(spec.shape) > 1:
+            features = layers.Flatten()(features)
+        # A category has a place for what is unknown, too.
+        counts = [len(one.categories) + 1 if one.kind == "category" else 0 for one in spec.columns]
+        if any(counts):
+            from modelmill.components.models.layers.columns import Embedded
+
+            features = Embedded(counts, config.embedding, name="columns")(features)
+        for width in config.widths:
+            features = layers.Dense(width, use_bias=not config.batch_norm)(features)
+            if config.batch_norm:
+                features = layers.BatchNormalization(momentum=config.batch_norm_momentum)(features)
+            features = layers.Activation(config.activation)(features)
+            if config.layer_dropout:
+                features = layers.Dropout(config.layer_dropout)(features)
+        return tf_keras.Model(inputs, family.head(features, config, spec), name="mlp")

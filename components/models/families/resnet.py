@@ -13,14 +13,13 @@ if TYPE_CHECKING:
     import tf_keras
 
 
-MODALITIES = ("image",)
 # From this many pixels a side the stem shrinks the image to a quarter.
 LARGE = 96
 # A bottleneck's output is so many times as wide as its convolutions.
 EXPANSION = 4
 
 
-class Config(family.FamilyConfig):
+class ResNetConfig(family.FamilyConfig):
     """Stages of residual blocks; each stage but the first halves the image. The paper's networks, by name:
 
     ResNet-18: blocks [2, 2, 2, 2], filters [64, 128, 256, 512]; ResNet-50: blocks [3, 4, 6, 3], the same filters, block
@@ -51,42 +50,47 @@ class Config(family.FamilyConfig):
         return self
 
 
-def check(config: Config, spec: Spec) -> None:
-    """Raises ValueError if the images are too small for so many stages."""
-    side, large = min(spec.shape[:2]), _has_large_stem(config, spec)
-    least = 2 ** (len(config.blocks) - 1) * (4 if large else 1)
-    if side < least:
-        raise ValueError(
-            f"model.blocks: {len(config.blocks)} stages{' after a large stem' if large else ''} need images of "
-            f"at least {least} pixels a side, found {spec.shape[0]} x {spec.shape[1]} (data.height, data.width)"
-        )
+class ResNet(family.Family[ResNetConfig]):
+    """Residual networks of the second kind: normalisation and ReLU before each convolution (He et al., 2016b)."""
+
+    Config = ResNetConfig
+    MODALITIES = ("image",)
+
+    def check(self, config: ResNetConfig, spec: Spec) -> None:
+        """Raises ValueError if the images are too small for so many stages."""
+        side, large = min(spec.shape[:2]), _has_large_stem(config, spec)
+        least = 2 ** (len(config.blocks) - 1) * (4 if large else 1)
+        if side < least:
+            raise ValueError(
+                f"model.blocks: {len(config.blocks)} stages{' after a large stem' if large else ''} need images of "
+                f"at least {least} pixels a side, found {spec.shape[0]} x {spec.shape[1]} (data.height, data.width)"
+            )
+
+    def build(self, config: ResNetConfig, spec: Spec) -> tf_keras.Model:
+        """float32 [batch, height, width, channels] to logits [batch, classes]."""
+        import tf_keras
+        from tf_keras import layers
+
+        inputs = features = family.inputs(spec)
+        if _has_large_stem(config, spec):
+            features = _convolution(features, config.filters[0], 7, 2)
+            features = layers.MaxPooling2D(3, 2, padding="same")(features)
+        else:
+            features = _convolution(features, config.filters[0], 3, 1)
+        for stage, (count, filters) in enumerate(zip(config.blocks, config.filters, strict=True)):
+            for number in range(count):
+                stride = 2 if stage and not number else 1
+                features = _block(features, filters, stride, config, projected=not number)
+        features = layers.GlobalAveragePooling2D()(_activated(features, config))
+        return tf_keras.Model(inputs, family.head(features, config, spec), name="resnet")
 
 
-def build(config: Config, spec: Spec) -> tf_keras.Model:
-    """float32 [batch, height, width, channels] to logits [batch, classes]."""
-    import tf_keras
-    from tf_keras import layers
-
-    inputs = features = family.inputs(spec)
-    if _has_large_stem(config, spec):
-        features = _convolution(features, config.filters[0], 7, 2)
-        features = layers.MaxPooling2D(3, 2, padding="same")(features)
-    else:
-        features = _convolution(features, config.filters[0], 3, 1)
-    for stage, (count, filters) in enumerate(zip(config.blocks, config.filters, strict=True)):
-        for number in range(count):
-            stride = 2 if stage and not number else 1
-            features = _block(features, filters, stride, config, projected=not number)
-    features = layers.GlobalAveragePooling2D()(_activated(features, config))
-    return tf_keras.Model(inputs, family.head(features, config, spec), name="resnet")
-
-
-def _has_large_stem(config: Config, spec: Spec) -> bool:
+def _has_large_stem(config: ResNetConfig, spec: Spec) -> bool:
     return config.stem == "large" or (config.stem == "auto" and min(spec.shape[:2]) >= LARGE)
 
 
 def _block(
-    features: tf_keras.KerasTensor, filters: int, stride: int, config: Config, projected: bool
+    features: tf_keras.KerasTensor, filters: int, stride: int, config: ResNetConfig, projected: bool
 ) -> tf_keras.KerasTensor:
     """Adds what its convolutions find to what it got; `projected` where the shape may have changed."""
     from tf_keras import layers
@@ -113,7 +117,7 @@ def _convolution(features: tf_keras.KerasTensor, filters: int, kernel: int, stri
     return convolution(features)
 
 
-def _activated(features: tf_keras.KerasTensor, config: Config) -> tf_keras.KerasTensor:
+def _activated(features: tf_keras.KerasTensor, config: ResNetConfig) -> tf_keras.KerasTensor:
     from tf_keras import layers
 
     return layers.ReLU()(layers.BatchNormalization(momentum=config.batch_norm_momentum)(features))

@@ -16,10 +16,8 @@ from modelmill.data.spec import Spec
 if TYPE_CHECKING:
     import tf_keras
 
-MODALITIES = ("series",)
 
-
-class Config(family.FamilyConfig):
+class RnnConfig(family.FamilyConfig):
     """Padded steps are masked: they change no state."""
 
     family: Literal["rnn"] = "rnn"
@@ -36,26 +34,32 @@ class Config(family.FamilyConfig):
         return self
 
 
-def build(config: Config, spec: Spec) -> tf_keras.Model:
-    """float32 [batch, length, channels] to what the task learns, such as logits [batch, classes]."""
-    import tf_keras
-    from tf_keras import layers
+class Rnn(family.Family[RnnConfig]):
+    """A recurrent network: LSTM or GRU layers, in one direction or both, of time series of any length."""
 
-    inputs = features = family.inputs(spec)
-    if spec.masked:  # the flag of a step that is there is 1, so none of them is all zeros
-        features = layers.Masking(0.0)(features)
-    made = {"lstm": layers.LSTM, "gru": layers.GRU}[config.cell]
-    for place, units in enumerate(config.units):
-        if config.layer_dropout and place:
-            features = layers.Dropout(config.layer_dropout)(features)
-        sequences = place < len(config.units) - 1 or config.pool == "mean"
-        if config.bidirectional:
-            features = _both_ways(made, units, sequences, features)
-        else:
-            features = made(units, return_sequences=sequences)(features)
-    if config.pool == "mean":
-        features = layers.GlobalAveragePooling1D()(features)
-    return tf_keras.Model(inputs, family.head(features, config, spec), name="rnn")
+    Config = RnnConfig
+    MODALITIES = ("series",)
+
+    def build(self, config: RnnConfig, spec: Spec) -> tf_keras.Model:
+        """float32 [batch, length, channels] to what the task learns, such as logits [batch, classes]."""
+        import tf_keras
+        from tf_keras import layers
+
+        inputs = features = family.inputs(spec)
+        if spec.masked:  # the flag of a step that is there is 1, so none of them is all zeros
+            features = layers.Masking(0.0)(features)
+        made = {"lstm": layers.LSTM, "gru": layers.GRU}[config.cell]
+        for place, units in enumerate(config.units):
+            if config.layer_dropout and place:
+                features = layers.Dropout(config.layer_dropout)(features)
+            sequences = place < len(config.units) - 1 or config.pool == "mean"
+            if config.bidirectional:
+                features = _both_ways(made, units, sequences, features)
+            else:
+                features = made(units, return_sequences=sequences)(features)
+        if config.pool == "mean":
+            features = layers.GlobalAveragePooling1D()(features)
+        return tf_keras.Model(inputs, family.head(features, config, spec), name="rnn")
 
 
 def _both_ways(made: Any, units: int, sequences: bool, features: tf_keras.KerasTensor) -> tf_keras.KerasTensor:

@@ -6,6 +6,7 @@ rate. Its batch normalisations keep their averages throughout: those of a few hu
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -21,7 +22,6 @@ from modelmill.data.spec import Spec
 if TYPE_CHECKING:
     import tf_keras
 
-MODALITIES = ("image",)
 IMAGENET, NONE = "imagenet", "none"
 # Of the names of the network's layers, so that none is the name of another.
 _PREFIX = "base_"
@@ -54,7 +54,7 @@ class Unfreeze(Strict):
     rate: float = Field(0.1, gt=0, le=1, description="Of the head's learning rate.")
 
 
-class Config(family.FamilyConfig):
+class TransferConfig(family.FamilyConfig):
     """Either a `network` of tf_keras.applications or a `file` of Keras; what it learned stays but for `unfreeze`."""
 
     family: Literal["transfer"] = "transfer"
@@ -113,68 +113,80 @@ class Config(family.FamilyConfig):
         return {field: name for field, name in (("file", self.file), ("weights", weights)) if name}
 
 
-def settle(config: Config) -> Config:
-    """Reads the file's architecture, up to the cut."""
-    if config.file is None:
-        return config
-    return config.model_copy(update={"architecture": keras_files.settled(_from_file(config))})
+class Transfer(family.Family[TransferConfig]):
+    """A trained network, or a part of it, under a new head (Yosinski et al., 2014)."""
+
+    Config = TransferConfig
+    MODALITIES = ("image",)
+
+    def build(self, config: TransferConfig, spec: Spec) -> tf_keras.Model:
+        """float32 [batch, height, width, channels] to logits [batch, classes]; its weights are random.
+
+        Raises:
+          ValueError: the network has no such layer to cut it at, or can't take images of that size or colour.
+        """
+        import tf_keras
+        from tf_keras import layers
+
+        trunk = _trunk(config)
+        inputs = family.inputs(spec)
+        pixels = _pixels(config, spec, trunk)(inputs)
+        try:
+            features = keras_files.behind(pixels, trunk, _PREFIX)
+        except ValueError as error:
+            size = f"{spec.shape[0]} x {spec.shape[1]} (data.height, data.width)"
+            raise ValueError(f"model: the network can't take images of {size}: {error}") from error
+        if len(features.shape) == 4:
+            pooling = {
+                "mean": layers.GlobalAveragePooling2D,
+                "max": layers.GlobalMaxPooling2D,
+                "flatten": layers.Flatten,
+            }
+            features = pooling[config.pooling](name="features")(features)
+        else:
+            features = layers.Flatten(name="features")(features)
+        for width in config.dense:
+            features = layers.Dense(width, activation="relu")(features)
+        model = tf_keras.Model(inputs, family.head(features, config, spec), name="transfer")
+        for layer in _network(model):
+            if isinstance(layer, layers.BatchNormalization):
+                if config.is_pretrained:
+                    layer.trainable = False
+                else:
+                    layer.momentum = _MOMENTUM
+        return model
+
+    def settle(self, config: TransferConfig) -> TransferConfig:
+        """Return the Config with the architecture of the file, up to the cut."""
+        if config.file is None:
+            return config
+        return config.model_copy(update={"architecture": keras_files.settled(_from_file(config))})
+
+    def pretrain(self, model: tf_keras.Model, config: TransferConfig) -> None:
+        """Gives the network its trained weights.
+
+        Raises:
+          ValueError: the file does not fit the network.
+        """
+        if not config.is_pretrained:
+            return
+        if config.file is not None:
+            source, weights = f"model.file: {config.file}", _by_name(_from_file(config))
+        elif config.files():
+            source = f"model.weights: {config.weights}"
+            weights = _of_file(config, resolve.locate(str(config.weights)), source)
+        else:
+            source, weights = IMAGENET, _by_name(_application(config, IMAGENET))
+        keras_files.give(model, weights, _PREFIX, source)
+        if source == IMAGENET and str(config.network).startswith("EfficientNetB"):
+            _scale_variance(model)
+
+    def learning_rate_factors(self, config: TransferConfig) -> family.Factors:
+        """Return the factors of what is frozen or thawed."""
+        return partial(_factors, config)
 
 
-def build(config: Config, spec: Spec) -> tf_keras.Model:
-    """float32 [batch, height, width, channels] to logits [batch, classes]; its weights are random.
-
-    Raises:
-      ValueError: the network has no such layer to cut it at, or can't take images of that size or colour.
-    """
-    import tf_keras
-    from tf_keras import layers
-
-    trunk = _trunk(config)
-    inputs = family.inputs(spec)
-    pixels = _pixels(config, spec, trunk)(inputs)
-    try:
-        features = keras_files.behind(pixels, trunk, _PREFIX)
-    except ValueError as error:
-        size = f"{spec.shape[0]} x {spec.shape[1]} (data.height, data.width)"
-        raise ValueError(f"model: the network can't take images of {size}: {error}") from error
-    if len(features.shape) == 4:
-        pooling = {"mean": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, "flatten": layers.Flatten}
-        features = pooling[config.pooling](name="features")(features)
-    else:
-        features = layers.Flatten(name="features")(features)
-    for width in config.dense:
-        features = layers.Dense(width, activation="relu")(features)
-    model = tf_keras.Model(inputs, family.head(features, config, spec), name="transfer")
-    for layer in _network(model):
-        if isinstance(layer, layers.BatchNormalization):
-            if config.is_pretrained:
-                layer.trainable = False
-            else:
-                layer.momentum = _MOMENTUM
-    return model
-
-
-def pretrain(model: tf_keras.Model, config: Config) -> None:
-    """Gives the network its trained weights.
-
-    Raises:
-      ValueError: the file does not fit the network.
-    """
-    if not config.is_pretrained:
-        return
-    if config.file is not None:
-        source, weights = f"model.file: {config.file}", _by_name(_from_file(config))
-    elif config.files():
-        source = f"model.weights: {config.weights}"
-        weights = _of_file(config, resolve.locate(str(config.weights)), source)
-    else:
-        source, weights = IMAGENET, _by_name(_application(config, IMAGENET))
-    keras_files.give(model, weights, _PREFIX, source)
-    if source == IMAGENET and str(config.network).startswith("EfficientNetB"):
-        _scale_variance(model)
-
-
-def factors(config: Config, model: tf_keras.Model, epoch: int) -> list[float]:
+def _factors(config: TransferConfig, model: tf_keras.Model, epoch: int) -> list[float]:
     """1 for the head; 0 for what is frozen, and always for batch normalisations; in between for what was thawed."""
     from tf_keras import layers
 
@@ -198,7 +210,7 @@ def _by_name(model: tf_keras.Model) -> dict[str, list[Any]]:
     return {layer.name: layer.get_weights() for layer in keras_files.layers(model)}
 
 
-def _of_file(config: Config, path: Path, source: str) -> dict[str, list[Any]]:
+def _of_file(config: TransferConfig, path: Path, source: str) -> dict[str, list[Any]]:
     """By layer, whether the file names layers or holds the whole network's weights in Keras' newer format."""
     if not path.name.endswith(".h5"):
         raise ValueError(f"{source}: weights are read from .h5 files; for a whole model give model.file")
@@ -213,12 +225,12 @@ def _of_file(config: Config, path: Path, source: str) -> dict[str, list[Any]]:
     return _by_name(network)
 
 
-def _from_file(config: Config) -> tf_keras.Model:
+def _from_file(config: TransferConfig) -> tf_keras.Model:
     model = keras_files.load(resolve.locate(str(config.file)), "model.file")
     return keras_files.cut(model, config.cut, "model.cut") if config.cut else model
 
 
-def _application(config: Config, weights: str | None) -> tf_keras.Model:
+def _application(config: TransferConfig, weights: str | None) -> tf_keras.Model:
     """A network of Keras, for images of any size. Layers that it names by a counter have the same names each time."""
     import tf_keras
 
@@ -228,7 +240,7 @@ def _application(config: Config, weights: str | None) -> tf_keras.Model:
     return network(include_top=False, weights=weights, input_shape=(None, None, 3), **more)
 
 
-def _trunk(config: Config) -> tf_keras.Model:
+def _trunk(config: TransferConfig) -> tf_keras.Model:
     """The network, up to the cut."""
     if config.file is not None:
         return keras_files.from_json(config.architecture) if config.architecture else _from_file(config)
@@ -236,7 +248,7 @@ def _trunk(config: Config) -> tf_keras.Model:
     return keras_files.cut(trunk, config.cut, "model.cut") if config.cut else trunk
 
 
-def _pixels(config: Config, spec: Spec, trunk: tf_keras.Model) -> tf_keras.layers.Layer:
+def _pixels(config: TransferConfig, spec: Spec, trunk: tf_keras.Model) -> tf_keras.layers.Layer:
     """From normalised inputs back to pixels, and on to what the network was trained on."""
     from modelmill.components.models.layers.pixels import Pixels
 

@@ -14,10 +14,7 @@ if TYPE_CHECKING:
     import tf_keras
 
 
-MODALITIES = ("text",)
-
-
-class Config(family.FamilyConfig):
+class TransformerEncoderConfig(family.FamilyConfig):
     """Trained from scratch. Small data wants it small: width 64, depth 1 or 2, much dropout."""
 
     family: Literal["transformer_encoder"] = "transformer_encoder"
@@ -48,43 +45,49 @@ class Config(family.FamilyConfig):
         return self
 
 
-def build(config: Config, spec: Spec) -> tf_keras.Model:
-    """Ids int32 [batch, length] to logits [batch, classes]."""
-    import tf_keras
-    from tf_keras import layers
+class TransformerEncoder(family.Family[TransformerEncoderConfig]):
+    """A Transformer's encoder over token ids, and the mean of what it makes of them (Vaswani et al., 2017)."""
 
-    from modelmill.components.models.layers import attention, tokens
+    Config = TransformerEncoderConfig
+    MODALITIES = ("text",)
 
-    inputs = family.inputs(spec)
-    mask = attention.PaddingMask(name="mask")(inputs)
-    features = layers.Embedding(spec.vocabulary, config.width, name="embedding")(inputs)
-    if config.positions == "learned":
-        features = tokens.LearnedPositions(name="positions")(features)
-    elif config.positions == "sinusoidal":
-        features = attention.SinusoidalPositions(name="positions")(features)
-    if config.token_dropout:
-        features = layers.Dropout(config.token_dropout, noise_shape=(None, spec.shape[0], 1))(features)
-    if config.window > 1:
-        alone = attention.Masked(name="masked")([features, mask])
-        near = layers.Conv1D(config.width, config.window, padding="same", activation="gelu", name="window")(alone)
-        features = layers.Add()([features, near])
-    block = transformer.Block(
-        config.width,
-        config.heads,
-        config.hidden,
-        config.norm,
-        dropout=config.block_dropout,
-        attention_dropout=config.attention_dropout,
-        rotary=config.positions == "rotary",
-    )
-    for number in range(config.depth):
-        features = transformer.apply(features, mask, block, f"block_{number}")
-    if config.norm == "pre":
-        features = layers.LayerNormalization(epsilon=block.epsilon, name="norm")(features)
-    if config.pool == "first":
-        features = tokens.FirstToken(name="first_token")(features)
-    else:
-        pools: list[layers.Layer] = [attention.MaskedMean(name="mean"), attention.MaskedMax(name="max")]
-        pooled = [pool([features, mask]) for pool in pools if config.pool in (pool.name, "both")]
-        features = layers.Concatenate(name="both")(pooled) if len(pooled) > 1 else pooled[0]
-    return tf_keras.Model(inputs, family.head(features, config, spec), name="transformer_encoder")
+    def build(self, config: TransformerEncoderConfig, spec: Spec) -> tf_keras.Model:
+        """Ids int32 [batch, length] to logits [batch, classes]."""
+        import tf_keras
+        from tf_keras import layers
+
+        from modelmill.components.models.layers import attention, tokens
+
+        inputs = family.inputs(spec)
+        mask = attention.PaddingMask(name="mask")(inputs)
+        features = layers.Embedding(spec.vocabulary, config.width, name="embedding")(inputs)
+        if config.positions == "learned":
+            features = tokens.LearnedPositions(name="positions")(features)
+        elif config.positions == "sinusoidal":
+            features = attention.SinusoidalPositions(name="positions")(features)
+        if config.token_dropout:
+            features = layers.Dropout(config.token_dropout, noise_shape=(None, spec.shape[0], 1))(features)
+        if config.window > 1:
+            alone = attention.Masked(name="masked")([features, mask])
+            near = layers.Conv1D(config.width, config.window, padding="same", activation="gelu", name="window")(alone)
+            features = layers.Add()([features, near])
+        block = transformer.Block(
+            config.width,
+            config.heads,
+            config.hidden,
+            config.norm,
+            dropout=config.block_dropout,
+            attention_dropout=config.attention_dropout,
+            rotary=config.positions == "rotary",
+        )
+        for number in range(config.depth):
+            features = transformer.apply(features, mask, block, f"block_{number}")
+        if config.norm == "pre":
+            features = layers.LayerNormalization(epsilon=block.epsilon, name="norm")(features)
+        if config.pool == "first":
+            features = tokens.FirstToken(name="first_token")(features)
+        else:
+            pools: list[layers.Layer] = [attention.MaskedMean(name="mean"), attention.MaskedMax(name="max")]
+            pooled = [pool([features, mask]) for pool in pools if config.pool in (pool.name, "both")]
+            features = layers.Concatenate(name="both")(pooled) if len(pooled) > 1 else pooled[0]
+        return tf_keras.Model(inputs, family.head(features, config, spec), name="transformer_encoder")

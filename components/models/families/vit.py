@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     import tf_keras
 
 
-MODALITIES = ("image",)
-
-
-class Config(family.FamilyConfig):
+class VitConfig(family.FamilyConfig):
     """The image's sides must be multiples of the patch's. ViT-Base: patch 16, width 768, depth 12, heads 12, mlp 4."""
 
     family: Literal["vit"] = "vit"
@@ -45,46 +42,51 @@ class Config(family.FamilyConfig):
         return self
 
 
-def check(config: Config, spec: Spec) -> None:
-    """Raises ValueError if the image can't be cut into patches."""
-    height, width = spec.shape[:2]
-    if height % config.patch or width % config.patch:
-        raise ValueError(
-            f"model.patch: {config.patch} does not divide {height} x {width} (data.height, data.width); "
-            "give a patch, or a size of images, that fits"
-        )
+class Vit(family.Family[VitConfig]):
+    """A Vision Transformer: patches of the image are the tokens of an encoder (Dosovitskiy et al., 2021)."""
 
+    Config = VitConfig
+    MODALITIES = ("image",)
 
-def build(config: Config, spec: Spec) -> tf_keras.Model:
-    """float32 [batch, height, width, channels] to logits [batch, classes]."""
-    import tf_keras
-    from tf_keras import layers
+    def check(self, config: VitConfig, spec: Spec) -> None:
+        """Raises ValueError if the image can't be cut into patches."""
+        height, width = spec.shape[:2]
+        if height % config.patch or width % config.patch:
+            raise ValueError(
+                f"model.patch: {config.patch} does not divide {height} x {width} (data.height, data.width); "
+                "give a patch, or a size of images, that fits"
+            )
 
-    from modelmill.components.models.layers import tokens
+    def build(self, config: VitConfig, spec: Spec) -> tf_keras.Model:
+        """float32 [batch, height, width, channels] to logits [batch, classes]."""
+        import tf_keras
+        from tf_keras import layers
 
-    height, width = spec.shape[:2]
-    inputs = family.inputs(spec)
-    features = layers.Conv2D(config.width, config.patch, config.patch, name="patches")(inputs)
-    features = layers.Reshape((height * width // config.patch**2, config.width))(features)
-    if config.pool == "token":
-        features = tokens.ClassToken(name="class_token")(features)
-    features = tokens.LearnedPositions(name="positions")(features)
-    for block in range(config.depth):
-        left_out = config.stochastic_depth * block / max(config.depth - 1, 1)
-        features = _residual(features, _attention, config, left_out)
-        features = _residual(features, _mlp, config, left_out)
-    features = layers.LayerNormalization(epsilon=1e-6)(features)
-    if config.pool == "token":
-        features = tokens.FirstToken(name="first_token")(features)
-    else:
-        features = layers.GlobalAveragePooling1D()(features)
-    return tf_keras.Model(inputs, family.head(features, config, spec), name="vit")
+        from modelmill.components.models.layers import tokens
+
+        height, width = spec.shape[:2]
+        inputs = family.inputs(spec)
+        features = layers.Conv2D(config.width, config.patch, config.patch, name="patches")(inputs)
+        features = layers.Reshape((height * width // config.patch**2, config.width))(features)
+        if config.pool == "token":
+            features = tokens.ClassToken(name="class_token")(features)
+        features = tokens.LearnedPositions(name="positions")(features)
+        for block in range(config.depth):
+            left_out = config.stochastic_depth * block / max(config.depth - 1, 1)
+            features = _residual(features, _attention, config, left_out)
+            features = _residual(features, _mlp, config, left_out)
+        features = layers.LayerNormalization(epsilon=1e-6)(features)
+        if config.pool == "token":
+            features = tokens.FirstToken(name="first_token")(features)
+        else:
+            features = layers.GlobalAveragePooling1D()(features)
+        return tf_keras.Model(inputs, family.head(features, config, spec), name="vit")
 
 
 def _residual(
     features: tf_keras.KerasTensor,
-    branch: Callable[[tf_keras.KerasTensor, Config], tf_keras.KerasTensor],
-    config: Config,
+    branch: Callable[[tf_keras.KerasTensor, VitConfig], tf_keras.KerasTensor],
+    config: VitConfig,
     left_out: float,
 ) -> tf_keras.KerasTensor:
     """Adds what a branch makes of the normalised tokens; for a share of the examples nothing, while training."""
@@ -97,14 +99,14 @@ def _residual(
     return layers.Add()([features, found])
 
 
-def _attention(tokens: tf_keras.KerasTensor, config: Config) -> tf_keras.KerasTensor:
+def _attention(tokens: tf_keras.KerasTensor, config: VitConfig) -> tf_keras.KerasTensor:
     from tf_keras import layers
 
     attention = layers.MultiHeadAttention(config.heads, config.width // config.heads, dropout=config.attention_dropout)
     return attention(tokens, tokens)
 
 
-def _mlp(tokens: tf_keras.KerasTensor, config: Config) -> tf_keras.KerasTensor:
+def _mlp(tokens: tf_keras.KerasTensor, config: VitConfig) -> tf_keras.KerasTensor:
     from tf_keras import layers
 
     hidden = layers.Dense(round(config.mlp * config.width), activation="gelu")(tokens)
