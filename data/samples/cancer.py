@@ -10,14 +10,19 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from modelmill.data.sample_data import Sample
 
-def write(folder: Path) -> None:
-    """Writes folder/cancer.csv: the column diagnosis, and the numbers."""
-    from sklearn.datasets import load_breast_cancer
 
-    found = load_breast_cancer()
-    with (folder / "cancer.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*(name.replace(" ", "_") for name in found.feature_names), "diagnosis"])
-        for numbers, label in zip(found.data.tolist(), found.target, strict=True):
-            writer.writerow([*numbers, found.target_names[label]])
+class Cancer(Sample):
+    """Measurements of cells, by diagnosis."""
+
+    def write(self, folder: Path) -> None:
+        """Write folder/cancer.csv: the column diagnosis, and the numbers."""
+        from sklearn.datasets import load_breast_cancer
+
+        found = load_breast_cancer()
+        with (folder / "cancer.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow([*(name.replace(" ", "_") for name in found.feature_names), "diagnosis"])
+            for numbers, label in zip(found.data.tolist(), found.target, strict=True):
+                writer.writerow([*numbers, found.target_names[label]])

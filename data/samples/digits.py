@@ -9,16 +9,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from modelmill.data.sample_data import Sample
 
-def write(folder: Path) -> None:
-    """Writes the images as folder/CLASS/NUMBER.png."""
-    import numpy as np
-    from PIL import Image
-    from sklearn.datasets import load_digits
 
-    digits = load_digits()
-    for label in range(10):
-        (folder / str(label)).mkdir()
-    for number, (image, label) in enumerate(zip(digits.images, digits.target, strict=True)):
-        grey = np.rint(image * (255 / 16)).astype(np.uint8)
-        Image.fromarray(grey).save(folder / str(label) / f"{number:04}.png")
+class Digits(Sample):
+    """Images of handwritten digits, a folder a class."""
+
+    def write(self, folder: Path) -> None:
+        """Write the images as folder/CLASS/NUMBER.png."""
+        import numpy as np
+        from PIL import Image
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        for label in range(10):
+            (folder / str(label)).mkdir()
+        for number, (image, label) in enumerate(zip(digits.images, digits.target, strict=True)):
+            grey = np.rint(image * (255 / 16)).astype(np.uint8)
+            Image.fromarray(grey).save(folder / str(label) / f"{number:04}.png")

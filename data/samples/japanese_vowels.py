@@ -12,24 +12,29 @@ import gzip
 from importlib import resources
 from pathlib import Path
 
+from modelmill.data.sample_data import Sample
+
 EVERY = 6
 
 
-def write(folder: Path) -> None:
-    """Writes folder/SPLIT/japanese_vowels.ts for train, eval and test."""
-    files = resources.files("modelmill.data.samples") / "files"
-    train, test = (
-        gzip.decompress((files / f"japanese_vowels_{name}.ts.gz").read_bytes()).decode("utf-8")
-        for name in ("train", "test")
-    )
-    head, _, body = train.partition("@data\n")
-    lines = [line for line in body.splitlines() if line]
-    parts = {
-        "train": [line for place, line in enumerate(lines) if place % EVERY],
-        "eval": lines[::EVERY],
-        "test": test.partition("@data\n")[2].splitlines(),
-    }
-    for split, found in parts.items():
-        (folder / split).mkdir()
-        text = f"{head}@data\n" + "\n".join(found) + "\n"
-        (folder / split / "japanese_vowels.ts").write_text(text, encoding="utf-8", newline="\n")
+class JapaneseVowels(Sample):
+    """Time series of several channels and lengths, split by folders."""
+
+    def write(self, folder: Path) -> None:
+        """Write folder/SPLIT/japanese_vowels.ts for train, eval and test."""
+        files = resources.files("modelmill.data.samples") / "files"
+        train, test = (
+            gzip.decompress((files / f"japanese_vowels_{name}.ts.gz").read_bytes()).decode("utf-8")
+            for name in ("train", "test")
+        )
+        head, _, body = train.partition("@data\n")
+        lines = [line for line in body.splitlines() if line]
+        parts = {
+            "train": [line for place, line in enumerate(lines) if place % EVERY],
+            "eval": lines[::EVERY],
+            "test": test.partition("@data\n")[2].splitlines(),
+        }
+        for split, found in parts.items():
+            (folder / split).mkdir()
+            text = f"{head}@data\n" + "\n".join(found) + "\n"
+            (folder / split / "japanese_vowels.ts").write_text(text, encoding="utf-8", newline="\n")

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelmill.data.core.fetch import wheel
+from modelmill.data.sample_data import Sample
 from modelmill.data.sample_sources import espeak
 
 if TYPE_CHECKING:
@@ -45,13 +46,16 @@ VOICES = (
 )
 
 
-def write(folder: Path) -> None:
-    """Writes the clips as folder/CLASS/VOICE_TAKE.flac.
+class Keywords(Sample):
+    """Clips of spoken words, a folder a word."""
 
-    Raises:
-      MissingPackageError: the synthesizer is neither installed nor can it be fetched.
-    """
-    make(folder, VOICES)
+    def write(self, folder: Path) -> None:
+        """Write the clips as folder/CLASS/VOICE_TAKE.flac.
+
+        Raises:
+          MissingPackageError: the synthesizer is neither installed nor can it be fetched.
+        """
+        make(folder, VOICES)
 
 
 def make(folder: Path, voices: Sequence[str]) -> None:

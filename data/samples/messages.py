@@ -9,6 +9,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+from modelmill.data.sample_data import Sample
+
 EACH = 160
 OPENING = ("Hello,", "Hi there,", "Good morning,", "Dear team,", "", "", "Sorry to trouble you again,")
 CLOSING = (
@@ -62,18 +64,21 @@ ABOUT = {
 }
 
 
-def write(folder: Path) -> None:
-    """Writes the messages as folder/CLASS/NUMBER.txt."""
-    seen: set[str] = set()
-    for label in ABOUT:
-        (folder / label).mkdir()
-        rng = random.Random(label)
-        for number in range(EACH):
-            text = _message(rng, label)
-            while text in seen:
+class Messages(Sample):
+    """Short texts, a folder a class."""
+
+    def write(self, folder: Path) -> None:
+        """Write the messages as folder/CLASS/NUMBER.txt."""
+        seen: set[str] = set()
+        for label in ABOUT:
+            (folder / label).mkdir()
+            rng = random.Random(label)
+            for number in range(EACH):
                 text = _message(rng, label)
-            seen.add(text)
-            (folder / label / f"{number:03}.txt").write_text(text + "\n", encoding="utf-8")
+                while text in seen:
+                    text = _message(rng, label)
+                seen.add(text)
+                (folder / label / f"{number:03}.txt").write_text(text + "\n", encoding="utf-8")
 
 
 def _message(rng: random.Random, label: str) -> str:

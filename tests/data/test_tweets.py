@@ -6,11 +6,12 @@ import json
 import re
 from pathlib import Path
 
+from modelmill.data import sample_data
 from modelmill.data.samples import tweets
 
 
 def test_tweets_have_a_source_and_a_week_and_neither_links_nor_doubles(tmp_path: Path) -> None:
-    tweets.write(tmp_path)
+    sample_data.look_up("tweets").write(tmp_path)
     found = [json.loads(line) for line in (tmp_path / "tweets.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len(found) == tweets.COUNT
     assert len({one["source"] for one in found}) == 16
