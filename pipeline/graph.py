@@ -19,7 +19,6 @@ from modelmill.components.evaluate.component import CompressedEvaluator, evaluat
 from modelmill.components.ingest.component import example_gen
 from modelmill.components.load_check.component import LoadCheck, sources
 from modelmill.components.models import family
-from modelmill.components.models.training import loops
 from modelmill.components.push.component import Pusher
 from modelmill.components.source_digest import code
 from modelmill.components.train.component import trainer
@@ -76,7 +75,7 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
     data, augment, compress = experiment.data, experiment.augment, experiment.compress
     judge = experiment.evaluate.resolved(data.task)
     reads = (plugins.module_name(modality.PACKAGE, data.modality), f"{task.PACKAGE}.{data.task}")
-    learns = (*reads, f"{family.PACKAGE}.{experiment.model.family}", f"{loops.__name__}.{experiment.train.loop}")
+    learns = (*reads, f"{family.PACKAGE}.{experiment.model.family}", *experiment.train.modules())
 
     ingest = example_gen(places.data, data, experiment.split, code("modelmill.components.ingest.executor", *reads))
     examples = ingest.outputs["examples"]

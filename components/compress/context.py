@@ -11,10 +11,10 @@ import numpy as np
 from modelmill.components.compress.rewrites import distillation
 from modelmill.components.models.export import saved_model
 from modelmill.components.models.export.model_store import Stored
-from modelmill.components.models.training import loops
+from modelmill.components.models.training import driver
+from modelmill.components.models.training import loop as training_loop
 from modelmill.components.models.training.dataset import Examples
 from modelmill.data import task
-from modelmill.data.core import plugins
 from modelmill.data.policy import Policy
 
 if TYPE_CHECKING:
@@ -90,8 +90,7 @@ class Context:
         callbacks: Sequence[tf_keras.callbacks.Callback] = (),
     ) -> None:
         """Trains a model in place, by the loop that trained the float one and on the same augmented examples."""
-        loop = plugins.load(loops.__name__, self.stored.loop, "training loop")
-        loop.fine_tune(
+        driver.fine_tune(
             model,
             self.examples["train"],
             self.policy,
@@ -101,11 +100,14 @@ class Context:
             self.seed,
             self.name,
             self.stored.class_weights,
+            training_loop.parse(self.stored.loop),
         )
 
     def loss(self, labels: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
         """float32 [batch]: what training makes small, of labels (as batches have them) and the bare model's answers."""
-        return task.look_up(self.stored.spec.task).loss(labels, answers)
+        config = training_loop.parse(self.stored.loop)
+        asked = task.look_up(self.stored.spec.task)
+        return training_loop.look_up(config.name).loss(config, labels, answers, asked)
 
     def converter(self, model: tf_keras.Model, unrolled: bool = False) -> tf.lite.TFLiteConverter:
         """A converter of the served model: from uint8 (or the like) to probabilities.

@@ -18,9 +18,9 @@ from modelmill.data.core import progress, subprocess_job
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
-    """Trains and exports; in this process on one device, else in a child.
+    """Train and export; in this process if the strategy can be made here, else in a child.
 
-    A strategy of several devices must be made before TensorFlow has run any op, and Transform has run in this
+    A strategy may have to be made before TensorFlow has run any op (its OWN_PROCESS), and Transform has run in this
     process; and XLA must not meet a process in which ops were told to be deterministic.
     """
     config: dict[str, Any] = fn_args.custom_config
@@ -33,25 +33,26 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         "rebuild": os.path.join(os.path.dirname(fn_args.serving_model_dir), artifacts.REBUILD),
         "model_run": fn_args.model_run_dir,
     }
-    _choose_devices(work["train"])
+    chosen = _choose_devices(work["train"])
     # What makes the same model goes on from the same checkpoints, whatever the execution is called this time.
     same = {key: work[key] for key in ("data", "augment", "model", "train", "seed", "files", "transform_graph")}
     text = json.dumps([same, config["code"]], sort_keys=True)
     work["checkpoints"] = os.path.join(config["checkpoints"], hashlib.sha256(text.encode()).hexdigest()[:16])
-    if work["train"]["strategy"]["name"] == "one_device" and not work["train"]["xla"]:
-        job.run(work)
-    else:
+    if strategy.look_up(chosen).OWN_PROCESS or work["train"]["xla"]:
         subprocess_job.run("modelmill.components.train.job", work)
+    else:
+        job.run(work)
     shutil.rmtree(work["checkpoints"])
 
 
-def _choose_devices(train: dict[str, Any]) -> None:
-    """Puts what `auto` means here in its place, and says so."""
-    wanted = strategy.StrategyConfig.model_validate(train["strategy"])
+def _choose_devices(train: dict[str, Any]) -> str:
+    """Put what `auto` means here in its place, report it, and return its name."""
+    wanted = strategy.parse(train["strategy"])
     chosen, why = strategy.choose(wanted, strategy.gpu_count(), train["xla"])
     if why:
-        progress.note(f"train.strategy auto: {chosen.name}, since {why}")
+        progress.note(f"train.strategy {wanted.name}: {chosen.name}, since {why}")
     train["strategy"] = chosen.model_dump(mode="json")
+    return chosen.name
 
 
 def _files(patterns: list[str]) -> list[str]:

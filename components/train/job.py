@@ -11,12 +11,12 @@ from modelmill.components.artifacts import HISTORY_FILE, PACE_FILE
 from modelmill.components.models import family
 from modelmill.components.models.export import model_store, saved_model
 from modelmill.components.models.training import class_weights as training_class_weights
-from modelmill.components.models.training import loops, strategy
+from modelmill.components.models.training import driver, loop, strategy
 from modelmill.components.models.training.dataset import Examples
 from modelmill.components.models.training.tensorboard import Scalars
 from modelmill.components.train.config import TrainConfig
 from modelmill.data import modality
-from modelmill.data.core import gc_tuning, plugins, subprocess_job
+from modelmill.data.core import gc_tuning, subprocess_job
 
 
 def run(work: dict[str, Any]) -> None:
@@ -27,7 +27,7 @@ def run(work: dict[str, Any]) -> None:
         folders serving, rebuild, model_run and checkpoints.
     """
     train = TrainConfig.model_validate(work["train"])
-    # First of all: a strategy of several CPU devices must come before TensorFlow makes its devices.
+    # First of all: a strategy may have to be set up before TensorFlow makes its devices.
     made = strategy.make(train.strategy)
     _repeatable(work["seed"], train.xla)
     kind = modality.look_up(work["data"]["modality"])
@@ -42,8 +42,7 @@ def run(work: dict[str, Any]) -> None:
             raise ValueError(f"the {split} split has no examples; give more data or change `split` in the experiment")
     class_weights = training_class_weights.per_label(train.class_weights, examples["train"])
     logs = Scalars(Path(work["model_run"]))
-    loop = plugins.load(loops.__name__, train.loop, "training loop")
-    model, history = loop.train(
+    model, history = driver.train(
         build=lambda: family.begin(config, spec),
         examples=examples,
         learning=train,
@@ -54,9 +53,10 @@ def run(work: dict[str, Any]) -> None:
         class_weights=class_weights,
         watch=logs.row,
         factors=family.factors(config),
+        loop=train.loop,
     )
     logs.close()
-    stored = model_store.Stored(config, spec, work["data"], train.loop, batch, class_weights)
+    stored = model_store.Stored(config, spec, work["data"], loop.written(train.loop), batch, class_weights)
     model_store.save(Path(work["rebuild"]), stored, model)
     # Rebuilt from what was stored: free of the strategy, and proof that it can be rebuilt.
     _, bare = model_store.load(Path(work["rebuild"]))

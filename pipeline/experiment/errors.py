@@ -34,7 +34,9 @@ def explain(found: Any, model: type[BaseModel], section: str = "") -> str:
     message = message.replace("Tuple should", "it should").replace("a valid tuple", "a list")
     if found["type"] in ("model_type", "model_attributes_type"):
         message = MAPPING
-    value = "" if isinstance(found["input"], dict) else f"found {found['input']!r}; "
+    # The message of an unknown name says itself what was found.
+    named = isinstance(found["input"], dict) or message.startswith("unknown ")
+    value = "" if named else f"found {found['input']!r}; "
     return f"{where}: {value}{message}"
 
 

@@ -26,7 +26,6 @@ from modelmill.components.evaluate.config import EvaluateConfig
 from modelmill.components.load_check.config import CardConfig
 from modelmill.components.models import family
 from modelmill.components.models.family import FamilyConfig
-from modelmill.components.models.training import loops
 from modelmill.components.push.config import PushConfig
 from modelmill.components.train.config import TrainConfig
 from modelmill.components.validate.config import ValidateConfig
@@ -204,8 +203,8 @@ def _owned(tree: dict[str, Any], problems: list[str]) -> Iterator[tuple[str, Any
             problems.extend(explain(found, model, section) for found in error.errors())
             return None
 
-    known("train", "loop", loops.__name__, "training loop", required=False)
-    known("data", "sample", sample_data.PACKAGE, "sample", required=False)
+    if sample := known("data", "sample", sample_data.PACKAGE, "sample", required=False):
+        sample_data.look_up(sample)  # a broken one is reported here, not when its files are written
     name = known("data", "modality", modality.PACKAGE, "modality")
     yield "data", validated("data", modality.look_up(name).Config) if name else None
     yield "augment", validated("augment", modality.look_up(name).Policy) if name else None

@@ -8,6 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from modelmill.components.compress import method
 from modelmill.components.models import family
+from modelmill.components.models.training import loop, strategy
 from modelmill.data import modality
 from modelmill.data.core import plugins
 from modelmill.pipeline.experiment.experiment import Experiment
@@ -23,8 +24,15 @@ def experiment_schema() -> dict[str, Any]:
         "augment": {name: found.Policy for name, found in modalities.items()},
         "model": {name: family.look_up(name).Config for name in plugins.names(family.PACKAGE)},
         "method": {name: method.look_up(name).Config for name in plugins.names(method.PACKAGE)},
+        "loop": {name: loop.look_up(name).Config for name in plugins.names(loop.PACKAGE)},
+        "strategy": {name: strategy.look_up(name).Config for name in plugins.names(strategy.PACKAGE)},
     }
-    models = [Experiment, *(one for found in choices.values() for one in found.values())]
+    models = [
+        Experiment,
+        loop.LoopConfig,
+        strategy.StrategyConfig,
+        *(one for found in choices.values() for one in found.values()),
+    ]
     refs, made = models_json_schema([(one, "validation") for one in dict.fromkeys(models)])
     definitions = made["$defs"]
 
@@ -40,15 +48,41 @@ def experiment_schema() -> dict[str, Any]:
         for one in choices[section].values() if key else ():
             definition = definitions[named(one)]
             definition["required"] = sorted({*definition.get("required", []), key})
-    for one in choices["method"].values():  # in a file the name stands before the settings
-        definitions[named(one)].get("properties", {}).pop("method", None)
-    settings = {name: {"$ref": f"#/$defs/{named(one)}"} for name, one in choices["method"].items()}
-    steps = [
-        {"enum": sorted(settings)},
-        {"type": "object", "properties": settings, "additionalProperties": False, "maxProperties": 1},
-    ]
+
+    def settings(section: str, key: str) -> dict[str, Any]:
+        """Return the settings of each name; `key` of the Config is none of them, but holds the name."""
+        for one in set(choices[section].values()):
+            _drop(definitions[named(one)], key)
+        return {name: {"$ref": f"#/$defs/{named(one)}"} for name, one in choices[section].items()}
+
     chains = definitions["CompressConfig"]["properties"]["chains"]
-    chains["items"] = {"type": "array", "minItems": 1, "items": {"anyOf": steps}}
+    chains["items"] = {"type": "array", "minItems": 1, "items": _name_or_settings(settings("method", "method"))}
     chains.pop("default", None)
+    train = definitions["TrainConfig"]["properties"]
+    for one in choices["strategy"].values():
+        definitions[named(one)]["required"] = sorted({*definitions[named(one)].get("required", []), "name"})
+    train["loop"] = {**_without_ref(train["loop"]), **_name_or_settings(settings("loop", "name"))}
+    strategies = [{"enum": sorted(choices["strategy"])}, *any_of("strategy")["anyOf"]]
+    train["strategy"] = {**_without_ref(train["strategy"]), "anyOf": strategies}
+    for base in {loop.LoopConfig, strategy.StrategyConfig} - {*choices["loop"].values(), *choices["strategy"].values()}:
+        definitions.pop(named(base))
     top["required"] = ["data", "model"]
     return {"$schema": _DIALECT, **top, "title": "modelmill experiment", "$defs": definitions}
+
+
+def _name_or_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a name, or of a mapping of one name to its settings."""
+    one = {"type": "object", "properties": settings, "additionalProperties": False, "maxProperties": 1}
+    return {"anyOf": [{"enum": sorted(settings)}, one]}
+
+
+def _drop(definition: dict[str, Any], key: str) -> None:
+    """Drop a field from the schema of a Config."""
+    definition.get("properties", {}).pop(key, None)
+    if key in (required := definition.get("required", [])):
+        required.remove(key)
+
+
+def _without_ref(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a field without its type."""
+    return {key: value for key, value in schema.items() if key in ("default", "description")}

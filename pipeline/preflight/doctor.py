@@ -168,7 +168,7 @@ def _devices() -> Finding:
     from modelmill.components.models.training import strategy
 
     gpus = tf.config.list_physical_devices("GPU")
-    chosen, why = strategy.choose(strategy.StrategyConfig(), len(gpus))
+    chosen, why = strategy.choose(strategy.DEFAULT, len(gpus))
     with tf.device("/gpu:0" if gpus else "/cpu:0"):
         assert float(tf.reduce_sum(tf.ones([2, 2]) @ tf.ones([2, 2]))) == 8
     cores = len(os.sched_getaffinity(0))

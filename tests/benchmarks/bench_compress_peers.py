@@ -24,8 +24,8 @@ from modelmill.components.compress.trials import main as trial
 from modelmill.components.compress.trials import measure
 from modelmill.components.models.export import model_store, saved_model
 from modelmill.components.models.flatbuffer import interpreter
+from modelmill.components.models.training import driver
 from modelmill.components.models.training.dataset import Examples
-from modelmill.components.models.training.loops import supervised
 from modelmill.data import modality
 from tests.benchmarks import bench_trials
 
@@ -57,7 +57,7 @@ class Work:
     def train(self, model: tf_keras.Model, epochs: int, rate: float, *callbacks: Any) -> None:
         """By the loop, and on the augmented examples, that every chain has."""
         policy = modality.look_up("image").Policy.model_validate(self.folders["augment"])
-        supervised.fine_tune(model, self.examples["train"], policy, epochs, rate, list(callbacks), 0, "by hand")
+        driver.fine_tune(model, self.examples["train"], policy, epochs, rate, list(callbacks), 0, "by hand")
 
     def converted(self, model: tf_keras.Model, kind: str = "float32") -> bytes:
         """By TF's converter: float32, float16, dynamic_range or int8."""

@@ -13,9 +13,9 @@ import tf_keras
 
 from modelmill.components.models import family
 from modelmill.components.models.families import cnn
+from modelmill.components.models.training import driver
 from modelmill.components.models.training.config import LearningConfig, OptimizerConfig
 from modelmill.components.models.training.dataset import Examples
-from modelmill.components.models.training.loops import supervised
 from modelmill.data import modality
 from modelmill.data.modalities.image import modality as image
 from modelmill.data.tasks import classification
@@ -57,7 +57,7 @@ def test_a_model_learns_from_mixed_examples(examples: dict[str, Examples], tmp_p
     tf_keras.utils.set_random_seed(0)
     spec, config = examples["train"].spec, cnn.CnnConfig(filters=(8,), dense=(16,))
     learning = LearningConfig(epochs=12, batch=16, optimizer=OptimizerConfig(learning_rate=0.01))
-    _, history = supervised.train(
+    _, history = driver.train(
         build=lambda: family.build(config, spec),
         examples=examples,
         learning=learning,

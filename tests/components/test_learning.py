@@ -18,11 +18,17 @@ from modelmill.components import artifacts
 from modelmill.components.models import family
 from modelmill.components.models.export import model_store
 from modelmill.components.models.families import cnn
-from modelmill.components.models.training import class_weights, epoch_progress, optimizer, strategy, tensorboard
+from modelmill.components.models.training import (
+    class_weights,
+    driver,
+    epoch_progress,
+    optimizer,
+    passes,
+    strategy,
+    tensorboard,
+)
 from modelmill.components.models.training.config import LearningConfig
 from modelmill.components.models.training.dataset import Examples
-from modelmill.components.models.training.loops import supervised
-from modelmill.components.models.training.strategy import StrategyConfig
 from modelmill.components.train import executor
 from modelmill.data.core import progress
 from modelmill.data.modalities.image import modality as image
@@ -42,7 +48,7 @@ def examples(trained: Any, prepared: SimpleNamespace) -> dict[str, Examples]:
 def learn(examples: dict[str, Examples], folder: Path, learning: LearningConfig, **more: Any) -> Any:
     """A small training on one device."""
     tf_keras.utils.set_random_seed(1)
-    return supervised.train(
+    return driver.train(
         build=lambda: family.build(cnn.CnnConfig(filters=(4,), dense=(8,)), examples["train"].spec),
         examples=examples,
         learning=learning,
@@ -104,11 +110,12 @@ def test_exactly_one_batch_is_given_in_the_end() -> None:
 
 
 def test_auto_says_what_it_chooses_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    auto = StrategyConfig()
-    assert strategy.choose(auto, 0) == (StrategyConfig(name="one_device"), "this machine has no GPU")
-    assert strategy.choose(auto, 1) == (StrategyConfig(name="one_device"), "this machine has one GPU")
-    assert strategy.choose(auto, 4) == (StrategyConfig(name="mirrored", devices=4), "this machine has 4 GPUs")
-    given = StrategyConfig(name="mirrored", devices=2)
+    auto, one_device = strategy.parse("auto"), strategy.parse("one_device")
+    assert strategy.choose(auto, 0) == (one_device, "this machine has no GPU")
+    assert strategy.choose(auto, 1) == (one_device, "this machine has one GPU")
+    four = strategy.parse({"name": "mirrored", "devices": 4})
+    assert strategy.choose(auto, 4) == (four, "this machine has 4 GPUs")
+    given = strategy.parse({"mirrored": {"devices": 2}})
     assert strategy.choose(given, 8) == (given, "")
     monkeypatch.setenv("MODELMILL_PROGRESS", str(tmp_path / "progress"))
     train = {"strategy": auto.model_dump(mode="json"), "xla": False}
@@ -134,10 +141,10 @@ def test_class_weights_by_share_by_label_and_for_a_label_that_is_not_there(examp
 def test_class_weights_weigh_the_loss_and_labels_may_be_shares() -> None:
     inputs = tf.zeros([4, 2])
     hard = tf.data.Dataset.from_tensors((inputs, tf.constant([0, 1, 1, 2], tf.int64)))
-    (found,) = supervised._weighted(hard, [1.0, 2.0, 3.0])
+    (found,) = passes.weighted(hard, [1.0, 2.0, 3.0])
     np.testing.assert_array_equal(found[2], [1, 2, 2, 3])
     soft = tf.data.Dataset.from_tensors((inputs[:1], tf.constant([[0.25, 0.75, 0]])))
-    (found,) = supervised._weighted(soft, [1.0, 2.0, 3.0])
+    (found,) = passes.weighted(soft, [1.0, 2.0, 3.0])
     np.testing.assert_allclose(found[2], [1.75])
 
 
@@ -165,7 +172,7 @@ FULL: dict[str, Any] = {
 def test_a_kill_changes_nothing(
     examples: dict[str, Examples], tmp_path: Path, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervised, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(driver, "CHECKPOINT_SECONDS", 0)
     learning = LearningConfig.model_validate({**FULL, "precision": precision})
     given = {"learning": learning, "class_weights": [1.0, 2.0, 1.0]}
     whole, expected = learn(examples, tmp_path / "whole", **given)

@@ -15,10 +15,9 @@ from modelmill.components import artifacts
 from modelmill.components.models import family
 from modelmill.components.models.export import model_store
 from modelmill.components.models.families import cnn
-from modelmill.components.models.training import layer_rates, optimizer
+from modelmill.components.models.training import driver, layer_rates, optimizer
 from modelmill.components.models.training.config import LearningConfig
 from modelmill.components.models.training.dataset import Examples
-from modelmill.components.models.training.loops import supervised
 from modelmill.data.core.fetch import resolve
 from modelmill.data.modalities.image import modality as image
 
@@ -88,7 +87,7 @@ def factors(model: tf_keras.Model, epoch: int) -> list[float]:
 
 @pytest.fixture(autouse=True)
 def after_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervised, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(driver, "CHECKPOINT_SECONDS", 0)
 
 
 def learn(examples: dict[str, Examples], folder: Path, killed: int | None = None, **more: Any) -> Any:
@@ -98,7 +97,7 @@ def learn(examples: dict[str, Examples], folder: Path, killed: int | None = None
 
     tf_keras.utils.set_random_seed(1)
     learning = {"epochs": 4, "optimizer": {"name": "adamw", "learning_rate": 0.01}, "schedule": {"name": "cosine"}}
-    return supervised.train(
+    return driver.train(
         build=lambda: family.build(cnn.CnnConfig(filters=(4,), dense=(8,)), examples["train"].spec),
         examples=examples,
         learning=LearningConfig.model_validate({**learning, **more}),

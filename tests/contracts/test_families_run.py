@@ -17,9 +17,9 @@ import tf_keras
 
 from modelmill.components.models import family
 from modelmill.components.models.export import saved_model
+from modelmill.components.models.training import driver
 from modelmill.components.models.training.config import LearningConfig
 from modelmill.components.models.training.dataset import Examples
-from modelmill.components.models.training.loops import supervised
 from modelmill.data import modality
 from tests.contracts.rows import Rows
 from tests.contracts.test_families import FAMILIES, PROBLEMS, SMALL, Problem
@@ -43,16 +43,15 @@ def examples_of(problem: Problem) -> dict[str, Examples]:
 STRATEGY = """
 import json, sys, tempfile
 from pathlib import Path
-from modelmill.components.models.training import strategy
-made = strategy.make(strategy.StrategyConfig(name="mirrored", devices=2))
+from modelmill.components.models.training import driver, strategy
+made = strategy.make(strategy.parse({"name": "mirrored", "devices": 2}))
 from modelmill.components.models import family
 from modelmill.components.models.training.config import LearningConfig
-from modelmill.components.models.training.loops import supervised
 from modelmill.data import modality
 from tests.contracts.test_families_run import config_of, examples_of, problem_of
 name, precision = sys.argv[1:]
 problem, folder = problem_of(name), Path(tempfile.mkdtemp())
-_, rows = supervised.train(
+_, rows = driver.train(
     build=lambda: family.build(config_of(name), problem.spec),
     examples=examples_of(problem),
     learning=LearningConfig(epochs=2, batch=8, precision=precision),
@@ -90,7 +89,7 @@ class Killed(Exception):
 def test_a_killed_training_goes_on_as_if_it_had_not_been(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervised, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(driver, "CHECKPOINT_SECONDS", 0)
     config, problem = config_of(name), problem_of(name)
     # What is dropped is drawn anew after a kill.
     drops = [field for field in type(config).model_fields if "dropout" in field or field == "stochastic_depth"]
@@ -99,7 +98,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(
 
     def learn(folder: str, watch: Any) -> tf_keras.Model:
         tf_keras.utils.set_random_seed(3)
-        return supervised.train(
+        return driver.train(
             build=lambda: family.build(config, problem.spec),
             examples=examples,
             learning=LearningConfig(epochs=2, batch=8),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from modelmill.components.compress.search_config import SpaceConfig
 from modelmill.components.models import family
 from modelmill.data import modality
 from modelmill.data.core import plugins
-from modelmill.pipeline.cli import app as cli
+from modelmill.pipeline.cli.app import app
 from modelmill.pipeline.experiment.experiment import ExperimentError, load
 
 FAMILY = '''
@@ -218,10 +219,38 @@ def test_a_broken_one_ends_a_command_as_any_problem_of_an_experiment(
     own: Path, file: str, text: str, command: str
 ) -> None:
     (own / file).write_text(text)
-    result = CliRunner().invoke(cli.app, [command, str(own.parent / "experiment.yaml")])
+    result = CliRunner().invoke(app, [command, str(own.parent / "experiment.yaml")])
     assert result.exit_code == 2 and isinstance(result.exception, SystemExit)
     count, problem = result.output.strip().splitlines()
     assert count.endswith("experiment.yaml: 1 problem") and str(own / file) in problem
+
+
+LOOP = "from modelmill.components.models.training.loop import Loop\nclass Mine(Loop):\n    "
+STRATEGY = "from modelmill.components.models.training.strategy import Strategy\nclass Mine(Strategy):\n    "
+SAMPLE = "from modelmill.data.sample_data import Sample\nclass Mine(Sample):\n    "
+
+
+@pytest.mark.parametrize(
+    ("folder", "field", "text", "told"),
+    [
+        ("loops", "train.loop", "import not_there\n", "mine.py can't be imported: ModuleNotFoundError"),
+        ("loops", "train.loop", f"{LOOP}pass\n", "Mine: loss is missing; see docs/extending.md"),
+        ("loops", "train.loop", f"{LOOP}def loss(self, labels): ...\n", "labels.* must take .self, config, labels"),
+        ("strategies", "train.strategy", "1 +\n", "mine.py can't be imported: SyntaxError: .*, line 1"),
+        ("strategies", "train.strategy", f"{STRATEGY}pass\n", "Mine: make is missing"),
+        ("samples", "data.sample", "def write(folder): ...\n", "must define one subclass of .*Sample, found none"),
+        ("samples", "data.sample", f"{SAMPLE}pass\n", "Mine: write is missing"),
+    ],
+)
+def test_a_broken_loop_strategy_or_sample_is_one_line(own: Path, folder: str, field: str, text: str, told: str) -> None:
+    (own / folder).mkdir()
+    (own / folder / "mine.py").write_text(text)
+    sets = ["--set", f"{field}=mine", "--set", f"data.path={'null' if folder == 'samples' else '.'}"]
+    done = CliRunner().invoke(app, ["show", str(own.parent / "experiment.yaml"), *sets])
+    assert done.exit_code == 2
+    head, problem, *rest = done.stderr.splitlines()
+    assert head.endswith("1 problem") and not rest
+    assert re.search(told, problem) and f"{own / folder / 'mine.py'}" in problem
 
 
 def test_a_folder_must_be_one_of_plug_ins(own: Path) -> None:

@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stored:
-    """A model that can be built again. What follows `data` is how it was trained, so how it is fine-tuned."""
+    """A model that can be built again. What follows `data` is how it was trained, so how it is fine-tuned.
+
+    Attributes:
+      loop: the training loop: its name, or {name: settings}, as training/loop.py writes and reads it.
+    """
 
     family: FamilyConfig
     spec: Spec
     data: dict[str, Any]
-    loop: str
+    loop: str | dict[str, Any]
     batch: int
     class_weights: list[float] | None = None
 

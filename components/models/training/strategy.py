@@ -1,70 +1,130 @@
-"""On which devices a model trains: a tf.distribute strategy, chosen in the experiment."""
+"""What a strategy is: on which devices a model trains. One file in training/strategies is one, found by its name."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from pydantic import Field, model_validator
-
-from modelmill.data.core.config import Strict
+from modelmill.components.models.training import choice
+from modelmill.components.models.training.choice import NamedConfig
+from modelmill.data.core import plugins
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
+PACKAGE = "modelmill.components.models.training.strategies"
 
-class StrategyConfig(Strict):
-    """Where it trains. `mirrored` copies the model to each device of this machine; `auto` chooses and says why."""
 
-    name: Literal["auto", "one_device", "mirrored"] = "auto"
-    devices: int | None = Field(
-        None, ge=1, description="For mirrored: how many; all GPUs if absent. Without a GPU, logical CPU devices."
-    )
+class StrategyConfig(NamedConfig):
+    """Base of every strategy's Config: its name, and what settings it adds."""
 
-    @model_validator(mode="after")
-    def _devices(self) -> Self:
-        if self.name != "mirrored" and self.devices not in (None, 1):
-            raise ValueError(f"{self.name} takes no devices, found devices: {self.devices}; use name: mirrored")
-        return self
+
+StrategyConfigT = TypeVar("StrategyConfigT", bound=StrategyConfig)
+DEFAULT = StrategyConfig(name="auto")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a strategy is chosen for.
+
+    Attributes:
+      gpus: of this machine, those that TensorFlow can use.
+      xla: whether XLA compiles the steps.
+    """
+
+    gpus: int
+    xla: bool = False
+
+    def __str__(self) -> str:
+        """Return how the reason for a choice names it."""
+        return f"this machine has {('no GPU', 'one GPU')[self.gpus] if self.gpus < 2 else f'{self.gpus} GPUs'}"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A strategy that would do on a machine.
+
+    Attributes:
+      rank: `auto` takes the highest.
+      settings: of its Config.
+      reason: why this one.
+    """
+
+    rank: int
+    settings: dict[str, Any]
+    reason: str
+
+
+class Strategy(plugins.Plugin[StrategyConfigT]):
+    """Base of every strategy. It imports TensorFlow only inside its methods.
+
+    Attributes:
+      XLA: whether XLA can compile steps under it.
+      OWN_PROCESS: whether it must be made before TensorFlow has run any op, so in a process of its own.
+    """
+
+    KIND = "strategy"
+    PACKAGE = PACKAGE
+    Config: type[StrategyConfigT] = StrategyConfig  # type: ignore[assignment]
+    XLA: ClassVar[bool] = False
+    OWN_PROCESS: ClassVar[bool] = True
+
+    def set_up(self, config: StrategyConfigT) -> None:
+        """Prepare the process, before TensorFlow makes its devices: logical devices, addresses of workers, ...
+
+        Raises:
+          ValueError: this machine does not have what the settings ask for.
+        """
+
+    @abstractmethod
+    def make(self, config: StrategyConfigT) -> tf.distribute.Strategy:
+        """Make the tf.distribute strategy; the process is set up."""
+
+    def choose(self, config: StrategyConfigT, machine: Machine) -> tuple[StrategyConfig, str]:
+        """Return the strategy to use on `machine`, and why; itself by default, which needs no reason."""
+        return config, ""
+
+    def offer(self, machine: Machine) -> Offer | None:
+        """Return how well it would do on `machine`, for `auto`; by default it must be asked for by its name."""
+        return None
+
+
+def look_up(name: str) -> Strategy[Any]:
+    """Return the strategy called `name`. Raises UnknownNameError, and PlugInError for a broken one of the user's."""
+    return plugins.get(Strategy, name)  # type: ignore[type-abstract]
+
+
+def parse(value: Any) -> StrategyConfig:
+    """Return the Config of the strategy that `value` names: name, {name: settings} or {"name": name, **settings}.
+
+    Raises:
+      ValueError: there is no such strategy, or it does not take such settings; see choice.py.
+    """
+    config: StrategyConfig = choice.parse(Strategy, value, DEFAULT.name)
+    return config
 
 
 def choose(config: StrategyConfig, gpus: int, xla: bool = False) -> tuple[StrategyConfig, str]:
-    """What `auto` means on a machine with `gpus` GPUs, and why; what is not `auto` stays, and needs no reason."""
-    if config.name != "auto":
-        return config, ""
-    if gpus > 1 and xla:
-        return StrategyConfig(name="one_device"), f"xla works on one device only (this machine has {gpus} GPUs)"
-    if gpus > 1:
-        return StrategyConfig(name="mirrored", devices=gpus), f"this machine has {gpus} GPUs"
-    return StrategyConfig(name="one_device"), f"this machine has {'one GPU' if gpus else 'no GPU'}"
+    """Return what `config` means on a machine with `gpus` GPUs, and why; "" if there was nothing to choose."""
+    config = parse(config)
+    return look_up(config.name).choose(config, Machine(gpus, xla))
 
 
 def gpu_count() -> int:
-    """GPUs of this machine that TensorFlow can use; makes no devices."""
+    """Return the number of GPUs of this machine that TensorFlow can use; make no devices."""
     import tensorflow as tf
 
     return len(tf.config.list_physical_devices("GPU"))
 
 
 def make(config: StrategyConfig) -> tf.distribute.Strategy:
-    """The strategy; for `mirrored` it must be called before TensorFlow has made its devices (in a fresh process).
+    """Set the process up and make the strategy; call it before TensorFlow has run any op, see OWN_PROCESS.
 
     Raises:
-      ValueError: more devices are asked for than this machine has.
+      ValueError: more is asked for than this machine has.
     """
-    import tensorflow as tf
-
-    config, _ = choose(config, gpu_count())
-    gpus = tf.config.list_physical_devices("GPU")
-    if config.name == "one_device":
-        # TensorFlow's default: the first GPU, if there is one. OneDeviceStrategy would make Keras read the examples
-        # through an iterator for several devices, which costs a fifth of a second each time.
-        return tf.distribute.get_strategy()
-    if gpus:
-        count = config.devices or len(gpus)
-        if count > len(gpus):
-            raise ValueError(f"train.strategy.devices: found {count}, this machine has {len(gpus)} GPUs")
-        return tf.distribute.MirroredStrategy([f"/gpu:{index}" for index in range(count)])
-    count = config.devices or 1
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
-    return tf.distribute.MirroredStrategy([f"/cpu:{index}" for index in range(count)])
+    chosen, _ = choose(config, gpu_count())
+    found = look_up(chosen.name)
+    found.set_up(chosen)
+    return found.make(chosen)
