@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from modelmill.data import task
 from modelmill.data.core import plugins
 from modelmill.data.core.config import Strict
+from modelmill.data.spec import DEFAULT
 
-TASKS = "modelmill.data.tasks"
+# The type of an error whose message says everything; see pipeline/experiment/errors.py.
+UNKNOWN_KEY = "unknown_key"
 
 
 class DataConfig(Strict):
     """What the examples are and where they lie; a modality adds its own fields."""
 
+    # `task` is the name alone in Python, where most ask for that.
+    model_config = ConfigDict(serialize_by_alias=True)
+
     modality: str = Field(description="What an example is: the name of a file in data/modalities.")
-    task: str = Field("classification", description="What is asked of it: the name of a file in data/tasks.")
-    normal: tuple[str, ...] = Field((), description="Of task: anomaly: the labels of normal examples.")
+    chosen_task: str | dict[str, dict[str, Any]] = Field(
+        DEFAULT,
+        alias="task",
+        description="What is asked of it: the name of a file in data/tasks, or the name with its settings, "
+        "{name: {setting: value}}.",
+    )
     path: str | None = Field(None, description="Folder of the data; a relative path is taken from the experiment file.")
     sample: str | None = Field(None, description="A data set that comes with modelmill, instead of `path`.")
     csv: str | None = Field(
@@ -51,21 +63,51 @@ class DataConfig(Strict):
           ValueError, FileNotFoundError: one is not what it should be.
         """
 
-    @field_validator("task")
-    @classmethod
-    def _known(cls, task: str) -> str:
-        if task not in plugins.names(TASKS):
-            raise ValueError(plugins.unknown("task", task, plugins.names(TASKS)))
-        return task
+    @property
+    def task(self) -> str:
+        """The name of the task."""
+        return task.name_of(self.chosen_task)
 
-    @model_validator(mode="after")
-    def _says_what_is_normal(self) -> Self:
-        if bool(self.normal) != (self.task == "anomaly"):
-            raise ValueError(f"'normal' belongs to task: anomaly, and that needs it; found {list(self.normal)}")
-        return self
+    @property
+    def task_settings(self) -> Any:
+        """The task's own Config."""
+        settings = self.chosen_task[self.task] if isinstance(self.chosen_task, Mapping) else {}
+        return task.look_up(self.task).Config.model_validate(settings)
+
+    @field_validator("chosen_task", mode="before")
+    @classmethod
+    def _with_settings(cls, choice: Any) -> Any:
+        """A name, or {name: settings}, to one form: with all settings, and the name alone if it has none."""
+        if not isinstance(choice, str) and not (isinstance(choice, Mapping) and len(choice) == 1):
+            raise ValueError("a task is a name or {name: {setting: value}}")
+        name = task.name_of(choice)
+        if name not in plugins.names(task.PACKAGE):
+            raise ValueError(plugins.unknown("task", name, plugins.names(task.PACKAGE)))
+        given = choice[name] if isinstance(choice, Mapping) else None
+        settings = _validated(name, {} if given is None else given)
+        return {name: settings} if settings else name
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.path is None) == (self.sample is None):
             raise ValueError("give either 'path' (a folder) or 'sample' (a data set that comes with modelmill)")
         return self
+
+
+def _validated(name: str, given: Any) -> dict[str, Any]:
+    """Return all settings of a task. Raises ValidationError, whose places begin with the task's name."""
+    config = task.look_up(name).Config
+    try:
+        validated: dict[str, Strict] = TypeAdapter(dict[str, config]).validate_python({name: given})  # type: ignore[valid-type]
+    except ValidationError as error:
+        lines = []
+        for found in error.errors(include_url=False):
+            line = InitErrorDetails(
+                type=found["type"], loc=found["loc"], input=found["input"], ctx=found.get("ctx", {})
+            )
+            if found["type"] == "extra_forbidden" and len(found["loc"]) == 2:
+                says = plugins.unknown("key", found["loc"][-1], config.model_fields)
+                line["type"] = PydanticCustomError(UNKNOWN_KEY, "{says}", {"says": says})
+            lines.append(line)
+        raise ValidationError.from_exception_data(name, lines) from None
+    return validated[name].model_dump(mode="json")

@@ -141,7 +141,7 @@ def describe(transform_graph: str, examples: list[str], config: DataConfig) -> S
     output = tft.TFTransformOutput(transform_graph)
     first = next(iter(tf.data.TFRecordDataset(examples, compression_type="GZIP"))).numpy()
     spec = look_up(config.modality).spec(output, first, config)
-    asked = task.look_up(config.task).spec(output, first, config)
+    asked = task.look_up(config.task).spec(output, first, config.task_settings)
     return Spec.model_validate({**spec.model_dump(), "task": config.task, **asked})
 
 

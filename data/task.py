@@ -1,16 +1,19 @@
 """What a task is: what the label of an example is, and how answers are learned and judged.
 
-One file in data/tasks is one task, found by its name. A modality says what an example is, a family how a model looks,
-and neither knows what is asked of it.
+One class in a file of data/tasks is one task, found by the file's name. A modality says what an example is, a family
+how a model looks, and neither knows what is asked of it.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from modelmill.data.core import plugins
+from modelmill.data.core.plugins import ConfigT, Plugin
+from modelmill.data.spec import DEFAULT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     import tensorflow_transform as tft
     from numpy.typing import NDArray
 
-    from modelmill.data.config import DataConfig
+    from modelmill.data.figures import Examples, Figure, Recorded
     from modelmill.data.spec import Spec
 
 PACKAGE = "modelmill.data.tasks"
@@ -72,70 +75,130 @@ class Metric:
         return value >= bound - reach if self.higher else value <= bound + reach
 
 
-class Task(Protocol):
-    """What data/tasks/*.py offer. They import TensorFlow only inside the functions that use it."""
+class Task(Plugin[ConfigT]):
+    """Base class of data/tasks/*.py. They import TensorFlow only inside the methods that use it.
 
-    # The first is the one by which a model is judged if the experiment names none.
-    METRICS: tuple[Metric, ...]
-    # Names of those that every evaluation tells.
-    REPORTED: tuple[str, ...]
-    # Where answers are the same or not: SAME, a function of the answers float32 [examples, outputs] of two models that
-    # gives bool [examples]. A task whose answers are numbers has none.
-    # The served model's output, a word, and what it holds, for manifests.
-    ANSWER: str
-    MEANING: str
-    # Whether each example is of one of a closed set of classes: one that is new in a split is an error, classes can
-    # have weights in the loss, and each makes a slice of the examples.
-    CLASSES: bool
-    # The name of what `measure` computes: it stands beside the loss while a model trains.
-    MEASURE: str
+    Attributes:
+      METRICS: the first is the one by which a model is judged if the experiment names none.
+      REPORTED: names of those that every evaluation reports.
+      ANSWER: the served model's output, a word.
+      MEANING: what that output holds, for manifests.
+      MEASURE: the name of what `train_metric` computes: it stands beside the loss while a model trains.
+      CLASSES: whether each example is of one of a closed set of classes: one that is new in a split is an error,
+        classes can have weights in the loss, and each makes a slice of the examples.
+      NUMBERS: whether a label is any number: `modelmill new` takes such a task for a label column of numbers.
+      AGREES: whether `same` says where the answers of two models come to the same; answers that are numbers do not.
+      MOVED: keys of the section `data` that became settings of the task: the old name to the new one.
+    """
+
+    KIND = "task"
+    PACKAGE = PACKAGE
+    REQUIRED = ("METRICS", "REPORTED", "ANSWER", "MEANING", "MEASURE")
+    METRICS: ClassVar[tuple[Metric, ...]]
+    REPORTED: ClassVar[tuple[str, ...]]
+    ANSWER: ClassVar[str]
+    MEANING: ClassVar[str]
+    MEASURE: ClassVar[str]
+    CLASSES: ClassVar[bool] = False
+    NUMBERS: ClassVar[bool] = False
+    AGREES: ClassVar[bool] = False
+    MOVED: ClassVar[Mapping[str, str]] = {}
 
     def raw(self, text: str) -> str | float:
-        """The label of a raw example, of what a folder or a table says. Raises ValueError: why it can't be one."""
+        """Return the label of a raw example, of what a folder or a table says: by default a name, as it stands.
 
-    def preprocess(self, label: tf.Tensor, config: DataConfig) -> dict[str, tf.Tensor]:
-        """Part of the TFT preprocessing function: labels of raw examples [batch] to transformed features."""
+        Raises ValueError: why it can't be one.
+        """
+        return text
 
-    def spec(self, output: tft.TFTransformOutput, example: bytes, config: DataConfig) -> dict[str, Any]:
-        """The fields of Spec that are of the task, from Transform's output and one transformed train example."""
+    @abstractmethod
+    def preprocess(self, label: tf.Tensor, config: ConfigT) -> dict[str, tf.Tensor]:
+        """Compute transformed features of labels of raw examples [batch]: a part of the TFT preprocessing function."""
 
+    @abstractmethod
+    def spec(self, output: tft.TFTransformOutput, example: bytes, config: ConfigT) -> dict[str, Any]:
+        """Return the fields of Spec that are of the task, from Transform's output and one transformed train example."""
+
+    @abstractmethod
     def features(self, spec: Spec) -> dict[str, Any]:
-        """How `parse_example` is to read the transformed features that `label` takes."""
+        """Return how `parse_example` is to read the transformed features that `label` takes."""
 
+    @abstractmethod
     def label(self, features: Mapping[str, tf.Tensor], spec: Spec) -> tf.Tensor:
-        """Transformed features to labels [batch] or [batch, outputs]."""
+        """Return the labels [batch] or [batch, outputs] of transformed features."""
 
-    def learned(self, label: tf.Tensor) -> tf.Tensor | None:
-        """Whether an example of this label, a scalar, is learned from, a bool; None if all are."""
+    def trainable_mask(self, label: tf.Tensor) -> tf.Tensor | None:
+        """Return whether an example of this label, a scalar, is used for training, a bool; None if all are."""
+        return None
 
-    def shares(self, labels: tf.Tensor, spec: Spec) -> tf.Tensor:
-        """Labels as float32 [batch, n], which can be mixed: what is between two labels is a label, too."""
+    @abstractmethod
+    def soft_targets(self, labels: tf.Tensor, spec: Spec) -> tf.Tensor:
+        """Return labels as float32 [batch, n], which can be mixed: what is between two labels is a label, too."""
 
     def target(self, inputs: tf.Tensor, labels: tf.Tensor, spec: Spec) -> tf.Tensor:
-        """What the loss compares the model's outputs with: of normalised inputs, and of labels or their `shares`."""
+        """Return what the loss compares the model's outputs with; by default the labels themselves.
+
+        Args:
+          inputs: normalised.
+          labels: as `label` or `soft_targets` gives them.
+          spec: of the examples.
+        """
+        return labels
 
     def outputs(self, spec: Spec) -> int:
-        """How many numbers the bare model gives for an example."""
+        """Return how many numbers the bare model gives for an example; by default one for each of spec.labels."""
+        return len(spec.labels)
 
+    @abstractmethod
     def loss(self, target: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-        """float32 [batch], of the bare model's outputs float32 [batch, outputs]."""
+        """Compute float32 [batch], of the bare model's outputs float32 [batch, outputs]."""
 
-    def measure(self, target: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-        """float32 [batch]: its mean is what is shown while a model trains."""
+    @abstractmethod
+    def train_metric(self, target: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        """Compute float32 [batch]: its mean is what is shown while a model trains."""
 
-    def better(self, figures: Mapping[str, float]) -> tuple[float, ...]:
-        """The greater, the better was the epoch; `figures` has loss, val_loss, and MEASURE in the same two forms."""
+    def epoch_score(self, figures: Mapping[str, float]) -> tuple[float, ...]:
+        """Return what is greater for a better epoch; by default the lower loss of the eval split is.
 
-    def answer(self, outputs: tf.Tensor, inputs: tf.Tensor, spec: Spec) -> tf.Tensor:
-        """The served answer float32 [batch, len(spec.labels)], of Keras tensors: outputs and normalised inputs."""
+        Args:
+          figures: has loss, val_loss, and MEASURE in the same two forms.
+        """
+        return (-figures["val_loss"],)
 
-    def served(self, answers: tf.Tensor, spec: Spec) -> dict[str, tf.Tensor]:
-        """The outputs of the signature `serving_default`: ANSWER, and what is more convenient."""
+    @abstractmethod
+    def postprocess(self, outputs: tf.Tensor, inputs: tf.Tensor, spec: Spec) -> tf.Tensor:
+        """Compute the served answer float32 [batch, len(spec.labels)] of Keras tensors: outputs, normalised inputs."""
+
+    def signature_outputs(self, answers: tf.Tensor, spec: Spec) -> dict[str, tf.Tensor]:
+        """Return the outputs of the signature `serving_default`: ANSWER, and what is more convenient."""
+        return {self.ANSWER: answers}
+
+    def same(self, answers: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Return where the answers [examples, outputs] of two models come to the same; it goes with AGREES = True."""
+        raise NotImplementedError(f"task {self.name}: AGREES is True, so `same` must be defined")
+
+    def label_text(self, label: NDArray[Any], spec: Spec) -> str:
+        """Return one label, as `label` gives it, for people: a class by its name, what is no class as numbers."""
+        is_class = label.ndim == 0 and label.dtype.kind in "iu" and 0 <= label < len(spec.labels)
+        return str(spec.labels[int(label)]) if is_class else " ".join(f"{one:.4g}" for one in label.reshape(-1)[:8])
+
+    def figures(self, recorded: Recorded) -> list[Figure]:
+        """Declare the figures that the report draws of recorded answers; by default none."""
+        return []
+
+    def examples(self, recorded: Recorded) -> Examples | None:
+        """Declare which examples the report shows as the worst; by default none."""
+        return None
 
 
-def look_up(name: str) -> Task:
-    """The task called `name`. Raises UnknownNameError."""
-    return cast(Task, plugins.load(PACKAGE, name, "task"))
+def look_up(name: str) -> Task[Any]:
+    """Return the task called `name`. Raises UnknownNameError."""
+    return plugins.get(Task, name)  # type: ignore[type-abstract]
+
+
+def name_of(choice: object) -> str:
+    """Return the name in a value of `data.task`, a name or {name: settings}; the default's if there is no value."""
+    return str(next(iter(choice), DEFAULT)) if isinstance(choice, Mapping) else str(choice or DEFAULT)
 
 
 def metric(task: str, name: str | None = None) -> Metric:

@@ -74,7 +74,7 @@ def chain(experiment: Experiment, places: Places) -> list[tfx.dsl.components.Bas
     """The nodes, in the order of NODES in layout.py; `augment` only where the policy is materialized."""
     data, augment, compress = experiment.data, experiment.augment, experiment.compress
     judge = experiment.evaluate.resolved(data.task)
-    reads = (plugins.module_name(modality.PACKAGE, data.modality), f"{task.PACKAGE}.{data.task}")
+    reads = (plugins.module_name(modality.PACKAGE, data.modality), plugins.module_name(task.PACKAGE, data.task))
     learns = (*reads, f"{family.PACKAGE}.{experiment.model.family}", *experiment.train.modules())
 
     ingest = example_gen(places.data, data, experiment.split, code("modelmill.components.ingest.executor", *reads))

@@ -87,7 +87,7 @@ class CompressConfig(Strict):
     def check(self, asked: str) -> None:
         """Refuses a bound of what the task `asked` has not. Raises ValueError."""
         found = task.look_up(asked)
-        told = {"min_agreement": hasattr(found, "SAME"), "max_calibration_rise": CALIBRATION in found.REPORTED}
+        told = {"min_agreement": found.AGREES, "max_calibration_rise": CALIBRATION in found.REPORTED}
         for name, there in told.items():
             if getattr(self, name) is not None and not there:
                 raise ValueError(f"compress.{name}: data.task {asked} has no such figure; leave it out")

@@ -50,8 +50,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
         slices, metric = tfma_results.read(evaluation), task.metric(asked, config.metric)
         rows = evaluate_gates.compressed_gates(slices, config, bounds["max_drop"], bounds["margin"], report, metric)
-        same = getattr(task.look_up(asked), "SAME", None)
-        agreed = agreement.read(recorded, config.slices or (), same) if same else {}
+        plug_in = task.look_up(asked)
+        agreed = agreement.read(recorded, config.slices or (), plug_in.same) if plug_in.AGREES else {}
         rows += evaluate_gates.told_gates(
             slices[tfma_results.OVERALL], agreed.get(tfma_results.OVERALL), config, bounds, asked
         )

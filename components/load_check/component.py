@@ -20,7 +20,7 @@ NODE = "check"
 def sources(data: DataConfig) -> tuple[str, ...]:
     """The modules of which `code` is to be the digest: this node also runs two that it does not import."""
     kind = modality.look_up(data.modality)
-    plugged = (plugins.module_name(modality.PACKAGE, data.modality), f"{task.PACKAGE}.{data.task}")
+    plugged = (plugins.module_name(modality.PACKAGE, data.modality), plugins.module_name(task.PACKAGE, data.task))
     return (executor.__name__, clean.__name__, *plugged, kind.CLIENT)
 
 

@@ -21,5 +21,5 @@ def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
     config = kind.Config.model_validate(content)
     outputs = kind.preprocess(inputs, config)
     if LABEL in inputs:
-        outputs |= task.look_up(config.task).preprocess(tf.reshape(inputs[LABEL], [-1]), config)
+        outputs |= task.look_up(config.task).preprocess(tf.reshape(inputs[LABEL], [-1]), config.task_settings)
     return outputs

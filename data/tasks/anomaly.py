@@ -1,7 +1,7 @@
 """Anomaly detection: the model learns to give back normal examples; how far it is off is the score.
 
-Labels that `data.normal` names are normal, all others are anomalies. Training uses normal examples alone; anomalies in
-the eval and the test split are what the score is judged by.
+Labels that the setting `normal` names are normal, all others are anomalies. Training uses normal examples alone;
+anomalies in the eval and the test split are what the score is judged by.
 """
 
 from __future__ import annotations
@@ -10,109 +10,128 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from modelmill.data import metrics
+from modelmill.data.core.config import Strict
 from modelmill.data.spec import LABEL, Spec
-from modelmill.data.task import Metric
+from modelmill.data.task import Metric, Task
 
 if TYPE_CHECKING:
     import tensorflow as tf
     import tensorflow_transform as tft
+    from numpy.typing import NDArray
 
-    from modelmill.data.config import DataConfig
-
-ANSWER = "score"
-MEANING = "the mean squared error of reconstruction, in squared deviations: the higher, the less normal"
-CLASSES = False
-MEASURE = "reconstruction"
-METRICS = (
-    Metric("auc", "The area under the ROC curve: how often an anomaly scores above a normal example.", metrics.auc),
-    Metric("partial_auc", "The same where at most a tenth of the normal examples is taken for anomalies, in shares "
-           "of what can be had there.", metrics.partial_auc),
-)  # fmt: skip
-REPORTED = ("auc", "partial_auc")
+    from modelmill.data.figures import Examples, Figure, Numbers, Recorded
 
 
-def raw(text: str) -> str:
-    """The class by its name."""
-    return text
+class AnomalyConfig(Strict):
+    """Settings of the task in an experiment: data: {task: {anomaly: {normal: [good]}}}."""
+
+    normal: tuple[str, ...] = Field(min_length=1, description="The labels of normal examples.")
 
 
-def preprocess(label: tf.Tensor, config: DataConfig) -> dict[str, tf.Tensor]:
-    """string [batch] to int64 [batch], 1 for anomalies."""
-    import tensorflow as tf
+class Anomaly(Task[AnomalyConfig]):
+    """Score how little an example looks like the normal ones."""
 
-    normal = tf.reduce_any(label[:, tf.newaxis] == tf.constant(config.normal), axis=1)
-    return {LABEL: 1 - tf.cast(normal, tf.int64)}
+    Config = AnomalyConfig
+    MOVED = {"normal": "normal"}
+    ANSWER = "score"
+    MEANING = "the mean squared error of reconstruction, in squared deviations: the higher, the less normal"
+    MEASURE = "reconstruction"
+    METRICS = (
+        Metric("auc", "The area under the ROC curve: how often an anomaly scores above a normal example.", metrics.auc),
+        Metric("partial_auc", "The same where at most a tenth of the normal examples is taken for anomalies, in shares "
+               "of what can be had there.", metrics.partial_auc),
+    )  # fmt: skip
+    REPORTED = ("auc", "partial_auc")
 
+    def preprocess(self, label: tf.Tensor, config: AnomalyConfig) -> dict[str, tf.Tensor]:
+        """Map string [batch] to int64 [batch], 1 for anomalies."""
+        import tensorflow as tf
 
-def spec(output: tft.TFTransformOutput, example: bytes, config: DataConfig) -> dict[str, Any]:
-    """One answer, the score."""
-    return {"labels": (ANSWER,)}
+        normal = tf.reduce_any(label[:, tf.newaxis] == tf.constant(config.normal), axis=1)
+        return {LABEL: 1 - tf.cast(normal, tf.int64)}
 
+    def spec(self, output: tft.TFTransformOutput, example: bytes, config: AnomalyConfig) -> dict[str, Any]:
+        """Return one label, the name of the answer."""
+        return {"labels": (self.ANSWER,)}
 
-def features(spec: Spec) -> dict[str, Any]:
-    """A number."""
-    import tensorflow as tf
+    def features(self, spec: Spec) -> dict[str, Any]:
+        """Read a number."""
+        import tensorflow as tf
 
-    return {LABEL: tf.io.FixedLenFeature([], tf.int64)}
+        return {LABEL: tf.io.FixedLenFeature([], tf.int64)}
 
+    def label(self, features: Mapping[str, tf.Tensor], spec: Spec) -> tf.Tensor:
+        """Return int64 [batch], 1 for anomalies."""
+        import tensorflow as tf
 
-def label(features: Mapping[str, tf.Tensor], spec: Spec) -> tf.Tensor:
-    """int64 [batch], 1 for anomalies."""
-    import tensorflow as tf
+        return tf.reshape(features[LABEL], [-1])
 
-    return tf.reshape(features[LABEL], [-1])
+    def trainable_mask(self, label: tf.Tensor) -> tf.Tensor:
+        """Train on normal examples alone."""
+        return label == 0
 
+    def soft_targets(self, labels: tf.Tensor, spec: Spec) -> tf.Tensor:
+        """Return float32 [batch, 1]."""
+        import tensorflow as tf
 
-def learned(label: tf.Tensor) -> tf.Tensor:
-    """Normal ones."""
-    return label == 0
+        return tf.cast(tf.reshape(labels, [-1, 1]), tf.float32)
 
+    def target(self, inputs: tf.Tensor, labels: tf.Tensor, spec: Spec) -> tf.Tensor:
+        """Return the inputs, float32 [batch, outputs]."""
+        import tensorflow as tf
 
-def shares(labels: tf.Tensor, spec: Spec) -> tf.Tensor:
-    """float32 [batch, 1]."""
-    import tensorflow as tf
+        return tf.reshape(tf.cast(inputs, tf.float32), [-1, self.outputs(spec)])
 
-    return tf.cast(tf.reshape(labels, [-1, 1]), tf.float32)
+    def outputs(self, spec: Spec) -> int:
+        """Return how many inputs there are."""
+        return math.prod(spec.shape)
 
+    def loss(self, target: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        """Compute the mean squared error."""
+        import tensorflow as tf
 
-def target(inputs: tf.Tensor, labels: tf.Tensor, spec: Spec) -> tf.Tensor:
-    """The inputs, float32 [batch, outputs]."""
-    import tensorflow as tf
+        return tf.reduce_mean(tf.math.squared_difference(target, outputs), axis=1)
 
-    return tf.reshape(tf.cast(inputs, tf.float32), [-1, outputs(spec)])
+    def train_metric(self, target: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        """Compute the share of the inputs' variance that is given back."""
+        return 1 - self.loss(target, outputs)
 
+    def epoch_score(self, figures: Mapping[str, float]) -> tuple[float, ...]:
+        """Rank epochs by what is given back of the normal examples of the eval split."""
+        return (figures["val_reconstruction"],)
 
-def outputs(spec: Spec) -> int:
-    """As many as there are inputs."""
-    return math.prod(spec.shape)
+    def postprocess(self, outputs: tf.Tensor, inputs: tf.Tensor, spec: Spec) -> tf.Tensor:
+        """Return float32 [batch, 1]."""
+        import tensorflow as tf
 
+        off = tf.math.squared_difference(self.target(inputs, outputs, spec), outputs)
+        return tf.reduce_mean(off, axis=1, keepdims=True)
 
-def loss(target: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-    """The mean squared error."""
-    import tensorflow as tf
+    def label_text(self, label: NDArray[Any], spec: Spec) -> str:
+        """Return the kind of the example."""
+        return "anomaly" if label else "normal"
 
-    return tf.reduce_mean(tf.math.squared_difference(target, outputs), axis=1)
+    def figures(self, recorded: Recorded) -> list[Figure]:
+        """Declare how well scores tell anomalies from normal examples."""
+        from modelmill.data.figures import COMPRESSED, PrecisionRecall, Roc, Scores
 
+        odd = recorded.truth[:, 0] > 0
+        scores = {model: answers[:, 0] for model, answers in recorded.answers.items()}
+        drawn: list[Figure] = []
+        if odd.any() and not odd.all():
+            drawn += [Roc(odd, scores, "anomaly"), PrecisionRecall(odd, scores, "anomaly", "anomalies")]
+        kinds: dict[str, Numbers] = {"normal": scores[COMPRESSED][~odd], "anomaly": scores[COMPRESSED][odd]}
+        return [*drawn, Scores(kinds)]
 
-def measure(target: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-    """The share of the inputs' variance that is given back."""
-    return 1 - loss(target, outputs)
+    def examples(self, recorded: Recorded) -> Examples:
+        """Declare how far each score is on the wrong side of the middle one."""
+        import numpy as np
 
+        from modelmill.data.figures import COMPRESSED, FurthestOff
 
-def better(figures: Mapping[str, float]) -> tuple[float, ...]:
-    """By what is given back of the normal examples of the eval split."""
-    return (figures["val_reconstruction"],)
-
-
-def answer(outputs: tf.Tensor, inputs: tf.Tensor, spec: Spec) -> tf.Tensor:
-    """float32 [batch, 1]."""
-    import tensorflow as tf
-
-    off = tf.math.squared_difference(target(inputs, outputs, spec), outputs)
-    return tf.reduce_mean(off, axis=1, keepdims=True)
-
-
-def served(answers: tf.Tensor, spec: Spec) -> dict[str, tf.Tensor]:
-    """The score, float32 [batch, 1]."""
-    return {ANSWER: answers}
+        odd, scores = recorded.truth[:, 0] > 0, recorded.answers[COMPRESSED][:, 0]
+        middle = float(np.median(scores))
+        return FurthestOff(np.where(odd, middle - scores, scores - middle))

@@ -8,6 +8,7 @@ from typing import Any, Union, cast, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from modelmill.data.config import UNKNOWN_KEY
 from modelmill.data.core import plugins
 
 MAPPING = "it should be a mapping of keys to values"
@@ -30,6 +31,8 @@ def explain(found: Any, model: type[BaseModel], section: str = "") -> str:
         return f"{where}: {plugins.unknown('key', loc[-1], _fields(_owner(model, loc)))}"
     if found["type"] == "missing":
         return f"{where}: missing; {found['msg'].lower()}"
+    if found["type"] == UNKNOWN_KEY:
+        return f"{where}: {found['msg']}"
     message = found["msg"].removeprefix("Value error, ").replace("Input should", "it should")
     message = message.replace("Tuple should", "it should").replace("a valid tuple", "a list")
     if found["type"] in ("model_type", "model_attributes_type"):

@@ -6,6 +6,7 @@ Nothing here imports TensorFlow: a wrong word is refused within a second.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from modelmill.data.policy import Policy
 from modelmill.data.readers import labels_csv
 from modelmill.data.spec import PATH
 from modelmill.data.splits import SplitConfig
+from modelmill.pipeline.experiment import renamed_keys
 from modelmill.pipeline.experiment.cluster_config import ClusterRunConfig
 from modelmill.pipeline.experiment.errors import MAPPING, explain
 from modelmill.pipeline.experiment.errors import ExperimentError as ExperimentError  # a part of what `load` promises
@@ -123,6 +125,7 @@ def compose(tree: dict[str, Any], folder: Path, source: str) -> Experiment:
     problems: list[str] = []
     try:
         _use_plug_ins(tree, folder)
+        tree = _with_names_of_today(tree, source)
         for section, value in _owned(tree, problems):
             tree[section] = value
         experiment = Experiment.model_validate(tree)
@@ -174,6 +177,14 @@ def _use_plug_ins(tree: dict[str, Any], folder: Path) -> None:
     if isinstance(tree.get("plugins"), str):
         tree["plugins"] = str((folder / Path(tree["plugins"]).expanduser()).resolve())
         plugins.use(Path(tree["plugins"]))
+
+
+def _with_names_of_today(tree: dict[str, Any], source: str) -> dict[str, Any]:
+    """Accept renamed keys, with a warning for each."""
+    tree, told = renamed_keys.accept(tree)
+    for says in told:
+        warnings.warn_explicit(says, FutureWarning, source, 0)
+    return tree
 
 
 def _owned(tree: dict[str, Any], problems: list[str]) -> Iterator[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
@@ -9,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 from modelmill.components.compress import method
 from modelmill.components.models import family
 from modelmill.components.models.training import loop, strategy
-from modelmill.data import modality
+from modelmill.data import modality, task
 from modelmill.data.core import plugins
 from modelmill.pipeline.experiment.experiment import Experiment
 
@@ -19,10 +20,12 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def experiment_schema() -> dict[str, Any]:
     """The JSON Schema of an experiment file, with the fields of every modality, family and method that there is."""
     modalities = {name: modality.look_up(name) for name in plugins.names(modality.PACKAGE)}
+    tasks = {name: task.look_up(name).Config for name in plugins.names(task.PACKAGE)}
     choices: dict[str, dict[str, Any]] = {
         "data": {name: found.Config for name, found in modalities.items()},
         "augment": {name: found.Policy for name, found in modalities.items()},
         "model": {name: family.look_up(name).Config for name in plugins.names(family.PACKAGE)},
+        "task": {name: config for name, config in tasks.items() if config.model_fields},
         "method": {name: method.look_up(name).Config for name in plugins.names(method.PACKAGE)},
         "loop": {name: loop.look_up(name).Config for name in plugins.names(loop.PACKAGE)},
         "strategy": {name: strategy.look_up(name).Config for name in plugins.names(strategy.PACKAGE)},
@@ -48,6 +51,8 @@ def experiment_schema() -> dict[str, Any]:
         for one in choices[section].values() if key else ():
             definition = definitions[named(one)]
             definition["required"] = sorted({*definition.get("required", []), key})
+    for one in choices["data"].values():
+        _choose(definitions[named(one)]["properties"]["task"], tasks, named)
 
     def settings(section: str, key: str) -> dict[str, Any]:
         """Return the settings of each name; `key` of the Config is none of them, but holds the name."""
@@ -86,3 +91,22 @@ def _drop(definition: dict[str, Any], key: str) -> None:
 def _without_ref(schema: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a field without its type."""
     return {key: value for key, value in schema.items() if key in ("default", "description")}
+
+
+def _choose(found: dict[str, Any], tasks: dict[str, Any], named: Callable[[Any], str]) -> None:
+    """Make of the schema of `data.task` that of a name, or of a name with the settings of that task."""
+    settings = {
+        name: {"$ref": f"#/$defs/{named(config)}"} if config.model_fields else {"type": "object", "maxProperties": 0}
+        for name, config in tasks.items()
+    }
+    alone = [name for name, one in tasks.items() if not any(field.is_required() for field in one.model_fields.values())]
+    found["anyOf"] = [
+        {"enum": alone},
+        {
+            "type": "object",
+            "properties": settings,
+            "additionalProperties": False,
+            "minProperties": 1,
+            "maxProperties": 1,
+        },
+    ]

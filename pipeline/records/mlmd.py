@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from modelmill.data.core import plugins
+from modelmill.pipeline.experiment import renamed_keys
 from modelmill.pipeline.layout import NODES, Folders, RunFolder
 
 SECOND = 1000  # ML Metadata's times are milliseconds
@@ -100,11 +102,20 @@ def read(folder: Path) -> Recorded:
     return Recorded(
         folders,
         run,
-        yaml.safe_load(run.copy.read_text(encoding="utf-8")) if run.copy.is_file() else {},
+        _experiment(run.copy) if run.copy.is_file() else {},
         summary,
         _json(run.origin) or {},
         {name: nodes[name] for name in sorted(nodes, key=order.index)},
     )
+
+
+def _experiment(path: Path) -> dict[str, Any]:
+    """Return the experiment of a run, which may be of an older release, with the keys of today."""
+    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        return renamed_keys.accept(found)[0]
+    except plugins.PlugInError:  # its plug-ins are elsewhere, or are no longer what they were
+        return dict(found)
 
 
 def places(folders: Folders, run_ids: Iterable[str]) -> set[Path]:

@@ -16,9 +16,8 @@ from modelmill.components.models.families import cnn
 from modelmill.components.models.training import driver
 from modelmill.components.models.training.config import LearningConfig, OptimizerConfig
 from modelmill.components.models.training.dataset import Examples
-from modelmill.data import modality
+from modelmill.data import modality, task
 from modelmill.data.modalities.image import modality as image
-from modelmill.data.tasks import classification
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +32,8 @@ def examples(prepared: SimpleNamespace, image_config: Any) -> dict[str, Examples
 def test_both_kinds_of_labels_mean_the_same() -> None:
     logits = tf.constant(np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32))
     numbers = tf.constant([0, 1, 2, 0, 1])
-    for one in (classification.loss, classification.measure):
+    classification = task.look_up("classification")
+    for one in (classification.loss, classification.train_metric):
         shares = one(tf.one_hot(numbers, 3), logits)
         np.testing.assert_allclose(shares, one(numbers[:, tf.newaxis], logits), atol=1e-6)
         np.testing.assert_allclose(shares, one(numbers, logits), atol=1e-6)

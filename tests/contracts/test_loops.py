@@ -86,7 +86,8 @@ def own(tmp_path: Path, plug_ins: Callable[[Path], None]) -> None:
 def test_each_is_read_without_tensorflow(kind: str, package: str) -> None:
     assert plugins.names(package)
     code = (
-        f"import sys\nfrom modelmill.components.models.training import {kind}\nfrom modelmill.data.core import plugins\n"
+        "import sys\nfrom modelmill.data.core import plugins\n"
+        f"from modelmill.components.models.training import {kind}\n"
         f"for name in plugins.names({kind}.PACKAGE): assert {kind}.parse(name).name == name\n"
         "assert 'tensorflow' not in sys.modules"
     )

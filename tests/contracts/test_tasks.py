@@ -75,14 +75,14 @@ def test_what_it_asks_is_learned_and_answered_by_both_forms_of_the_model(name: s
     layer = tf_keras.Input((6,))
     model = tf_keras.Model(layer, tf_keras.layers.Dense(asked.outputs(about))(tf_keras.layers.Dense(4)(layer)))
     figures = {}
-    model.compile(tf_keras.optimizers.Adam(0.03), asked.loss, [tf_keras.metrics.MeanMetricWrapper(asked.measure)])
+    model.compile(tf_keras.optimizers.Adam(0.03), asked.loss, [tf_keras.metrics.MeanMetricWrapper(asked.train_metric)])
     for stage in ("before", "after"):
         loss, measure = model.evaluate(inputs, target, verbose=0)
         row = {"loss": loss, asked.MEASURE: measure}
         figures[stage] = {**row, **{f"val_{key}": value for key, value in row.items()}}
         if stage == "before":
             model.fit(inputs, target, epochs=60, verbose=0)
-    assert asked.better(figures["after"]) > asked.better(figures["before"])
+    assert asked.epoch_score(figures["after"]) > asked.epoch_score(figures["before"])
 
     served = saved_model.served(model, about)
     answers = served(inputs).numpy()
@@ -92,13 +92,13 @@ def test_what_it_asks_is_learned_and_answered_by_both_forms_of_the_model(name: s
     path = tmp_path / "model.tflite"
     path.write_bytes(saved_model.converter(model, about).convert())
     np.testing.assert_allclose(interpreter.Flatbuffer(path).predict_all(inputs[:4]), answers[:4], atol=1e-4)
-    assert set(asked.served(tf.constant(answers), about)) >= {asked.ANSWER}
+    assert set(asked.signature_outputs(tf.constant(answers), about)) >= {asked.ANSWER}
 
 
 def test_labels_can_be_mixed(name: str) -> None:
     asked, about = task.look_up(name), spec(name)
     labels = truth(name, np.random.default_rng(1).normal(size=(8, 6)))
-    shares = asked.shares(tf.constant(labels), about)
+    shares = asked.soft_targets(tf.constant(labels), about)
     assert shares.dtype == tf.float32 and shares.shape[0] == 8 and shares.shape.rank == 2
     inputs, outputs = tf.zeros([8, 6]), tf.random.normal([8, asked.outputs(about)])
     plain, mixed = (asked.target(inputs, one, about) for one in (tf.constant(labels), shares))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from modelmill.data import task
 from tests.golden import checkouts, compare, record
 from tests.golden.against import EXPECTED
 
@@ -33,7 +34,7 @@ def found() -> dict[str, Any]:
 def sections(name: str, key: str) -> str:
     """Return a value of the section `data` of an experiment."""
     content = yaml.safe_load((record.EXPERIMENTS / f"{name}.yaml").read_text())
-    return str(content["data"].get(key, "classification"))
+    return task.name_of(content["data"].get(key))
 
 
 @pytest.mark.parametrize(

@@ -52,11 +52,50 @@ def test_shipped_ones_load_and_tell_about_themselves(shipped: str) -> None:
     assert head["command"] == f"modelmill run {shipped}"
 
 
+ANOMALY = {**GOOD, "data": {**GOOD["data"], "task": {"anomaly": {"normal": ["0", "1"]}}}}
+
+
+def test_a_task_is_a_name_or_a_name_with_its_settings(tmp_path: Path) -> None:
+    found = load(written(tmp_path, ANOMALY)).data
+    assert found.task == "anomaly" and found.task_settings.normal == ("0", "1")
+    assert json.loads(found.canonical())["task"] == {"anomaly": {"normal": ["0", "1"]}}
+    plain = [{"task": "regression"}, {"task": {"regression": {}}}, {"task": {"regression": None}}]
+    made = {load(written(tmp_path, {**GOOD, "data": {**GOOD["data"], **one}})).data.canonical() for one in plain}
+    assert len(made) == 1 and json.loads(made.pop())["task"] == "regression"
+
+
+def test_a_renamed_key_is_accepted_with_a_warning_and_means_the_same(tmp_path: Path) -> None:
+    before = {**GOOD, "data": {**GOOD["data"], "task": "anomaly", "normal": ["0", "1"]}}
+    with pytest.warns(FutureWarning, match=r"data\.normal is now data\.task\.anomaly\.normal"):
+        found = load(written(tmp_path, before))
+    assert found.data.canonical() == load(written(tmp_path, ANOMALY)).data.canonical()
+    with pytest.warns(FutureWarning):
+        assert load(
+            written(tmp_path, ANOMALY), ["data.task=anomaly", "data.normal=['2']"]
+        ).data.task_settings.normal == ("2",)
+
+
+def test_a_renamed_key_beside_its_new_name_or_of_another_task_is_refused(tmp_path: Path) -> None:
+    for data in (ANOMALY["data"], GOOD["data"]):
+        (found,) = problems(tmp_path, {**GOOD, "data": {**data, "normal": ["2"]}})
+        assert found.startswith("data.normal: unknown key 'normal'")
+
+
 # Section or key, its wrong value, and what the one problem must say: the path first.
 WRONG = [
     ("trian", {}, "trian: unknown key 'trian'", "did you mean 'train'?"),
     ("train.epoch", 3, "train.epoch: unknown key 'epoch'", "did you mean 'epochs'?"),
     ("train.epochs", 0, "train.epochs: found 0", "greater than or equal to 1"),
+    ("data.task", "anomly", "data.task: found 'anomly'", "did you mean 'anomaly'?"),
+    ("data.task", "anomaly", "data.task.anomaly.normal: missing", "field required"),
+    (
+        "data.task",
+        {"anomaly": {"normal": ["0"], "nromal": 1}},
+        "data.task.anomaly.nromal: unknown key 'nromal'",
+        "did you mean 'normal'?",
+    ),
+    ("data.task", {"anomaly": {"normal": "0"}}, "data.task.anomaly.normal: found '0'", "a list"),
+    ("data.task", ["anomaly"], "data.task: found ['anomaly']", "a name or {name: {setting: value}}"),
     ("train.epochs", "many", "train.epochs: found 'many'", "valid integer"),
     ("train.loop", "supervized", "train.loop: unknown training loop", "did you mean 'supervised'?"),
     ("train.optimizer.name", "adamm", "train.optimizer.name: found 'adamm'", "'adam'"),

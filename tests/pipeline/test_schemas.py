@@ -37,6 +37,9 @@ WRONG = [
     "compress.chains=[[{prune: {sparsty: 0.5}}]]",
     "validate.skew=2",
     "split.by=foldr",
+    "data.task=anomaly",
+    "data.task={anomaly: {normal: 0}}",
+    "data.task={regression: {normal: [a]}}",
     "tarin={}",
 ]
 

@@ -32,7 +32,7 @@ def served(model: tf_keras.Model, spec: Spec, batch: int | None = None) -> tf_ke
 
     inputs = tf_keras.Input(spec.shape, batch_size=batch, dtype=spec.dtype, name="inputs")
     normalised = modality.normalise(inputs, spec)
-    return tf_keras.Model(inputs, task.look_up(spec.task).answer(model(normalised), normalised, spec))
+    return tf_keras.Model(inputs, task.look_up(spec.task).postprocess(model(normalised), normalised, spec))
 
 
 def converter(model: tf_keras.Model, spec: Spec, unrolled: bool = False) -> tf.lite.TFLiteConverter:
@@ -82,7 +82,7 @@ class _Behind:
 
         waves = tf_keras.Input(spec.shape, batch_size=1, dtype=spec.dtype, name="inputs")
         features = tf_keras.Input(front.output_shape[1:], batch_size=1, name="features")
-        answer = task.look_up(spec.task).answer(rest(features), features, spec)
+        answer = task.look_up(spec.task).postprocess(rest(features), features, spec)
         self.__dict__["_front"] = tf_keras.Model(waves, front(modality.normalise(waves, spec)))
         self.__dict__["_rest"] = _converter(tf_keras.Model(features, answer))
 
@@ -134,7 +134,7 @@ def export(model: tf_keras.Model, spec: Spec, transform_graph: str, folder: Path
 
     @tf.function(input_signature=[strings])
     def serving_default(raw: tf.Tensor) -> dict[str, tf.Tensor]:
-        return asked.served(whole(inputs({kind.INPUT: raw[:, tf.newaxis]}), training=False), spec)
+        return asked.signature_outputs(whole(inputs({kind.INPUT: raw[:, tf.newaxis]}), training=False), spec)
 
     @tf.function(input_signature=[serialized])
     def evaluate(examples: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -80,7 +80,7 @@ class Examples:
     @property
     def _some(self) -> bool:
         """Whether the task learns from some examples only."""
-        return self._task.learned(self._parsed.element_spec[1]) is not None
+        return self._task.trainable_mask(self._parsed.element_spec[1]) is not None
 
     @cached_property
     def _learned(self) -> tf.data.Dataset:
@@ -88,7 +88,7 @@ class Examples:
         return self._of_learned(self._parsed)
 
     def _of_learned(self, pairs: tf.data.Dataset) -> tf.data.Dataset:
-        return pairs.filter(lambda _, label: self._task.learned(label)) if self._some else pairs
+        return pairs.filter(lambda _, label: self._task.trainable_mask(label)) if self._some else pairs
 
     def open(self, policy: Policy) -> None:
         """Makes what all passes of `training` share, outside of a function that is traced."""
@@ -168,7 +168,7 @@ class Examples:
             if policy.changes():
                 inputs = self._augmented(inputs, seeds, policy)
             if policy.mixes():
-                labels = self._task.shares(labels, self.spec)
+                labels = self._task.soft_targets(labels, self.spec)
                 inputs, labels = self._modality.mix(inputs, labels, seeds, policy)
             if policy.changes() or policy.mixes():
                 inputs = modality.finish(inputs, self.spec)

@@ -174,7 +174,7 @@ class _Driver:
                 f"lower train.optimizer.learning_rate (now {learning.optimizer.learning_rate:g})"
             )
         state.history.append(row)
-        if asked.better(row) >= max(map(asked.better, state.history)):
+        if asked.epoch_score(row) >= max(map(asked.epoch_score, state.history)):
             state.best = epoch
             model_store.save_weights(self.keeper.path(f"best-{epoch}.npz"), self.model)
         self.model.stop_training = self._exhausted()

@@ -20,7 +20,7 @@ def compile_model(
     model: tf_keras.Model,
     optimizer: tf_keras.optimizers.Optimizer,
     config: LoopConfig,
-    task: Task,
+    task: Task[Any],
     xla: bool = False,
 ) -> None:
     """Compile the model with the loss of the loop and the metric of the task."""
@@ -31,7 +31,7 @@ def compile_model(
     def loss(labels: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
         return trains.loss(config, labels, answers, task)
 
-    measure = tf_keras.metrics.MeanMetricWrapper(task.measure, name=task.MEASURE)
+    measure = tf_keras.metrics.MeanMetricWrapper(task.train_metric, name=task.MEASURE)
     model.compile(optimizer=optimizer, loss=loss, metrics=[measure], jit_compile=xla)
 
 

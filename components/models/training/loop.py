@@ -35,7 +35,7 @@ class Loop(plugins.Plugin[LoopConfigT]):
     Config: type[LoopConfigT] = LoopConfig  # type: ignore[assignment]
 
     @abstractmethod
-    def loss(self, config: LoopConfigT, labels: tf.Tensor, answers: tf.Tensor, task: Task) -> tf.Tensor:
+    def loss(self, config: LoopConfigT, labels: tf.Tensor, answers: tf.Tensor, task: Task[Any]) -> tf.Tensor:
         """Return the loss of each example, float32 [batch]; its mean, weighted by the classes, is made small.
 
         Args:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from modelmill.data.core import format
-from modelmill.data.spec import DEFAULT
 from modelmill.pipeline.records.mlmd import Recorded
 from modelmill.pipeline.report.charts import charts
 
@@ -35,7 +34,7 @@ def _best(run: Recorded, history: list[dict[str, float]]) -> int:
     from modelmill.data import task
 
     try:
-        better = task.look_up(str(run.setting("data", "task") or DEFAULT)).better
+        better = task.look_up(task.name_of(run.setting("data", "task"))).epoch_score
         return max(range(len(history)), key=lambda place: (better(history[place]), place)) + 1
     except (KeyError, ValueError):  # figures of another version, or of a loop that keeps others
         return len(history)

@@ -60,7 +60,7 @@ def metric(run: Recorded) -> str:
 
 def judged_by(run: Recorded) -> task.Metric:
     """What is known of that metric; of one that is unknown here, accuracy."""
-    asked = str(run.setting("data", "task") or DEFAULT)
+    asked = task.name_of(run.setting("data", "task"))
     try:
         return task.metric(asked, run.setting("evaluate", "metric"))
     except UnknownNameError:  # of another version, or a plug-in that is not there

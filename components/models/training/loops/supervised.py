@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from modelmill.components.models.training.loop import Loop, LoopConfig
 from modelmill.data.task import Task
@@ -22,6 +22,6 @@ class Supervised(Loop[SupervisedConfig]):
 
     Config = SupervisedConfig
 
-    def loss(self, config: SupervisedConfig, labels: tf.Tensor, answers: tf.Tensor, task: Task) -> tf.Tensor:
+    def loss(self, config: SupervisedConfig, labels: tf.Tensor, answers: tf.Tensor, task: Task[Any]) -> tf.Tensor:
         """Return the task's own loss."""
         return task.loss(labels, answers)
