@@ -50,6 +50,14 @@ class OfClasses(Figure):
     scores: Mapping[str, Numbers]
     labels: tuple[str, ...]
 
+    def answer(self, model: str) -> NDArray[np.int64]:
+        """Return the class of the highest score of each example, int64 [examples]."""
+        return np.asarray(self.scores[model].argmax(axis=1), np.int64)
+
+    def correct(self, model: str) -> NDArray[np.bool_]:
+        """Return whether the answer is right, bool [examples]."""
+        return np.asarray(self.answer(model) == self.truth)
+
 
 @dataclass(frozen=True)
 class ClassAccuracy(OfClasses):

@@ -15,7 +15,7 @@ from modelmill.pipeline.records.mlmd import Recorded
 from modelmill.pipeline.report import page
 from modelmill.pipeline.report.charts import charts
 from modelmill.pipeline.report.examples.read import Answers
-from modelmill.pipeline.report.parts import compression, quality_classes, training, verdict
+from modelmill.pipeline.report.parts import compression, quality, training, verdict
 
 SURE = 0.05
 MODELS = ("compressed", "float")
@@ -103,9 +103,9 @@ def _table(runs: list[Recorded], names: list[str]) -> dict[str, Any]:
 
 def _significance(runs: list[Recorded], names: list[str], model: str) -> list[str]:
     """McNemar's test of each run against the first, on the test examples that both have judged."""
-    first, notes = quality_classes.answers(runs[0]), []
+    first, notes = quality.answers(runs[0]), []
     for run, name in zip(runs[1:], names[1:], strict=True):
-        other = quality_classes.answers(run)
+        other = quality.answers(run)
         if first is None or other is None:
             notes.append(f"{name}, {model}: no predictions to compare.")
             continue

@@ -19,11 +19,11 @@ from modelmill.data.core.atomic import write_atomically
 from modelmill.pipeline.layout import Folders
 from modelmill.pipeline.records import mlmd
 from modelmill.pipeline.records.mlmd import Recorded
-from modelmill.pipeline.report.parts import card, compression, data, lineage, quality_classes, training, verdict
+from modelmill.pipeline.report.parts import card, compression, data, lineage, quality, training, verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
 # Read off artifacts, which never change, and so kept; the others are quick, and tell of the run itself.
-KEPT = {"data": data.make, "training": training.make, "quality": quality_classes.make, "compression": compression.make}
+KEPT = {"data": data.make, "training": training.make, "quality": quality.make, "compression": compression.make}
 CACHED = 4
 MOST_BYTES = 5_000_000
 
@@ -85,14 +85,14 @@ def _kept(run: Recorded) -> dict[str, Any]:
 
 
 def _key(run: Recorded) -> str:
-    """Of all that those parts depend on: the artifacts, the experiment, and our own source."""
+    """Of all that those parts depend on: the artifacts, the experiment, our own source and the task's."""
     places = {
         f"{node.id}.{key}": [str(one.path) for one in found]
         for node in run.nodes.values()
         for key, found in node.outputs.items()
     }
     digest = hashlib.sha256(json.dumps([places, run.experiment, str(run.folders.experiment)], sort_keys=True).encode())
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
+    for path in [*sorted(Path(__file__).parent.rglob("*.py")), *quality.sources(run)]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:24]
 

@@ -42,51 +42,45 @@ class Answers:
         return np.asarray(self.answer(model) == self.truth)
 
 
-def answers(predictions: Path, labels: list[str] | None = None) -> Answers | None:
-    """Reads a Predictions artifact; None if it holds nothing. `labels` are those of the model, if they are known."""
-    content, truth, exact, compressed = [], [], [], []
-    named: dict[int, str] = {}
-    for features in _records(sorted(predictions.glob("*.gz"))):
-        content.append(_text(features, CONTENT))
-        truth.append(int(features[LABEL].int64_list.value[0]))
-        named[truth[-1]] = _text(features, "class")
-        exact.append(list(features["float"].float_list.value))
-        compressed.append(list(features["compressed"].float_list.value))
-    if not content:
-        return None
-    if labels is None or len(labels) != len(exact[0]):
-        labels = [named.get(number, f"class {number}") for number in range(len(exact[0]))]
-    models = {"float": np.array(exact, np.float64), "compressed": np.array(compressed, np.float64)}
-    return Answers(content, np.array(truth, np.int64), labels, models)
-
-
 @dataclass(frozen=True)
-class Numbers:
-    """Recorded predictions of a split whose labels are no classes.
+class Predictions:
+    """Recorded predictions of a split, whatever its labels are.
 
     Attributes:
       content: hex digest of each example's raw content.
       truth: float64 [examples, labels].
       models: answers float64 [examples, outputs] of "float" and "compressed".
+      names: of classes, by their numbers, as far as they were recorded.
     """
 
     content: list[str]
     truth: NDArray[np.float64]
     models: dict[str, NDArray[np.float64]]
+    names: dict[int, str]
+
+    def labels(self, known: list[str] | None) -> list[str]:
+        """Return the names of the outputs: those of the model if they are known, else those that were recorded."""
+        outputs = self.models["float"].shape[1]
+        if known is not None and len(known) == outputs:
+            return known
+        return [self.names.get(number, f"class {number}") for number in range(outputs)]
 
 
-def numbers(predictions: Path) -> Numbers | None:
-    """Reads a Predictions artifact whatever its labels are; None if it holds nothing."""
+def predictions(folder: Path) -> Predictions | None:
+    """Read a Predictions artifact; None if it holds nothing."""
     content: list[str] = []
+    names: dict[int, str] = {}
     columns: dict[str, list[Any]] = {name: [] for name in (LABEL, "float", "compressed")}
-    for features in _records(sorted(predictions.glob("*.gz"))):
+    for features in _records(sorted(folder.glob("*.gz"))):
         content.append(_text(features, CONTENT))
         for name, rows in columns.items():
             rows.append(np.ravel(_value(features[name])))
+        if len(number := features[LABEL].int64_list.value) == 1:
+            names[int(number[0])] = _text(features, "class")
     if not content:
         return None
     truth, exact, compressed = (np.array(rows, np.float64) for rows in columns.values())
-    return Numbers(content, truth, {"float": exact, "compressed": compressed})
+    return Predictions(content, truth, {"float": exact, "compressed": compressed}, names)
 
 
 def raw(split: Path, wanted: set[str]) -> dict[str, dict[str, Any]]:

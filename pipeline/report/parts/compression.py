@@ -9,7 +9,7 @@ import numpy as np
 from modelmill.data.core import format
 from modelmill.pipeline.records.mlmd import Recorded
 from modelmill.pipeline.report.charts import charts
-from modelmill.pipeline.report.parts import layers, quality_classes, verdict
+from modelmill.pipeline.report.parts import layers, quality, quality_classes, verdict
 
 # Trials, each with what it is picked for.
 Picked = list[tuple[dict[str, Any], list[str]]]
@@ -174,7 +174,7 @@ def _trials(report: dict[str, Any], chosen: dict[str, Any], name: str) -> dict[s
 
 def _agreement(run: Recorded) -> list[charts.Figure]:
     """How often float and compressed give the same answer."""
-    found = quality_classes.answers(run)
+    found = quality.answers(run)
     if found is None:
         return []
     same = found.answer("float") == found.answer("compressed")

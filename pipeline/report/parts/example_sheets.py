@@ -36,7 +36,7 @@ def augmented(run: Recorded) -> list[dict[str, Any]]:
         return []
     import tensorflow as tf
 
-    from modelmill.data import modality
+    from modelmill.data import modality, task
     from modelmill.data.spec import Spec
 
     data = run.setting("data") or {}
@@ -57,18 +57,9 @@ def augmented(run: Recorded) -> list[dict[str, Any]]:
     draws = DRAWS if name == "image" else LARGE_DRAWS
     return [
         {
-            "label": _label(spec, labels[one]),
+            "label": task.look_up(spec.task).label_text(labels[one].numpy(), spec),
             "before": render.model_input(name, inputs[one], data),
             "after": [render.model_input(name, changed[one * DRAWS + draw], data) for draw in range(draws)],
         }
         for one in range(len(stored))
     ]
-
-
-def _label(spec: Any, label: Any) -> str:
-    """A class by its name; what is no class as a number."""
-    value = label.numpy()
-    if spec.task == "anomaly":
-        return "anomaly" if value else "normal"
-    is_class = value.ndim == 0 and value.dtype.kind in "iu" and 0 <= value < len(spec.labels)
-    return str(spec.labels[int(value)]) if is_class else " ".join(f"{one:.4g}" for one in value.reshape(-1)[:8])

@@ -1,49 +1,23 @@
-"""How good the models are on the test split, from what was recorded of them."""
+"""Draw the figures of examples that are each of one class."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 from modelmill.components.intervals import wilson
 from modelmill.data import metrics
 from modelmill.data.core import format
+from modelmill.data.figures import OfClasses
 from modelmill.pipeline.records.mlmd import Recorded
 from modelmill.pipeline.report.charts import charts
-from modelmill.pipeline.report.examples import read as examples
-from modelmill.pipeline.report.examples.read import Answers
-from modelmill.pipeline.report.parts import mistakes, quality_numeric
 
 SLICES = 40
 CONFUSED = 40  # classes in the matrix
 CURVES = 20  # classes with curves of their own
 
 
-def make(run: Recorded) -> dict[str, Any]:
-    """Slices, confusions, calibration, curves and the worst mistakes; empty without recorded predictions."""
-    found = answers(run)
-    if found is None:
-        spec = (run.json("train", "model", "modelmill/model.json") or {}).get("spec", {})
-        return quality_numeric.make(run, str(spec.get("task", "")), list(spec.get("labels", [])))
-    return {
-        "examples": len(found.content),
-        "figures": [_slices(run, found), _confusion(found), _calibration(found), *_curves(found)],
-        "mistakes": mistakes.make(run, found),
-        "saliency": "",
-    }
-
-
-def answers(run: Recorded) -> Answers | None:
-    """The recorded predictions of a run, if they are classes."""
-    folder = run.path("evaluate-compressed", "predictions")
-    model = run.json("train", "model", "modelmill/model.json") or {}
-    spec = model.get("spec", {})
-    classes = spec.get("task", "classification") == "classification"
-    return examples.answers(folder, spec.get("labels")) if folder and classes else None
-
-
-def _slices(run: Recorded, found: Answers) -> charts.Figure:
+def slices(run: Recorded, found: OfClasses) -> list[charts.Figure]:
+    """Draw the accuracy of each class, with intervals."""
     level = run.setting("evaluate", "confidence") or 0.95
     places = [("overall", np.ones(len(found.truth), bool))]
     places += [
@@ -78,10 +52,11 @@ def _slices(run: Recorded, found: Answers) -> charts.Figure:
     figure = charts.figure(
         "slices", "Accuracy per class", says, charts.intervals(rows, "accuracy"), 60 + 30 * len(shown)
     )
-    return {**figure, "table": {"columns": ["slice", "examples", *charts.MODELS], "rows": table}, "wide": True}
+    return [{**figure, "table": {"columns": ["slice", "examples", *charts.MODELS], "rows": table}, "wide": True}]
 
 
-def _confusion(found: Answers) -> charts.Figure:
+def confusion(run: Recorded, found: OfClasses) -> list[charts.Figure]:
+    """Draw the confusion matrix."""
     classes = len(found.labels)
     matrices = {}
     for model in charts.MODELS:
@@ -120,13 +95,14 @@ def _confusion(found: Answers) -> charts.Figure:
         says += f" The {len(shown)} most confused classes are shown."
     labels = [found.labels[one] for one in shown]
     height = max(240, min(640, 34 * len(shown)))
-    return charts.figure("confusion", "Confusion matrix", says, charts.confusion(rows, labels), height)
+    return [charts.figure("confusion", "Confusion matrix", says, charts.confusion(rows, labels), height)]
 
 
-def _calibration(found: Answers) -> charts.Figure:
+def calibration(run: Recorded, found: OfClasses) -> list[charts.Figure]:
+    """Draw how often an answer of a probability is right."""
     rows, errors = [], {}
     for model in charts.MODELS:
-        made = metrics.calibration(found.models[model].max(axis=1), found.correct(model))
+        made = metrics.calibration(found.scores[model].max(axis=1), found.correct(model))
         rows += [{**row, "model": model} for row in made.bins]
         errors[model] = made.error
     word = "can be taken at its word" if errors["compressed"] < 0.05 else "is not to be taken at its word"
@@ -135,11 +111,11 @@ def _calibration(found: Answers) -> charts.Figure:
         f"(expected calibration error; float {errors['float']:.3f}). Above the dashed line it is too modest, "
         "below it too sure."
     )
-    return charts.figure("calibration", "Calibration", says, charts.calibration(rows))
+    return [charts.figure("calibration", "Calibration", says, charts.calibration(rows))]
 
 
-def _curves(found: Answers) -> list[charts.Figure]:
-    """ROC and precision-recall of each class against the rest."""
+def curves(run: Recorded, found: OfClasses) -> list[charts.Figure]:
+    """Draw ROC and precision-recall of each class against the rest."""
     from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
     present = [one for one in range(len(found.labels)) if 0 < int((found.truth == one).sum()) < len(found.truth)]
@@ -147,8 +123,8 @@ def _curves(found: Answers) -> list[charts.Figure]:
         return []
     areas = {
         one: (
-            metrics.auc(found.models["compressed"][:, one], found.truth == one),
-            float(average_precision_score(found.truth == one, found.models["compressed"][:, one])),
+            metrics.auc(found.scores["compressed"][:, one], found.truth == one),
+            float(average_precision_score(found.truth == one, found.scores["compressed"][:, one])),
         )
         for one in present
     }
@@ -156,7 +132,7 @@ def _curves(found: Answers) -> list[charts.Figure]:
     roc, recall = [], []
     for one in shown:
         for model in charts.MODELS:
-            truth, score = found.truth == one, found.models[model][:, one]
+            truth, score = found.truth == one, found.scores[model][:, one]
             false, true, _ = roc_curve(truth, score)
             roc += charts.thin(false, true, found.labels[one], model)
             precision, recalled, _ = precision_recall_curve(truth, score)

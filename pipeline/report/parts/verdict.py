@@ -8,7 +8,7 @@ from modelmill.components.gates import outcome, tally
 from modelmill.components.intervals import wilson
 from modelmill.data import task
 from modelmill.data.core import format
-from modelmill.data.core.plugins import UnknownNameError
+from modelmill.data.core.plugins import PlugInError, UnknownNameError
 from modelmill.data.spec import DEFAULT
 from modelmill.pipeline.records.mlmd import Recorded
 
@@ -63,7 +63,7 @@ def judged_by(run: Recorded) -> task.Metric:
     asked = task.name_of(run.setting("data", "task"))
     try:
         return task.metric(asked, run.setting("evaluate", "metric"))
-    except UnknownNameError:  # of another version, or a plug-in that is not there
+    except (UnknownNameError, PlugInError):  # of another version, or a plug-in that is not there
         return task.metric(DEFAULT)
 
 
