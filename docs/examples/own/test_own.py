@@ -1,4 +1,4 @@
-"""Tests of one's own family, method and component, each by itself: seconds instead of a run."""
+"""Tests of one's own family, method, loop and component, each by itself: seconds instead of a run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 
 from modelmill.components.compress import method
 from modelmill.components.models import family
+from modelmill.components.models.training import loop
+from modelmill.data import task
 from modelmill.data.spec import Spec
 
 HERE = Path(__file__).parent
@@ -52,6 +54,15 @@ def _copy(tf_keras, model):
     copied = tf_keras.models.clone_model(model)
     copied.set_weights(model.get_weights())
     return copied
+
+
+def test_the_loop_counts_less_what_is_sure() -> None:
+    import tensorflow as tf
+
+    found = loop.look_up("focal")
+    labels, answers = tf.constant([0, 0], tf.int64), tf.constant([[0.0, 0.0], [4.0, -4.0]])
+    unsure, sure = found.loss(found.Config(gamma=2), labels, answers, task.look_up("classification")).numpy()
+    assert abs(unsure - np.log(2) / 4) < 1e-6 and sure < 1e-7
 
 
 def test_the_component_counts(run_node, monkeypatch) -> None:
