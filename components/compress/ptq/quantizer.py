@@ -6,7 +6,7 @@ It works on the float32 flatbuffer and takes milliseconds, so what each operator
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,11 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from modelmill.components.compress.ptq import embedding_lookup
+from modelmill.components.compress.ptq import embedding_lookup, outputs
 from modelmill.components.models.blocks import audio_frontend
-from modelmill.components.models.flatbuffer import analyze, interpreter
+from modelmill.components.models.flatbuffer import analyze
+from modelmill.components.models.flatbuffer.signatures import SERVING, Signatures
 from modelmill.data.core.config import Strict
 
+# Of each signature its calls: inputs, by their names, without the batch.
+Samples = Mapping[str, Sequence[Mapping[str, NDArray[Any]]]]
 Kind = Literal["int8", "int8_weights", "int4_weights", "float32"]
 # Whose kernels run with weights of four bits; others that have weights (depthwise convolutions) get eight.
 FOUR_BITS = ("CONV_2D", "EMBEDDING_LOOKUP", "FULLY_CONNECTED")
@@ -59,12 +62,14 @@ class Quantizer:
     """Of one float32 flatbuffer.
 
     Args:
-      content: the flatbuffer, one input called `inputs`, one output.
-      examples: inputs [*shape] that give the ranges of int8, and by which errors are measured.
+      content: the flatbuffer.
+      examples: calls of its signatures that give the ranges of int8, and by which errors are measured; a sequence is
+        of the input `inputs` of a flatbuffer with one signature.
     """
 
-    def __init__(self, content: bytes, examples: Sequence[NDArray[np.generic]]) -> None:
-        self._content, self._examples = content, examples
+    def __init__(self, content: bytes, examples: Samples | Sequence[NDArray[Any]]) -> None:
+        calls = examples if isinstance(examples, Mapping) else {SERVING: [{"inputs": one} for one in examples]}
+        self._content, self._examples = content, calls
         # Where activations are integers, so are rows that are gathered; else tables need an operator of their own.
         self._looked_up = embedding_lookup.looked_up(content)
         self._ranges: Any = None
@@ -95,7 +100,8 @@ class Quantizer:
             made.update_quantization_recipe(".*", every, algorithm_key="no_quantize")
             return self._content
         ranges = self._calibrated() if made.need_calibration else None
-        return bytes(made.quantize(ranges, enable_progress_report=False).quantized_model)
+        content = bytes(made.quantize(ranges, enable_progress_report=False).quantized_model)
+        return outputs.reread(content) if kind == "int8" else content
 
     def _calibrated(self) -> Any:
         """The ranges of all results, whichever operators are quantized; found once."""
@@ -104,24 +110,24 @@ class Quantizer:
         if self._ranges is None:
             whole = quantizer.Quantizer(bytearray(self._content))
             _apply(whole, ".*", "int8")
-            rows = [{"inputs": example[np.newaxis]} for example in self._examples]
-            self._ranges = whole.calibrate({"serving_default": rows}, num_threads=1)
+            rows = {
+                name: [{key: value[np.newaxis] for key, value in call.items()} for call in calls]
+                for name, calls in self._examples.items()
+            }
+            self._ranges = whole.calibrate(rows, num_threads=1)
         return self._ranges
 
     def error(self, content: bytes) -> float:
-        """Root mean square of the difference of answers, relative to the deviation of the exact ones.
+        """Return the root mean square of the difference of answers, relative to the deviation of the exact ones.
 
-        Infinite if it gives none: kernels refuse to be loaded whose scales are too far from one another.
+        Of several outputs it is the largest. It is infinite where there are no answers: kernels refuse to be loaded
+        whose scales are too far from one another.
         """
         try:
             answers = self._answers(content)
         except RuntimeError:
             return float("inf")
-        if not np.isfinite(answers).all():
-            return float("inf")
-        away = float(np.sqrt(np.mean((answers - self._exact) ** 2)))
-        spread = float(np.sqrt(np.mean((self._exact - self._exact.mean(axis=0)) ** 2)))
-        return away / max(spread, 1e-12)
+        return max(_relative_error(answers[output], exact) for output, exact in self._exact.items())
 
     def harms(self, kind: Kind) -> list[Harm]:
         """What each operator with a kernel does when it alone is quantized, the worst first."""
@@ -152,11 +158,23 @@ class Quantizer:
             f"{tolerance:g} is allowed (fallback.tolerance)"
         )
 
-    def _answers(self, content: bytes) -> NDArray[np.float32]:
-        with TemporaryDirectory() as folder:
-            path = Path(folder, "model.tflite")
-            path.write_bytes(content)
-            return interpreter.Flatbuffer(path).predict_all(self._examples)
+    def _answers(self, content: bytes) -> dict[tuple[str, str], NDArray[np.float32]]:
+        """Return the answers to all examples, [examples, *shape], by signature and output."""
+        loaded = Signatures(content)
+        found: dict[tuple[str, str], list[NDArray[Any]]] = {}
+        for name, calls in self._examples.items():
+            for call in calls:
+                for output, value in loaded.call(name, call).items():
+                    found.setdefault((name, output), []).append(value)
+        return {key: np.asarray(np.stack(values), np.float32) for key, values in found.items()}
+
+
+def _relative_error(answers: NDArray[np.float32], exact: NDArray[np.float32]) -> float:
+    if not np.isfinite(answers).all():
+        return float("inf")
+    away = float(np.sqrt(np.mean((answers - exact) ** 2)))
+    spread = float(np.sqrt(np.mean((exact - exact.mean(axis=0)) ** 2)))
+    return away / max(spread, 1e-12)
 
 
 def _apply(made: Any, regex: str, kind: Kind) -> None:

@@ -1,0 +1,54 @@
+"""Convert functions of one set of weights to one flatbuffer: a signature each, and each weight once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+def converter(functions: Mapping[str, Any], variables: Iterable[tf.Variable]) -> tf.lite.TFLiteConverter:
+    """Return a converter with builtin operators only and no quantization yet.
+
+    Args:
+      functions: tf.functions with an input signature of a batch of one, by the names of their signatures.
+      variables: of all of them.
+    """
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.weights = list(variables)
+    if len(functions) == 1:
+        # Not from_keras_model: it writes a SavedModel of Keras first, with the calls of each layer, which takes longer
+        # than all the rest.
+        (function,) = functions.values()
+        made = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], module)
+        made.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        return made
+    return _Several(module, functions)
+
+
+class _Several:
+    """A TFLiteConverter of several signatures, which only a SavedModel can have; it lives as long as this does."""
+
+    def __init__(self, module: tf.Module, functions: Mapping[str, Any]) -> None:
+        import tensorflow as tf
+
+        folder = TemporaryDirectory()
+        tf.saved_model.save(module, folder.name, dict(functions))
+        made = tf.lite.TFLiteConverter.from_saved_model(folder.name, signature_keys=list(functions))
+        made.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        self.__dict__.update(_folder=folder, _made=made)
+
+    def convert(self) -> bytes:
+        """Convert as TFLiteConverter does."""
+        return bytes(self._made.convert())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._made, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._made, name, value)
