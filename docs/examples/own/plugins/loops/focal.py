@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -25,7 +25,7 @@ class Focal(Loop[FocalConfig]):
 
     Config = FocalConfig
 
-    def loss(self, config: FocalConfig, labels: tf.Tensor, answers: tf.Tensor, task: Task) -> tf.Tensor:
+    def loss(self, config: FocalConfig, labels: tf.Tensor, answers: tf.Tensor, task: Task[Any]) -> tf.Tensor:
         """Return the loss of each example, float32 [batch]."""
         import tensorflow as tf
 
