@@ -121,6 +121,7 @@ def _manifest(spec: Spec, data: DataConfig, experiment: str, trial: dict[str, An
         "format": FORMAT,
         "experiment": experiment,
         "task": spec.task,
+        "classes": asked.CLASSES,
         "labels": LABELS,
         "client": CLIENT,
         "model_card": model_card.FILE,

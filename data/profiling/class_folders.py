@@ -12,6 +12,7 @@ from modelmill.data.profiling import profile
 from modelmill.data.profiling.draft import Asked, Domain, Draft, NoProjectError
 from modelmill.data.profiling.profile import Found
 from modelmill.data.readers.labels_csv import BadDataError
+from modelmill.data.spec import DEFAULT
 
 # The dense layer of the family cnn.
 DENSE = 64
@@ -54,7 +55,7 @@ def draft(asked: Asked) -> Draft:
     """Looks at the folders of classes. Raises NoProjectError."""
     kind = KINDS[asked.kind]
     what = f"put the {kind.files} of each class into a folder of its own"
-    if asked.label is not None or asked.task not in (None, "classification"):
+    if asked.label is not None or asked.task not in (None, DEFAULT):
         raise NoProjectError(f"--modality {asked.kind}: its classes are its folders; leave out --label and --task")
     if not asked.data.is_dir():
         raise NoProjectError(f"--data {asked.data}: it is no folder; {what}")

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import yaml
 
+from modelmill.data import task as tasks
+from modelmill.data.core import plugins
 from modelmill.data.numeric_cells import FIRST_DAY
 from modelmill.data.profiling import columns
 from modelmill.data.profiling.columns import NEARLY, Column, Sort
 from modelmill.data.profiling.draft import Asked, NoProjectError
 from modelmill.data.readers import labels_csv, tables
-from modelmill.data.spec import CONTENT, LABEL, PATH, BadExampleError
+from modelmill.data.spec import CONTENT, DEFAULT, LABEL, PATH, BadExampleError
 from modelmill.data.splits import SPLITS
 
 # What the column of what is to be told is often called.
@@ -100,8 +102,9 @@ def task(asked: Asked, column: Column) -> tuple[str, str]:
             f"--label {column.name}: {column.missing} of {column.rows} rows have none; fill or remove these rows"
         )
     numbers = column.kind == "number" and (column.distinct > CLASSES or column.whole < column.numbers.count)
-    guessed = "regression" if numbers else "classification"
-    if guessed == "regression" and asked.task in (None, "regression") and column.gaps:
+    of_numbers = [name for name in plugins.names(tasks.PACKAGE) if tasks.look_up(name).NUMBERS]
+    guessed = of_numbers[0] if numbers else DEFAULT
+    if numbers and asked.task in (None, *of_numbers) and column.gaps:
         told = ", ".join(cells(sort) for sort in (column.marks, column.odd) if sort.count)
         raise NoProjectError(f"--label {column.name}: cells that are no numbers: {told}; fill or remove these rows")
     if asked.task in (None, guessed):
@@ -109,10 +112,12 @@ def task(asked: Asked, column: Column) -> tuple[str, str]:
         if numbers or 1 < column.distinct <= MOST_CLASSES:
             return guessed, f"{column.name} has {what}"
         raise NoProjectError(f"--label {column.name}: it has {what}, which are no classes; name another column")
-    if asked.task not in ("classification", "regression"):
-        raise NoProjectError(f"--task {asked.task}: new knows classification and regression; docs/tasks.md has others")
-    if asked.task == "regression" and column.numbers.count < column.filled:
-        raise NoProjectError(f"--task regression: the column {column.name} holds words")
+    of_classes = [name for name in plugins.names(tasks.PACKAGE) if tasks.look_up(name).CLASSES]
+    if asked.task not in (*of_classes, *of_numbers):
+        known = " and ".join((*of_classes, *of_numbers))
+        raise NoProjectError(f"--task {asked.task}: new knows {known}; docs/tasks.md has others")
+    if asked.task in of_numbers and column.numbers.count < column.filled:
+        raise NoProjectError(f"--task {asked.task}: the column {column.name} holds words")
     return asked.task, "as asked"
 
 

@@ -86,7 +86,7 @@ WRONG = [
     ("trian", {}, "trian: unknown key 'trian'", "did you mean 'train'?"),
     ("train.epoch", 3, "train.epoch: unknown key 'epoch'", "did you mean 'epochs'?"),
     ("train.epochs", 0, "train.epochs: found 0", "greater than or equal to 1"),
-    ("data.task", "anomly", "data.task: found 'anomly'", "did you mean 'anomaly'?"),
+    ("data.task", "anomly", "data.task: unknown task 'anomly'", "did you mean 'anomaly'?"),
     ("data.task", "anomaly", "data.task.anomaly.normal: missing", "field required"),
     (
         "data.task",

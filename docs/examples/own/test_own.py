@@ -1,4 +1,4 @@
-"""Tests of one's own family, method, loop and component, each by itself: seconds instead of a run."""
+"""Tests of one's own family, method, task, loop and component, each by itself: seconds instead of a run."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from modelmill.components.compress import method
 from modelmill.components.models import family
 from modelmill.components.models.training import loop
 from modelmill.data import task
+from modelmill.data.figures import Recorded, Scatter
 from modelmill.data.spec import Spec
 
 HERE = Path(__file__).parent
@@ -63,6 +64,23 @@ def test_the_loop_counts_less_what_is_sure() -> None:
     labels, answers = tf.constant([0, 0], tf.int64), tf.constant([[0.0, 0.0], [4.0, -4.0]])
     unsure, sure = found.loss(found.Config(gamma=2), labels, answers, task.look_up("classification")).numpy()
     assert abs(unsure - np.log(2) / 4) < 1e-6 and sure < 1e-7
+
+
+def test_the_task_counts() -> None:
+    import tensorflow as tf
+
+    count = task.look_up("count")
+    assert count.raw("3") == 3
+    with pytest.raises(ValueError, match="is no count"):
+        count.raw("3.5")
+    labels = tf.constant([2.0, 5000.0])
+    assert count.preprocess(labels, count.Config(most=100))["label"].numpy().tolist() == [2, 100]
+    target = count.target(None, labels, SPEC)
+    right, wrong = (count.loss(target, tf.math.log(target) + off).numpy() for off in (0.0, 1.0))
+    assert (right < wrong).all()
+    recorded = Recorded(target.numpy(), {"float": target.numpy(), "compressed": target.numpy() + 1}, ("expected",))
+    (figure,) = count.figures(recorded)
+    assert isinstance(figure, Scatter) and count.examples(recorded).distance.tolist() == [1, 1]
 
 
 def test_the_component_counts(run_node, monkeypatch) -> None:
