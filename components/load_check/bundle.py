@@ -3,7 +3,9 @@
     saved_model.pb, variables/, assets/, ...   the float SavedModel, at the top, so that TensorFlow Serving serves it
     model.tflite                               the chosen flatbuffer
     labels.txt                                 a label a line, in the order of the outputs
-    client.py                                  the reference client, in one file
+    client.py                                  the reference client: it runs the package `client` beside it
+    client/                                    the runtime that all share (data/client), with the modality's part as
+                                               modality.py, and the task's as task.py where it has one
     tokenizer.json                             of texts: what the client tokenizes with
     model_card.md                              what it is for, on which data it is how good, and its limits
     manifest.json                              what all of this is, and what stands before the flatbuffer
@@ -17,22 +19,24 @@ import hashlib
 import importlib
 import json
 import shutil
-from importlib import metadata
+from importlib import metadata, util
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from modelmill.components import artifacts
 from modelmill.components.load_check import model_card
 from modelmill.components.load_check.config import CardConfig
-from modelmill.data import modality, task
+from modelmill.data import client, modality, task
 from modelmill.data.config import DataConfig
+from modelmill.data.core import plugins
 from modelmill.data.modalities.text.tokenizer import train
 from modelmill.data.spec import Spec
 
 FORMAT = 1
 LABELS = "labels.txt"
-CLIENT = "client.py"
+CLIENT, CLIENT_PACKAGE = "client.py", "client"
+# Of the runtime, the file that is pushed as CLIENT; the others make the package.
+RUN = "run.py"
 SAVED_MODEL = "saved_model.pb"
 LABEL_OUTPUT = {"dtype": "string", "shape": [None], "meaning": "the most probable label"}
 # Of the node evaluate-compressed.
@@ -78,7 +82,7 @@ def assemble(
     shutil.copytree(saved_model, folder, dirs_exist_ok=True)
     shutil.copyfile(Path(compressed, artifacts.FLATBUFFER), folder / artifacts.FLATBUFFER)
     (folder / LABELS).write_text("".join(f"{label}\n" for label in spec.labels), encoding="utf-8")
-    shutil.copyfile(str(_client(data).__file__), folder / CLIENT)
+    write_client(folder, data.modality, spec.task)
     if spec.tokenizer:
         (folder / train.FILE).write_text(spec.tokenizer, encoding="utf-8")
     trial = json.loads(Path(compressed, artifacts.TRIAL_FILE).read_text())
@@ -109,9 +113,36 @@ def _require(path: Path, what: str) -> None:
         raise IncompleteError(f"{what} is missing: there is no {path.name} in {path.parent}")
 
 
-def _client(data: DataConfig) -> ModuleType:
-    """The reference client of the modality: its source is shipped, its PREPROCESSING says what it does."""
-    return importlib.import_module(modality.look_up(data.modality).CLIENT)
+def write_client(folder: Path, kind: str, asked: str) -> None:
+    """Write the reference client of a modality and a task: CLIENT and the package CLIENT_PACKAGE."""
+    package = folder / CLIENT_PACKAGE
+    package.mkdir()
+    for file in sorted(Path(client.__path__[0]).glob("*.py")):
+        shutil.copyfile(file, folder / CLIENT if file.name == RUN else package / file.name)
+    for name, module in client_parts(kind, asked).items():
+        shutil.copyfile(_source(module), package / f"{name}.py")
+
+
+def client_parts(kind: str, asked: str) -> dict[str, str]:
+    """Return the modules, by their names in CLIENT_PACKAGE, that a client has of its modality and of its task."""
+    own = plugins.client_file(task.PACKAGE, asked)
+    return {
+        "modality": modality.look_up(kind).CLIENT,
+        **({"task": f"{task.PACKAGE}.{asked}.{plugins.CLIENT}"} if own else {}),
+    }
+
+
+def client_sources(kind: str, asked: str) -> tuple[str, ...]:
+    """Return the modules that `write_client` copies."""
+    runtime = sorted(file.stem for file in Path(client.__path__[0]).glob("[!_]*.py"))
+    return (client.__name__, *(f"{client.__name__}.{name}" for name in runtime), *client_parts(kind, asked).values())
+
+
+def _source(module: str) -> Path:
+    spec = util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise IncompleteError(f"a part of the client is missing: there is no module {module}")
+    return Path(spec.origin)
 
 
 def _manifest(spec: Spec, data: DataConfig, experiment: str, trial: dict[str, Any]) -> dict[str, Any]:
@@ -128,7 +159,7 @@ def _manifest(spec: Spec, data: DataConfig, experiment: str, trial: dict[str, An
         "preprocessing": {
             "modality": data.modality,
             **kind.client_config(data, spec),
-            "steps": _client(data).PREPROCESSING,
+            "steps": importlib.import_module(kind.CLIENT).PREPROCESSING,
         },
         "flatbuffer": {
             "file": artifacts.FLATBUFFER,

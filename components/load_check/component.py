@@ -7,7 +7,7 @@ from tfx.types import BaseChannel, Channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from modelmill.components import artifacts
-from modelmill.components.load_check import executor
+from modelmill.components.load_check import bundle, executor
 from modelmill.components.load_check import isolated_main as clean
 from modelmill.components.load_check.config import CardConfig
 from modelmill.data import modality, task
@@ -18,10 +18,9 @@ NODE = "check"
 
 
 def sources(data: DataConfig) -> tuple[str, ...]:
-    """The modules of which `code` is to be the digest: this node also runs two that it does not import."""
-    kind = modality.look_up(data.modality)
+    """The modules of which `code` is to be the digest: this node also runs some that it does not import."""
     plugged = (plugins.module_name(modality.PACKAGE, data.modality), plugins.module_name(task.PACKAGE, data.task))
-    return (executor.__name__, clean.__name__, *plugged, kind.CLIENT)
+    return (executor.__name__, clean.__name__, *plugged, *bundle.client_sources(data.modality, data.task))
 
 
 class LoadCheckSpec(ComponentSpec):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import math
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,8 @@ GATE = "load-check"
 OURS = ("modelmill",)
 # What a device has not got.
 NOT_ON_DEVICES = ("keras", "tensorflow", "tensorflow_model_optimization", "tensorflow_transform", "tf_keras", "tfx")
-NEEDED = ("ai_edge_litert", "numpy", "PIL", "tensorflow", "tokenizers")
+# Besides what the client's parts name in REQUIRES.
+NEEDED = ("ai_edge_litert", "numpy", "tensorflow")
 SECONDS = 600
 SLOW = (
     f"{subprocess_job.NOTHING}: most often the machine was busy or had too little memory; run again when less else "
@@ -134,7 +137,7 @@ def answers(
             "files": [str(file) for file in files],
             "input": plug_in.INPUT,
             "answer": task.look_up(asked).ANSWER,
-            "sites": _sites(),
+            "sites": _sites(bundles.client_parts(kind, asked).values()),
             "refused": [*OURS, *(NOT_ON_DEVICES if what == "client" else ())],
             "result": str(folder / "result.json"),
         }
@@ -183,10 +186,10 @@ def _interrupted(reason: str, remedy: str) -> InterruptedRunError:
     return InterruptedRunError(f"{reason}. {remedy}")
 
 
-def _sites() -> list[str]:
-    """The folders of the packages that a bundle needs."""
+def _sites(parts: Iterable[str]) -> list[str]:
+    """The folders of the packages that a bundle needs; `parts` are the modules of its client's parts."""
     found = {sysconfig.get_paths()[key]: None for key in ("purelib", "platlib")}
-    for package in NEEDED:
+    for package in (*NEEDED, *(name for part in parts for name in importlib.import_module(part).REQUIRES)):
         spec = importlib.util.find_spec(package)
         if spec and spec.origin:
             found[str(Path(spec.origin).parent.parent)] = None

@@ -25,6 +25,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar
 
+from modelmill.data.core import client_imports
 from modelmill.data.core.config import Strict
 
 # Folders of own plug-ins, as in PATH: an experiment's field `plugins` adds one.
@@ -42,6 +43,12 @@ FOLDERS = {
 }
 # A plug-in may be a folder with several files; then this one of them defines it.
 MAIN = {"modelmill.data.modalities": "modality", "modelmill.data.tasks": "task"}
+# Beside that file such a plug-in may have one that is pushed with a model, and must define this.
+CLIENT = "client"
+CLIENT_NAMES = {
+    "modelmill.data.modalities": ("PREPROCESSING", "REQUIRES", "FIELDS", "FILES", "ERROR", "Reader"),
+    "modelmill.data.tasks": ("REQUIRES", "answer"),
+}
 # From this likeness on, a public name that a base class does not know is taken for a slip of one that it does.
 SLIP = 0.8
 _attached: dict[str, list[str]] = {}  # a folder, and what of it is in the packages' search paths
@@ -175,6 +182,13 @@ def module_name(package: str, name: str) -> str:
     return f"{package}.{name}.{main}" if is_folder else f"{package}.{name}"
 
 
+def client_file(package: str, name: str) -> Path | None:
+    """Return the file of what plug-in `name` of `package` has a client to run; None if it has none."""
+    places = importlib.import_module(package).__path__ if package in MAIN else ()
+    files = (Path(place, name, f"{CLIENT}.py") for place in places)
+    return next((file for file in files if file.is_file()), None)
+
+
 def load(package: str, name: str, kind: str, needs: Iterable[str] = ()) -> ModuleType:
     """Imports plug-in `name` of `package`; `kind` is what the error calls it, `needs` what it must define.
 
@@ -192,6 +206,10 @@ def load(package: str, name: str, kind: str, needs: Iterable[str] = ()) -> Modul
     if own is None:
         return importlib.import_module(module_name(package, name))
     folder, file = own
+    client = client_file(package, name)
+    wrong = client_imports.problem(client, CLIENT_NAMES[package]) if client else ""
+    if wrong:
+        raise PlugInError(f"{kind} {name}: {wrong}; see docs/extending.md")
     try:
         _refresh(folder)
         found = importlib.import_module(module_name(package, name))

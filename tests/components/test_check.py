@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -178,7 +177,14 @@ def test_a_good_bundle_is_blessed(run_node: NodeRunner, made: Made, bundle: Path
     manifest = json.loads((folder / "manifest.json").read_text())
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert files == {*manifest["files"], "manifest.json"}
-    assert {"saved_model.pb", "model.tflite", "labels.txt", "client.py"} <= files
+    assert {
+        "saved_model.pb",
+        "model.tflite",
+        "labels.txt",
+        "client.py",
+        "client/modality.py",
+        "client/task.py",
+    } <= files
     for name, file in manifest["files"].items():
         content = (folder / name).read_bytes()
         assert file == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -260,9 +266,8 @@ def test_a_fault_of_the_machine_is_no_verdict(source: str, says: str, bundle: Pa
 def test_a_killed_load_check_fails_the_node_and_the_next_run_makes_it_again(
     run_node: NodeRunner, made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "client.py").write_text(KILL)
     with monkeypatch.context() as patch:
-        patch.setattr(bundles, "_client", lambda _: SimpleNamespace(__file__=tmp_path / "client.py", PREPROCESSING=""))
+        patch.setattr(bundles, "write_client", lambda folder, *_: (folder / "client.py").write_text(KILL))
         with pytest.raises(verify.InterruptedRunError, match=r"SIGKILL.*run again"):
             check(run_node, made)
     assert not list(tmp_path.rglob("INFRA_*"))
@@ -275,7 +280,7 @@ def test_a_broken_client_or_manifest_is_refused(bundle: Path, tried: list[cases.
     (bundle / "manifest.json").write_text(json.dumps(manifest))
     rows = verify.verify(bundle, tried, "image", verify.Limits(0.02, 1e-4, 0.8))
     assert [(row.metric, row.passed) for row in rows] == [("flatbuffer_error", False), ("saved_model_error", True)]
-    assert "manifest.json says that the flatbuffer takes" in rows[0].reason
+    assert "damaged: manifest.json says that the flatbuffer takes" in rows[0].reason
 
 
 def test_wrong_labels_and_numbers_are_wrong_answers() -> None:
@@ -312,6 +317,28 @@ def test_the_command_line_of_the_client(bundle: Path, made: Made, tmp_path: Path
     answer = json.loads(done.stdout)
     assert answer["file"] == str(good) and list(answer["probabilities"]) == list(LABELS)
     assert list(answer["probabilities"].values()) == pytest.approx(made.recorded[1]["compressed"], abs=1e-5)
+
+
+def test_a_task_can_have_a_client_part_of_its_own(
+    bundle: Path, made: Made, tmp_path: Path, plug_ins: Callable[[Path], None]
+) -> None:
+    own = tmp_path / "own" / "tasks" / "first"
+    own.mkdir(parents=True)
+    for name in ("__init__", "task"):
+        (own / f"{name}.py").touch()
+    (own / "client.py").write_text(
+        "import math\nREQUIRES = ()\n"
+        "def answer(outputs, labels, manifest):\n    return {'first': labels[0], 'outputs': len(outputs)}\n"
+    )
+    plug_ins(tmp_path / "own")
+    shutil.rmtree(bundle / "client")
+    bundles.write_client(bundle, "image", "first")
+    picture = tmp_path / "good.png"
+    picture.write_bytes(made.examples[1]["image"])
+    done = subprocess.run([sys.executable, bundle / "client.py", picture], capture_output=True, check=True)
+    assert json.loads(done.stdout) == {"file": str(picture), "first": "one", "outputs": 1}
+    data = DATA.model_copy(update={"task": "first"})
+    assert "modelmill.data.tasks.first.client" in sources(data)
 
 
 def passwd(bundle: Path) -> None:
@@ -368,9 +395,11 @@ def test_a_client_that_was_changed_is_not_run_by_predict(bundle: Path, made: Mad
     picture.write_bytes(made.examples[1]["image"])
     command = [sys.executable, "-m", "modelmill", "predict", str(bundle), str(picture)]
     assert json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["file"] == str(picture)
+    (bundle / "client" / "model.py").write_text("print('{}')")
     (bundle / "client.py").write_text("print('{}')")
     done = subprocess.run(command, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (1, "") and "damaged: client.py: expected SHA-256" in done.stderr
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "damaged: client.py: expected SHA-256" in done.stderr and "client/model.py: expected" in done.stderr
 
 
 def test_the_digest_covers_what_is_run_by_its_path() -> None:
@@ -378,6 +407,8 @@ def test_the_digest_covers_what_is_run_by_its_path() -> None:
         "modelmill.components.load_check.isolated_main",
         "modelmill.data.modalities.image.client",
         "modelmill.data.modalities.image.modality",
+        "modelmill.data.client",
+        "modelmill.data.client.model",
     } <= set(sources(DATA))
 
 

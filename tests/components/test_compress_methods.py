@@ -22,6 +22,7 @@ from modelmill.components.compress.trials import store as trials_store
 from modelmill.components.models.export import model_store
 from modelmill.components.models.flatbuffer import analyze, interpreter
 from modelmill.components.models.training.dataset import Examples
+from modelmill.data.client import Model
 from modelmill.data.modalities.image import client
 from modelmill.data.modalities.image import modality as image
 
@@ -151,7 +152,7 @@ def test_integers_go_in_and_out_and_nothing_between_is_float(
     shape = {"height": 12, "width": 12, "channels": 1}
     manifest = {
         "labels": "labels.txt",
-        "task": "classification",
+        "saved_model": {"outputs": {"label": {}}},
         "preprocessing": shape,
         "flatbuffer": {
             "file": path.name,
@@ -163,8 +164,8 @@ def test_integers_go_in_and_out_and_nothing_between_is_float(
     digests = {name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in (path.name, "labels.txt")}
     manifest["files"] = {name: {"sha256": digest} for name, digest in digests.items()}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    label, probabilities = client.Model(tmp_path).predict(image_folder / "rows" / "1.png")
-    assert label == "rows" and probabilities.sum() == pytest.approx(1, abs=0.02)
+    (answer,) = Model(tmp_path, client).predict(image_folder / "rows" / "1.png")
+    assert answer["label"] == "rows" and sum(answer["probabilities"].values()) == pytest.approx(1, abs=0.02)
 
 
 @pytest.mark.parametrize("name", ["prune", "cluster", "structured", "qat"])

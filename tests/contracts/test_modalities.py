@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import subprocess
 import sys
 
@@ -10,7 +10,7 @@ import pytest
 
 from modelmill.data import modality
 from modelmill.data.config import DataConfig
-from modelmill.data.core import plugins
+from modelmill.data.core import client_imports, plugins
 from modelmill.data.policy import Policy
 from modelmill.data.spec import LABEL
 
@@ -28,7 +28,9 @@ def test_it_offers_all_of_the_protocol_and_is_read_without_tensorflow(name: str)
     assert issubclass(module.Config, DataConfig) and issubclass(module.Policy, Policy)
     assert module.Config.model_fields["modality"].default == name
     assert LABEL in module.DESCRIBED and module.INPUT in module.DESCRIBED
-    assert importlib.util.find_spec(module.CLIENT)
+    file = plugins.client_file(modality.PACKAGE, name)
+    assert file and file.samefile(str(importlib.import_module(module.CLIENT).__file__))
+    assert not client_imports.problem(file, plugins.CLIENT_NAMES[modality.PACKAGE])
     code = f"import sys, modelmill.data.modalities.{name}.modality; assert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -1,25 +1,13 @@
-"""Reference client of a pushed audio model: raw files in, answers out.
+"""Client part of the modality audio: a sound to the flatbuffer's input. It needs numpy and soundfile.
 
-    python client.py FILE...
-
-prints one JSON object a line: {"file", "label", "probabilities": {label: probability}}; for other tasks than
-classification, without a label, and the name of the answer is in the manifest. It needs numpy, soundfile and
-ai-edge-litert, scipy only for files of another sample rate, and reads manifest.json, labels.txt and model.tflite
-beside itself.
-Exit codes: 1, the folder is damaged; 2, a file is no audio.
-
-What happens before the flatbuffer is done by the same functions that made the training's samples. The spectrum is
-computed within the flatbuffer.
+scipy is needed only for files of another sample rate. What happens before the flatbuffer is done by the same functions
+that made the training's samples; the spectrum is computed within the flatbuffer.
 """
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import io
-import json
-import re
-import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +22,11 @@ PREPROCESSING = (
     "before and behind what is shorter, an odd one behind. The SavedModel does all of it but decoding and resampling: "
     "it takes WAV files of 16 bits at sample_rate."
 )
+# The packages that it imports besides numpy.
+REQUIRES = ("soundfile", "scipy")
+# Of the manifest's `preprocessing`.
+FIELDS = {"sample_rate": range(1, 1_000_000), "samples": int}
+FILES = "WAV, FLAC or OGG"
 FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG")
 # Values decoded at a time: bounds the memory, whatever a header says of channels.
 BLOCK = 2**20
@@ -45,86 +38,21 @@ class NotAudioError(ValueError):
     """A file that holds no audio that can be used; the message names it."""
 
 
-class DamagedError(ValueError):
-    """A file of the pushed model is not what its manifest says; the message names it."""
+ERROR = NotAudioError
 
 
-class Model:
-    """A pushed model.
+class Reader:
+    """Reads sounds."""
 
-    Raises:
-      DamagedError: a file is missing, or has another content than the manifest says.
-      ValueError: the manifest and the flatbuffer do not belong together.
-    """
+    dtype = "int16"
 
-    def __init__(self, folder: str | Path) -> None:
-        from ai_edge_litert.interpreter import Interpreter
+    def __init__(self, settings: dict[str, Any], file: Callable[[Any], Path]) -> None:
+        self._rate = settings["sample_rate"]
+        self.shape = (settings["samples"],)
 
-        folder = Path(folder)
-        manifest = read_manifest(folder)
-        self.labels = verified(folder, manifest, manifest["labels"]).read_text(encoding="utf-8").splitlines()
-        self.preprocessing: dict[str, Any] = manifest["preprocessing"]
-        self.task, self.answer = manifest["task"], manifest["flatbuffer"]["output"]["name"]
-        flatbuffer = verified(folder, manifest, manifest["flatbuffer"].get("file"))
-        self._interpreter = Interpreter(str(flatbuffer), num_threads=1)
-        self._interpreter.allocate_tensors()
-        (self._input,) = self._interpreter.get_input_details()
-        (self._output,) = self._interpreter.get_output_details()
-        wanted = manifest["flatbuffer"]["input"]
-        found = {"dtype": np.dtype(self._input["dtype"]).name, "shape": self._input["shape"].tolist()}
-        if found != {key: wanted[key] for key in found}:
-            raise ValueError(f"manifest.json says that the flatbuffer takes {wanted}, but it takes {found}")
-
-    def predict(self, path: str | Path) -> tuple[str, NDArray[np.float32]]:
-        """The label of one file and the answer float32 [labels], in the order of labels.txt, such as probabilities.
-
-        Raises:
-          NotAudioError: the file is no WAV, FLAC or OGG file that can be used.
-        """
-        samples = preprocess(path, **{key: self.preprocessing[key] for key in ("sample_rate", "samples")})
-        self._interpreter.set_tensor(self._input["index"], samples[np.newaxis])
-        self._interpreter.invoke()
-        values = np.asarray(self._interpreter.get_tensor(self._output["index"])[0], np.float32)
-        return self.labels[int(values.argmax())], values
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read what a pushed model says of itself. Raises DamagedError."""
-    path = folder / "manifest.json"
-    if not path.is_file():
-        raise DamagedError(f"damaged: manifest.json: there is no such file in {folder}")
-    try:
-        manifest = json.loads(path.read_bytes().decode())
-    except ValueError as error:
-        raise DamagedError(f"damaged: manifest.json: it is no JSON ({error})") from error
-    for key, kind in (("files", dict), ("flatbuffer", dict), ("labels", str), ("preprocessing", dict), ("task", str)):
-        if not isinstance(manifest, dict) or not isinstance(manifest.get(key), kind):
-            raise DamagedError(f"damaged: manifest.json: `{key}` is missing, or no {kind.__name__}")
-    return dict(manifest)
-
-
-def verified(folder: Path, manifest: dict[str, Any], name: Any) -> Path:
-    """Return the path of a file that a manifest names, after its digest was compared.
-
-    Raises:
-      DamagedError: the name leads out of the folder, or the file has another content than the manifest says.
-    """
-    if not isinstance(name, str) or any(part in ("", ".", "..") or ":" in part for part in re.split(r"[/\\]", name)):
-        raise DamagedError(f"damaged: manifest.json: it names {name!r}; expected a path inside of its folder")
-    path = folder / name
-    if not path.is_file():
-        raise DamagedError(f"damaged: {name}: there is no such file in {folder}")
-    if folder.resolve() not in path.resolve().parents:
-        raise DamagedError(f"damaged: {name}: a link that leads out of {folder}")
-    listed = manifest["files"].get(name)
-    wanted = listed.get("sha256") if isinstance(listed, dict) else None
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != wanted:
-        raise DamagedError(
-            f"damaged: {name}: expected SHA-256 {wanted}, as manifest.json says, found {found}; copy the version here "
-            "again, or push the model again"
-        )
-    return path
+    def read(self, path: str | Path) -> Iterator[tuple[str, NDArray[np.int16]]]:
+        """Yield the one example of a file. Raises NotAudioError: it is no WAV, FLAC or OGG file that can be used."""
+        yield str(path), preprocess(path, self._rate, *self.shape)
 
 
 def preprocess(path: str | Path, sample_rate: int, samples: int) -> NDArray[np.int16]:
@@ -224,31 +152,3 @@ def fit(wave: NDArray[np.int16], samples: int) -> NDArray[np.int16]:
     wave = wave[start : start + samples]
     before = (samples - len(wave)) // 2
     return np.pad(wave, (before, samples - len(wave) - before))
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="Answers to sounds with the model in this folder.")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="WAV, FLAC or OGG")
-    files = parser.parse_args(arguments).files
-    try:
-        model = Model(Path(__file__).resolve().parent)
-    except DamagedError as error:
-        print(error, file=sys.stderr)
-        return 1
-    status = 0
-    for file in files:
-        try:
-            label, values = model.predict(file)
-        except NotAudioError as error:
-            print(error, file=sys.stderr)
-            status = 2
-            continue
-        named = {"label": label} if model.task == "classification" else {}
-        answer = {"file": file, **named, model.answer: dict(zip(model.labels, values.tolist()))}  # noqa: B905
-        print(json.dumps(answer, ensure_ascii=False), flush=True)
-    return status
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,11 +1,4 @@
-"""Reference client of a pushed image model: raw files in, answers out.
-
-    python client.py FILE...
-
-prints one JSON object a line: {"file", "label", "probabilities": {label: probability}}; for other tasks than
-classification, without a label, and the name and meaning of the answer are in the manifest. It needs numpy, Pillow and
-ai-edge-litert, and reads manifest.json, labels.txt and model.tflite beside itself.
-Exit codes: 1, the folder is damaged; 2, a file is no image.
+"""Client part of the modality image: a picture to the flatbuffer's input. It needs numpy and Pillow.
 
 What happens before the flatbuffer must give the pixels that it was trained on, so decoding and resizing follow
 TensorFlow (tf.io.decode_jpeg with dct_method="INTEGER_ACCURATE", tf.image.resize with antialias=True) step by step:
@@ -14,11 +7,7 @@ the pixels are the same.
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-import json
-import re
-import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +21,11 @@ PREPROCESSING = (
     "Resize to height x width, stretching: bilinear (triangle filter) with half-pixel centres, the filter widened by "
     "the factor by which a side shrinks, its weights normalised. Round half to even, clip to 0..255, uint8."
 )
+# The packages that it imports besides numpy.
+REQUIRES = ("PIL",)
+# Of the manifest's `preprocessing`.
+FIELDS = {"height": int, "width": int, "channels": int}
+FILES = "PNG or JPEG"
 FORMATS = ("PNG", "JPEG")
 # libpng's shares of red, green and blue in grey, in 1/32768.
 GREY = np.array([9797, 19234, 3737], np.uint32)
@@ -42,89 +36,20 @@ class NotAnImageError(ValueError):
     """A file that can't be decoded; the message names it."""
 
 
-class DamagedError(ValueError):
-    """A file of the pushed model is not what its manifest says; the message names it."""
+ERROR = NotAnImageError
 
 
-class Model:
-    """A pushed model.
+class Reader:
+    """Reads pictures."""
 
-    Raises:
-      DamagedError: a file is missing, or has another content than the manifest says.
-      ValueError: the manifest and the flatbuffer do not belong together.
-    """
+    dtype = "uint8"
 
-    def __init__(self, folder: str | Path) -> None:
-        from ai_edge_litert.interpreter import Interpreter
+    def __init__(self, settings: dict[str, Any], file: Callable[[Any], Path]) -> None:
+        self.shape = (settings["height"], settings["width"], settings["channels"])
 
-        folder = Path(folder)
-        manifest = read_manifest(folder)
-        self.labels = verified(folder, manifest, manifest["labels"]).read_text(encoding="utf-8").splitlines()
-        self.preprocessing: dict[str, Any] = manifest["preprocessing"]
-        self.task, self.answer = manifest["task"], manifest["flatbuffer"]["output"]["name"]
-        flatbuffer = verified(folder, manifest, manifest["flatbuffer"].get("file"))
-        self._interpreter = Interpreter(str(flatbuffer), num_threads=1)
-        self._interpreter.allocate_tensors()
-        (self._input,) = self._interpreter.get_input_details()
-        (self._output,) = self._interpreter.get_output_details()
-        wanted = manifest["flatbuffer"]["input"]
-        found = {"dtype": np.dtype(self._input["dtype"]).name, "shape": self._input["shape"].tolist()}
-        if found != {key: wanted[key] for key in found}:
-            raise ValueError(f"manifest.json says that the flatbuffer takes {wanted}, but it takes {found}")
-
-    def predict(self, path: str | Path) -> tuple[str, NDArray[np.float32]]:
-        """The label of one file and the answer float32 [labels], in the order of labels.txt, such as probabilities.
-
-        Raises:
-          NotAnImageError: the file is no PNG or JPEG image.
-        """
-        pixels = preprocess(path, **{key: self.preprocessing[key] for key in ("height", "width", "channels")})
-        self._interpreter.set_tensor(self._input["index"], pixels[np.newaxis])
-        self._interpreter.invoke()
-        values = np.asarray(self._interpreter.get_tensor(self._output["index"])[0], np.float32)
-        scale, zero = self._output["quantization"]
-        if scale:  # answers in integers
-            values = (values - np.float32(zero)) * np.float32(scale)
-        return self.labels[int(values.argmax())], values
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read what a pushed model says of itself. Raises DamagedError."""
-    path = folder / "manifest.json"
-    if not path.is_file():
-        raise DamagedError(f"damaged: manifest.json: there is no such file in {folder}")
-    try:
-        manifest = json.loads(path.read_bytes().decode())
-    except ValueError as error:
-        raise DamagedError(f"damaged: manifest.json: it is no JSON ({error})") from error
-    for key, kind in (("files", dict), ("flatbuffer", dict), ("labels", str), ("preprocessing", dict), ("task", str)):
-        if not isinstance(manifest, dict) or not isinstance(manifest.get(key), kind):
-            raise DamagedError(f"damaged: manifest.json: `{key}` is missing, or no {kind.__name__}")
-    return dict(manifest)
-
-
-def verified(folder: Path, manifest: dict[str, Any], name: Any) -> Path:
-    """Return the path of a file that a manifest names, after its digest was compared.
-
-    Raises:
-      DamagedError: the name leads out of the folder, or the file has another content than the manifest says.
-    """
-    if not isinstance(name, str) or any(part in ("", ".", "..") or ":" in part for part in re.split(r"[/\\]", name)):
-        raise DamagedError(f"damaged: manifest.json: it names {name!r}; expected a path inside of its folder")
-    path = folder / name
-    if not path.is_file():
-        raise DamagedError(f"damaged: {name}: there is no such file in {folder}")
-    if folder.resolve() not in path.resolve().parents:
-        raise DamagedError(f"damaged: {name}: a link that leads out of {folder}")
-    listed = manifest["files"].get(name)
-    wanted = listed.get("sha256") if isinstance(listed, dict) else None
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != wanted:
-        raise DamagedError(
-            f"damaged: {name}: expected SHA-256 {wanted}, as manifest.json says, found {found}; copy the version here "
-            "again, or push the model again"
-        )
-    return path
+    def read(self, path: str | Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+        """Yield the one example of a file. Raises NotAnImageError: it is no PNG or JPEG image."""
+        yield str(path), preprocess(path, *self.shape)
 
 
 def preprocess(path: str | Path, height: int, width: int, channels: int) -> NDArray[np.uint8]:
@@ -209,31 +134,3 @@ def _resample(values: NDArray[np.float32], size: int) -> NDArray[np.float32]:
         share = (weight * (one / total)).reshape(-1, *[1] * (values.ndim - 1))
         result += values[np.minimum(source, len(values) - 1)] * share
     return result
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="Answers to images with the model in this folder.")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="PNG or JPEG")
-    files = parser.parse_args(arguments).files
-    try:
-        model = Model(Path(__file__).resolve().parent)
-    except DamagedError as error:
-        print(error, file=sys.stderr)
-        return 1
-    status = 0
-    for file in files:
-        try:
-            label, values = model.predict(file)
-        except NotAnImageError as error:
-            print(error, file=sys.stderr)
-            status = 2
-            continue
-        named = {"label": label} if model.task == "classification" else {}
-        answer = {"file": file, **named, model.answer: dict(zip(model.labels, values.tolist()))}  # noqa: B905
-        print(json.dumps(answer, ensure_ascii=False), flush=True)
-    return status
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,26 +1,16 @@
-"""Reference client of a pushed model of tables: rows in, answers out.
-
-    python client.py FILE...
+"""Client part of the modality tabular: rows to the flatbuffer's input. It needs numpy alone.
 
 A file is a CSV: with a header, of which the columns of the model are taken by their names, or without one, its cells in
-the order of the manifest's `columns`. It prints a JSON object for each row: {"file", "label", "probabilities": {label:
-probability}}; for other tasks than classification, without a label, and the name of the answer is in the manifest. With
-a header, "file" is FILE:LINE. It needs numpy and ai-edge-litert, and reads manifest.json, labels.txt and model.tflite
-beside itself.
-Exit codes: 1, the folder is damaged; 2, a file is no table of these columns.
+the order of the manifest's `columns`. Each row is an example; with a header it is called FILE:LINE.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import datetime
-import hashlib
-import json
 import math
 import re
-import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +30,17 @@ PREPROCESSING = (
 )
 FIRST_DAY = datetime.date(2000, 1, 1).toordinal()
 TURNS = {"year": 365.25, "week": 7.0}
-# Of the manifest's `preprocessing` what `preprocess` takes.
+# The packages that it imports besides numpy.
+REQUIRES = ()
+# Of the manifest's `preprocessing`; below, what of it `preprocess` takes.
+FIELDS = {
+    "columns": [str],
+    "inputs": [{"column": str, "kind": str, "mean": float, "stddev": float, "categories": [str]}],
+    "missing_values": [str],
+    "thousands": str,
+}
+FILES = "CSV"
+KINDS = ("number", "days", "category", "missing", "year sin", "year cos", "week sin", "week cos")
 PARAMETERS = ("inputs", "missing_values", "thousands")
 # A number whose digits are parted by three, for Python and for RE2.
 GROUPED = r"[+-]?[0-9]{1,3}(SEPARATOR[0-9]{3})+(\.[0-9]*)?"
@@ -50,83 +50,32 @@ class NotARowError(ValueError):
     """What can't be taken for an example; the message names the file, the row and the column."""
 
 
-class DamagedError(ValueError):
-    """A file of the pushed model is not what its manifest says; the message names it."""
+ERROR = NotARowError
 
 
-class Model:
-    """A pushed model.
+class Reader:
+    """Reads rows."""
 
-    Raises:
-      DamagedError: a file is missing, or has another content than the manifest says.
-      ValueError: the manifest and the flatbuffer do not belong together.
-    """
+    dtype = "float32"
 
-    def __init__(self, folder: str | Path) -> None:
-        from ai_edge_litert.interpreter import Interpreter
+    def __init__(self, settings: dict[str, Any], file: Callable[[Any], Path]) -> None:
+        for one in settings["inputs"]:
+            if one["column"] not in settings["columns"] or one["kind"] not in KINDS:
+                raise ValueError(
+                    f"one of its `inputs` is of the column {one['column']!r} and of the kind {one['kind']!r}; allowed "
+                    f"are the `columns`, and {', '.join(KINDS)}"
+                )
+        self._columns: list[str] = settings["columns"]
+        self._settings = {key: settings[key] for key in PARAMETERS}
+        self.shape = (len(settings["inputs"]),)
 
-        folder = Path(folder)
-        manifest = read_manifest(folder)
-        self.labels = verified(folder, manifest, manifest["labels"]).read_text(encoding="utf-8").splitlines()
-        self.preprocessing: dict[str, Any] = manifest["preprocessing"]
-        self.task, self.answer = manifest["task"], manifest["flatbuffer"]["output"]["name"]
-        flatbuffer = verified(folder, manifest, manifest["flatbuffer"].get("file"))
-        self._interpreter = Interpreter(str(flatbuffer), num_threads=1)
-        self._interpreter.allocate_tensors()
-        (self._input,) = self._interpreter.get_input_details()
-        (self._output,) = self._interpreter.get_output_details()
-        wanted = manifest["flatbuffer"]["input"]
-        found = {"dtype": np.dtype(self._input["dtype"]).name, "shape": self._input["shape"].tolist()}
-        if found != {key: wanted[key] for key in found}:
-            raise ValueError(f"manifest.json says that the flatbuffer takes {wanted}, but it takes {found}")
-
-    def predict(self, row: dict[str, str]) -> tuple[str, NDArray[np.float32]]:
-        """The label of a row, cells by column, and the answer float32 [labels], such as probabilities."""
-        settings = {key: value for key, value in self.preprocessing.items() if key in PARAMETERS}
-        inputs = preprocess(row, **settings)
-        self._interpreter.set_tensor(self._input["index"], inputs[np.newaxis])
-        self._interpreter.invoke()
-        values = np.asarray(self._interpreter.get_tensor(self._output["index"])[0], np.float32)
-        return self.labels[int(values.argmax())], values
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read what a pushed model says of itself. Raises DamagedError."""
-    path = folder / "manifest.json"
-    if not path.is_file():
-        raise DamagedError(f"damaged: manifest.json: there is no such file in {folder}")
-    try:
-        manifest = json.loads(path.read_bytes().decode())
-    except ValueError as error:
-        raise DamagedError(f"damaged: manifest.json: it is no JSON ({error})") from error
-    for key, kind in (("files", dict), ("flatbuffer", dict), ("labels", str), ("preprocessing", dict), ("task", str)):
-        if not isinstance(manifest, dict) or not isinstance(manifest.get(key), kind):
-            raise DamagedError(f"damaged: manifest.json: `{key}` is missing, or no {kind.__name__}")
-    return dict(manifest)
-
-
-def verified(folder: Path, manifest: dict[str, Any], name: Any) -> Path:
-    """Return the path of a file that a manifest names, after its digest was compared.
-
-    Raises:
-      DamagedError: the name leads out of the folder, or the file has another content than the manifest says.
-    """
-    if not isinstance(name, str) or any(part in ("", ".", "..") or ":" in part for part in re.split(r"[/\\]", name)):
-        raise DamagedError(f"damaged: manifest.json: it names {name!r}; expected a path inside of its folder")
-    path = folder / name
-    if not path.is_file():
-        raise DamagedError(f"damaged: {name}: there is no such file in {folder}")
-    if folder.resolve() not in path.resolve().parents:
-        raise DamagedError(f"damaged: {name}: a link that leads out of {folder}")
-    listed = manifest["files"].get(name)
-    wanted = listed.get("sha256") if isinstance(listed, dict) else None
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != wanted:
-        raise DamagedError(
-            f"damaged: {name}: expected SHA-256 {wanted}, as manifest.json says, found {found}; copy the version here "
-            "again, or push the model again"
-        )
-    return path
+    def read(self, path: str | Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        """Yield each row as an example. Raises NotARowError: a file is no table of these columns."""
+        try:
+            for name, row in rows(path, self._columns):
+                yield name, preprocess(row, **self._settings)
+        except NotARowError as error:
+            raise NotARowError(f"{path}: {error}") from error
 
 
 def preprocess(
@@ -200,30 +149,3 @@ def rows(path: str | Path, columns: list[str]) -> Iterator[tuple[str, dict[str, 
                     yield name, dict(zip(header or columns, cells))  # noqa: B905 (`strict` is too new for many devices)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise NotARowError(f"no CSV that can be read ({error})") from error
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="Answers to rows of tables with the model in this folder.")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="CSV")
-    try:
-        model = Model(Path(__file__).resolve().parent)
-    except DamagedError as error:
-        print(error, file=sys.stderr)
-        return 1
-    status = 0
-    for file in parser.parse_args(arguments).files:
-        try:
-            for name, row in rows(file, model.preprocessing["columns"]):
-                label, values = model.predict(row)
-                named = {"label": label} if model.task == "classification" else {}
-                answer = {"file": name, **named, model.answer: dict(zip(model.labels, values.tolist()))}  # noqa: B905
-                print(json.dumps(answer, ensure_ascii=False), flush=True)
-        except NotARowError as error:
-            print(f"{file}: {error}", file=sys.stderr)
-            status = 2
-    return status
-
-
-if __name__ == "__main__":
-    sys.exit(main())
