@@ -41,16 +41,18 @@ def parse(content: bytes, folder: str) -> dict[str, str]:
         manifest = json.loads(content)
         digests = {name: str(file["sha256"]) for name, file in manifest["files"].items()}
         used = _used(manifest)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedError(
             f"damaged: {MANIFEST} in {folder}: no manifest of a model; expected JSON with `files`, and the `sha256` of "
             f"each of them ({type(error).__name__}: {error})"
         ) from error
-    for name in digests:
+    for name, digest in digests.items():
         if not stays_inside(name):
             raise DamagedError(f"damaged: {MANIFEST} in {folder}: `files` names {name!r}, which is no path inside")
+        if not digest.isalnum():
+            raise DamagedError(f"damaged: {MANIFEST} in {folder}: the `sha256` of {name!r} is {digest!r}, no digest")
     for field, name in used.items():
-        if name not in digests:
+        if not isinstance(name, str) or name not in digests:
             raise DamagedError(
                 f"damaged: {MANIFEST} in {folder}: {field}: found {name!r}; allowed are the names in `files`"
             )
@@ -58,8 +60,10 @@ def parse(content: bytes, folder: str) -> dict[str, str]:
 
 
 def stays_inside(name: str) -> bool:
-    """Return whether a relative path has no part that leads upwards, on any system."""
-    return not any(part in ("", ".", "..") or ":" in part for part in name.replace("\\", "/").split("/"))
+    """Return whether a relative path has no part that leads upwards, on any system, and is one line."""
+    return name.isprintable() and not any(
+        part in ("", ".", "..") or ":" in part for part in name.replace("\\", "/").split("/")
+    )
 
 
 def damages(folder: str, digests: dict[str, str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,9 @@ def verified(folder: Path, manifest: dict[str, Any], name: Any) -> Path:
     listed = manifest["files"].get(name)
     wanted = listed.get("sha256") if isinstance(listed, dict) else None
     if found != wanted:
+        listed = wanted if isinstance(wanted, str) and wanted.isalnum() else reprlib.repr(wanted)
         raise DamagedError(
-            f"damaged: {name}: expected SHA-256 {wanted}, as {NAME} says, found {found}; copy the version here "
+            f"damaged: {name}: expected SHA-256 {listed}, as {NAME} says, found {found}; copy the version here "
             "again, or push the model again"
         )
     return path

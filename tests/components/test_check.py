@@ -19,12 +19,14 @@ import tensorflow as tf
 from PIL import Image
 from tfx.types import standard_artifacts
 
-from modelmill.components import artifacts, gates
+from modelmill.components import artifacts, gates, integrity
 from modelmill.components.load_check import bundle as bundles
 from modelmill.components.load_check import cases, model_card, verify
 from modelmill.components.load_check.component import LoadCheck, sources
 from modelmill.components.load_check.config import CardConfig
 from modelmill.components.testing.pytest_plugin import NodeRunner, example_proto
+from modelmill.data import client
+from modelmill.data.modalities.image import client as image_client
 from modelmill.data.modalities.image import modality
 
 LABELS = ("one", "two", "früh")
@@ -339,6 +341,45 @@ def test_a_task_can_have_a_client_part_of_its_own(
     assert json.loads(done.stdout) == {"file": str(picture), "first": "one", "outputs": 1}
     data = DATA.model_copy(update={"task": "first"})
     assert "modelmill.data.tasks.first.client" in sources(data)
+
+
+def places(tree: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """The paths of keys of all that JSON holds."""
+    inner = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    return [path, *(place for key, value in inner for place in places(value, (*path, key)))][not path :]
+
+
+WRONG: list[Any] = [None, True, -1, 0, 10**400, 0.5, "", "x", "a\0\n", "\ud800", "../x", [], [[]], {}, {"x": {}}]
+
+
+def test_no_manifest_whatever_it_holds_is_a_traceback(bundle: Path, made: Made, tmp_path: Path) -> None:
+    picture = tmp_path / "good.png"
+    picture.write_bytes(made.examples[1]["image"])
+    sound = (bundle / "manifest.json").read_text()
+    refused, answered = 0, 0
+    with pytest.raises(integrity.DamagedError, match="RecursionError"):
+        integrity.parse(b"[" * 100_000, str(bundle))
+    for path in places(json.loads(sound)):
+        for value in WRONG:
+            manifest = json.loads(sound)
+            place = manifest
+            for key in path[:-1]:
+                place = place[key]
+            place[path[-1]] = value
+            content = json.dumps(manifest)
+            (bundle / "manifest.json").write_text(content)
+            try:
+                integrity.damages(str(bundle), integrity.parse(content.encode(), str(bundle)))
+            except integrity.DamagedError as error:
+                assert "\n" not in str(error)
+            try:
+                (answer,) = client.Model(bundle, image_client).predict(picture)
+                json.dumps(answer, ensure_ascii=False).encode()
+                answered += 1
+            except client.DamagedError as error:
+                assert str(error).startswith("damaged: ") and "\n" not in str(error)
+                refused += 1
+    assert refused > 200 < answered
 
 
 def passwd(bundle: Path) -> None:
