@@ -1,106 +1,191 @@
-"""What a modality is. One folder in data/modalities is one modality, found by its name."""
+"""The base class of a modality, which says what an example is. A folder in data/modalities is one, found by name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from modelmill.data import task
+from modelmill.data import policy, task
 from modelmill.data.config import DataConfig
 from modelmill.data.core import plugins
-from modelmill.data.policy import Policy
+from modelmill.data.core.plugins import Plugin, PlugInError
 from modelmill.data.spec import Features, Spec
+from modelmill.data.splits import SplitConfig
 
 if TYPE_CHECKING:
     import tensorflow as tf
     import tensorflow_transform as tft
 
-PACKAGE = "modelmill.data.modalities"
+    from modelmill.data.profiling.draft import Asked, Draft
+    from modelmill.data.profiling.fingerprints import Fingerprint
+
+ConfigT = TypeVar("ConfigT", bound=DataConfig)
 
 
-class Modality(Protocol):
-    """What data/modalities/*/modality.py offer. They import TensorFlow only inside the functions that use it."""
+class Modality(Plugin[ConfigT]):
+    """What an example is: how it is read, preprocessed, augmented, shown and served.
 
-    # The two typed configurations: of the `data` and of the `augment` section.
-    Config: type[DataConfig]
-    Policy: type[Policy]
-    # Which files of the data folder are examples: a glob, in which a folder above the file is the class. And which of
-    # the raw features get statistics (those of a CSV's further columns get them, too).
-    PATTERN: str
-    DESCRIBED: tuple[str, ...]
-    # The one feature that the served model takes.
-    INPUT: str
-    # The reference client's part of this modality: a source file that needs numpy and Pillow at most.
-    CLIENT: str
+    TensorFlow is imported only inside the methods that use it. The methods with a body are optional.
 
-    def examples(self, path: str, contents: bytes, config: Any) -> Iterator[Features]:
-        """The features of the raw examples in one file.
+    Attributes:
+      Config: of the section `data`, a subclass of DataConfig.
+      Policy: of the section `augment`.
+      PATTERN: which files of the data folder are examples: a glob, in which a folder above the file is the class.
+      DESCRIBED: the raw features that get statistics (those of a CSV's further columns get them, too).
+      INPUT: the raw feature that the served model takes.
+      CLIENT: the dotted name of the reference client's module: it needs numpy and Pillow at most.
+      BYTES: whether inputs are bytes, uint8: flatbuffers of integers alone take them as they are.
+      SUFFIXES: ends of file names by which `modelmill new` recognizes the modality.
+      PLACEHOLDERS: values of the required fields of Config that are good enough to read files with.
+      NORMALISED: whether `preprocess` scales what `augment` takes by the train split, so that `decode`, which knows no
+        statistics, gives it in other units.
+      COMPACT: whether `show` gives small pictures, of which a page shows more than of players, words or rows.
+      EXPLAINED: how pages show what decided an answer: by "pixels" (inputs [height, width, channels]), by "tokens" (ids
+        that an embedding layer takes, 0 where padded), or, by default, not at all.
+    """
+
+    KIND = "modality"
+    PACKAGE = "modelmill.data.modalities"
+    REQUIRED = ("Config", "Policy", "PATTERN", "DESCRIBED", "INPUT", "CLIENT")
+
+    Config: type[ConfigT] = None  # type: ignore[assignment]  # required: the empty one of Plugin would not do
+    Policy: ClassVar[type[policy.Policy]]
+    PATTERN: ClassVar[str]
+    DESCRIBED: ClassVar[tuple[str, ...]]
+    INPUT: ClassVar[str]
+    CLIENT: ClassVar[str]
+    BYTES: ClassVar[bool] = False
+    SUFFIXES: ClassVar[tuple[str, ...]] = ()
+    PLACEHOLDERS: ClassVar[Mapping[str, Any]] = {}
+    NORMALISED: ClassVar[bool] = False
+    COMPACT: ClassVar[bool] = False
+    EXPLAINED: ClassVar[Literal["", "pixels", "tokens"]] = ""
+
+    @abstractmethod
+    def examples(self, path: str, contents: bytes, config: ConfigT) -> Iterator[Features]:
+        """Yield the features of the raw examples in one file.
 
         The path, the label and the columns of the CSV are added to them, as far as data/readers/file_listing.py knows
         them, and the digest of the file as its CONTENT: where a file holds several examples, they bring a label and a
         content of their own. Raises BadExampleError.
         """
 
-    # A modality whose inputs are bytes, uint8, says BYTES = True: flatbuffers of integers alone take them as they are.
+    def stream_pattern(self, config: ConfigT) -> str:
+        """Return the glob of the files that `stream` reads; empty, as by default, where `examples` reads each file."""
+        return ""
 
-    # A modality whose files hold many examples offers two functions more, and its Config a field `files`, the pattern
-    # (where that may be empty, a file is an example if it is):
-    #   stream(path, name, config, split) -> Iterator[Features]: in place of `examples`, without reading a file whole;
-    #     each with its own PATH, CONTENT and LABEL, and DECIDES if the split is by a column, by a group or by time.
-    #   columns(config) -> {feature: "int", "float" or "string"}: features that get statistics, and can make slices.
+    def stream(self, path: str, name: str, config: ConfigT, split: SplitConfig) -> Iterator[Features]:
+        """Yield the examples of a file that holds many, in place of `examples`, without reading it whole.
 
-    def preprocess(self, inputs: dict[str, tf.Tensor], config: Any) -> dict[str, tf.Tensor]:
-        """The TFT preprocessing function: raw features to transformed ones, batched. The label is the task's."""
+        Each has its own PATH, CONTENT and LABEL, and DECIDES if the split is by a column, by a group or by time.
+        """
+        raise PlugInError(f"modality {self.name}: stream_pattern names files, so it needs stream, too")
 
-    # A modality may offer one function more:
-    #   expected(config) -> Spec: of the same shape as `spec` gives, before there are data: for what a run will cost.
+    def columns(self, config: ConfigT) -> dict[str, str]:
+        """Return "int", "float" or "string" by feature that `stream` adds for statistics and slices."""
+        return {}
 
-    def spec(self, output: tft.TFTransformOutput, example: bytes, config: Any) -> Spec:
-        """What a model needs to know, from Transform's output and one transformed train example, but for the labels."""
+    @abstractmethod
+    def preprocess(self, inputs: dict[str, tf.Tensor], config: ConfigT) -> dict[str, tf.Tensor]:
+        """Preprocess a batch of raw features, in TFT's graph; the label is the task's."""
 
+    def expected(self, config: ConfigT) -> Spec | None:
+        """Return a Spec of the same shape as `spec` gives, before there are data; None if that can't be known.
+
+        It says what a run will cost, and which families take such examples.
+        """
+        return None
+
+    @abstractmethod
+    def spec(self, output: tft.TFTransformOutput, example: bytes, config: ConfigT) -> Spec:
+        """Return what a model needs to know, from Transform's output and one transformed example; without labels."""
+
+    @abstractmethod
     def features(self, spec: Spec) -> dict[str, Any]:
-        """How `parse_example` is to read the transformed features that `from_transformed` takes."""
+        """Return how `parse_example` reads the transformed features that `from_transformed` takes."""
 
+    @abstractmethod
     def from_transformed(self, features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
-        """Transformed features to the model's inputs [batch, *spec.shape] of spec.dtype; also used when serving."""
+        """Return the model's inputs [batch, *spec.shape] of spec.dtype; also used when serving.
 
-    # A modality whose inputs are made of what is augmented may offer one function more. Then `parse` and
-    # `from_transformed` give drafts (texts, say), and `augment`, `mix`, `encode`, `decode` and `show` take drafts.
-    #   finish(drafts, spec) -> inputs [batch, *spec.shape] of spec.dtype.
+        A modality with `to_model_inputs` returns drafts instead.
+        """
 
+    def to_model_inputs(self, drafts: tf.Tensor, spec: Spec) -> tf.Tensor:
+        """Turn drafts (texts, say), which are what is augmented, into inputs [batch, *spec.shape] of spec.dtype.
+
+        A modality that defines it works on drafts in `from_transformed`, `augment`, `mix`, `encode`, `decode` and
+        `show`. By default drafts are the inputs.
+        """
+        return drafts
+
+    @property
+    def has_drafts(self) -> bool:
+        """Whether what is augmented is not yet what the model takes."""
+        return type(self).to_model_inputs is not Modality.to_model_inputs
+
+    @abstractmethod
     def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: Any) -> tf.Tensor:
-        """Augments a batch; seeds int64 [batch, 2]: the same seed gives the same example, whatever the batch.
+        """Augment a batch; seeds int64 [batch, 2]: the same seed gives the same example, whatever the batch.
 
         Does what `policy` says of each example by itself, whatever its mode.
         """
 
     def mix(self, inputs: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        """Mixes the examples of a batch and their labels, float32 [batch, classes]; for policies with `mixes()`."""
+        """Mix the examples of a batch and their labels, float32 [batch, classes]; for policies with `mixes()`."""
+        raise PlugInError(f"modality {self.name}: {type(policy).__name__}.MIXING names fields, so it needs mix, too")
 
+    @abstractmethod
     def encode(self, input: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The opposite of `parse` for one input [*spec.shape]: the transformed features, strings, that hold it."""
+        """Return the transformed features, strings, that hold one input [*spec.shape]: the opposite of `parse`."""
 
-    def decode(self, content: bytes, config: Any) -> tf.Tensor:
-        """A raw example's content to the model's input [*shape], as Transform makes it but without its statistics."""
+    @abstractmethod
+    def decode(self, content: bytes, config: ConfigT) -> tf.Tensor:
+        """Return the model's input [*shape] of a raw example's content, as Transform makes it without statistics."""
 
-    def show(self, input: tf.Tensor, config: Any) -> tuple[str, bytes]:
-        """A model's input [*shape] for people: a media type, such as image/png or audio/wav, and a file of it.
+    @abstractmethod
+    def show(self, input: tf.Tensor, config: ConfigT) -> tuple[str, bytes]:
+        """Return a model's input [*shape] for people: a media type, such as image/png or audio/wav, and a file of it.
 
-        report/examples/render.py says which types a page knows. A modality whose raw examples say more than the
-        model's inputs (words, a row) may also have `show_raw(example, config)`, which takes a raw example's features.
+        pipeline/report/examples/render.py says which types a page knows.
         """
 
-    def filename(self, content: bytes) -> str:
-        """A file name, with the right suffix, for an example's raw content."""
+    def show_raw(self, example: Mapping[str, Any], config: ConfigT) -> tuple[str, bytes]:
+        """Return a raw example for people, of its features; by default it is shown as the model sees it."""
+        return self.show(self.decode(example[self.INPUT], config), config)
 
-    def client_config(self, config: Any, spec: Spec) -> dict[str, Any]:
-        """What the reference client must know to turn a raw file into the flatbuffer's input (JSON)."""
+    @abstractmethod
+    def filename(self, content: bytes) -> str:
+        """Return a file name, with the right suffix, for an example's raw content."""
+
+    @abstractmethod
+    def client_config(self, config: ConfigT, spec: Spec) -> dict[str, Any]:
+        """Return what the reference client must know to turn a raw file into the flatbuffer's input (JSON)."""
+
+    def client_files(self, spec: Spec) -> dict[str, str]:
+        """Return, by file name, the texts of the files that the reference client reads, besides the model."""
+        return {}
+
+    def token_names(self, ids: Sequence[int], spec: Spec) -> list[str]:
+        """Return what a page calls each token id of an input that is EXPLAINED by tokens."""
+        return [f"id {token}" for token in ids]
+
+    def fingerprint(self, example: Mapping[str, Any]) -> Fingerprint | None:
+        """Return what `modelmill check` compares raw examples by, without TensorFlow; None: by their content alone."""
+        return None
+
+    def draft(self, asked: Asked) -> Draft | None:
+        """Return the experiment that `modelmill new` writes for some data; None if it can't. Raises NoProjectError."""
+        return None
+
+
+PACKAGE = Modality.PACKAGE
 
 
 def finish(drafts: tf.Tensor, spec: Spec) -> tf.Tensor:
     """What `from_transformed` gives, and augmentation changes, to the model's inputs [batch, *spec.shape]."""
-    kind = look_up(spec.modality)
-    return kind.finish(drafts, spec) if hasattr(kind, "finish") else drafts
+    return look_up(spec.modality).to_model_inputs(drafts, spec)
 
 
 def normalise(inputs: tf.Tensor, spec: Spec) -> tf.Tensor:
@@ -112,19 +197,21 @@ def normalise(inputs: tf.Tensor, spec: Spec) -> tf.Tensor:
     return (tf.cast(inputs, tf.float32) - list(spec.mean)) / list(spec.stddev)
 
 
-def look_up(name: str) -> Modality:
-    """The modality called `name`. Raises UnknownNameError."""
-    return cast(Modality, plugins.load(PACKAGE, name, "modality"))
+def look_up(name: str) -> Modality[Any]:
+    """Return the modality called `name`. Raises UnknownNameError, and PlugInError for a broken one."""
+    found: Modality[Any] = plugins.get(Modality, name)  # type: ignore[type-abstract]  # it gives one that is concrete
+    return found
 
 
 def pattern(config: DataConfig) -> str:
     """Which files of the data folder hold examples."""
-    return str(getattr(config, "files", "")) or look_up(config.modality).PATTERN
+    kind = look_up(config.modality)
+    return kind.stream_pattern(config) or kind.PATTERN
 
 
 def streams(config: DataConfig) -> bool:
     """Whether files hold many examples."""
-    return hasattr(look_up(config.modality), "stream") and bool(getattr(config, "files", ""))
+    return bool(look_up(config.modality).stream_pattern(config))
 
 
 def describe(transform_graph: str, examples: list[str], config: DataConfig) -> Spec:

@@ -45,7 +45,9 @@ def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def image_config(image_folder: Path) -> Any:
     """The `data` section for `image_folder`."""
-    from modelmill.data.modalities.image import modality as image
+    from modelmill.data import modality
+
+    image = modality.look_up("image")
 
     return image.Config(path=str(image_folder), height=12, width=12, channels=1)
 
@@ -91,7 +93,9 @@ def trained(
     from modelmill.components.models.training.config import OptimizerConfig
     from modelmill.components.train.component import trainer
     from modelmill.components.train.config import TrainConfig
-    from modelmill.data.modalities.image import modality as image
+    from modelmill.data import modality
+
+    image = modality.look_up("image")
 
     component = trainer(
         prepared.transform.outputs["transformed_examples"],

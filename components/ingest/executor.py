@@ -49,7 +49,7 @@ class Executor(BaseExampleGenExecutor):
         artifact = artifact_utils.get_single_instance(output_dict["examples"])
         self._report = os.path.join(artifact.uri, INGEST_FILE)
         super().Do(input_dict, output_dict, exec_properties)
-        kind: Any = modality.look_up(data.modality)
+        kind = modality.look_up(data.modality)
         columns = kind.columns(data) if modality.streams(data) else self._listing.kinds
         artifact.set_string_custom_property(COLUMNS, json.dumps(columns, sort_keys=True))
         with tfx.dsl.io.fileio.open(self._report) as file:

@@ -29,7 +29,6 @@ from modelmill.components.load_check.config import CardConfig
 from modelmill.data import client, modality, task
 from modelmill.data.config import DataConfig
 from modelmill.data.core import plugins
-from modelmill.data.modalities.text.tokenizer import train
 from modelmill.data.spec import Spec
 
 FORMAT = 1
@@ -83,8 +82,8 @@ def assemble(
     shutil.copyfile(Path(compressed, artifacts.FLATBUFFER), folder / artifacts.FLATBUFFER)
     (folder / LABELS).write_text("".join(f"{label}\n" for label in spec.labels), encoding="utf-8")
     write_client(folder, data.modality, spec.task)
-    if spec.tokenizer:
-        (folder / train.FILE).write_text(spec.tokenizer, encoding="utf-8")
+    for name, text in modality.look_up(data.modality).client_files(spec).items():
+        (folder / name).write_text(text, encoding="utf-8")
     trial = json.loads(Path(compressed, artifacts.TRIAL_FILE).read_text())
     description = model_card.read(Path(artifacts.rebuild(model), artifacts.MODEL_FILE))
     sections = model_card.make(experiment, said, description, trial, model_card.read(Path(evaluation, FIGURES)))

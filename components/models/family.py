@@ -121,10 +121,10 @@ def check(config: FamilyConfig, spec: Spec) -> None:
 
 def foresee(config: FamilyConfig, data: DataConfig) -> None:
     """As `check`, as far as it is known without any data; without TensorFlow."""
-    kind: Any = modality.look_up(data.modality)
     # What is read from files is not known before they have been fetched: a family that needs it looks by itself.
-    if hasattr(kind, "expected") and not data.outside():
-        check(config, kind.expected(data))
+    spec = None if data.outside() else modality.look_up(data.modality).expected(data)
+    if spec is not None:
+        check(config, spec)
 
 
 def settle(config: FamilyConfig) -> FamilyConfig:

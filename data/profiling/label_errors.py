@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from modelmill.data.profiling.fingerprints import Look
+from modelmill.data.profiling.fingerprints import Fingerprint
 
 # So many examples are asked about, those with the smallest digests; and so many there have to be, of a class, too.
 MOST, LEAST, LEAST_OF_CLASS = 3000, 60, 8
@@ -28,9 +28,9 @@ class Doubts:
 
     _kept: list[tuple[str, str, str, Any]] = field(default_factory=list)
 
-    def add(self, digest: str, label: str, name: str, look: Look) -> None:
+    def add(self, digest: str, label: str, name: str, fingerprint: Fingerprint) -> None:
         """One more example; beyond MOST, which are kept does not depend on the order."""
-        entry = (_inverted(digest), name, label, look.features)
+        entry = (_inverted(digest), name, label, fingerprint.features)
         if len(self._kept) < MOST:
             heapq.heappush(self._kept, entry)
         elif entry[:2] > self._kept[0][:2]:
@@ -65,7 +65,7 @@ def _inverted(digest: str) -> str:
 
 
 def _matrix(features: list[Any]) -> Any:
-    """Numbers [examples, n] of what looks give."""
+    """Numbers [examples, n] of what fingerprints give."""
     if isinstance(features[0], str):
         from sklearn.feature_extraction.text import TfidfVectorizer
 

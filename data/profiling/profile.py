@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from modelmill.data import modality, task
 from modelmill.data.config import DataConfig
 from modelmill.data.core import files
-from modelmill.data.profiling.fingerprints import look as look_at
 from modelmill.data.profiling.label_errors import Doubts
 from modelmill.data.readers import file_listing, raw_examples
 from modelmill.data.readers.file_listing import Row, shown
@@ -83,8 +82,8 @@ def look(folder: Path | str, config: DataConfig, split: SplitConfig) -> Found:
     """
     found = Found()
     contents: dict[str, _Seen] = {}
-    looks: dict[str, list[_Seen]] = defaultdict(list)
-    doubts = Doubts()
+    same_key: dict[str, list[_Seen]] = defaultdict(list)
+    doubts, kind = Doubts(), modality.look_up(config.modality)
     for row in file_listing.list_files(str(folder), modality.pattern(config), config, split).rows:
         name = shown(row.path)
         try:
@@ -94,18 +93,18 @@ def look(folder: Path | str, config: DataConfig, split: SplitConfig) -> Found:
                 first = contents.setdefault(str(example[CONTENT]), seen)
                 if first is not seen:
                     _compare(found, first, seen)
-                elif (told := look_at(example, config.modality)) is not None:
-                    if told.fingerprint is not None:
-                        looks[told.fingerprint].append(seen)
+                elif (fingerprint := kind.fingerprint(example)) is not None:
+                    if fingerprint.key is not None:
+                        same_key[fingerprint.key].append(seen)
                     if isinstance(example[LABEL], str):
-                        doubts.add(str(example[CONTENT]), seen.label, seen.name, told)
+                        doubts.add(str(example[CONTENT]), seen.label, seen.name, fingerprint)
         except BadExampleError as error:
             found.unreadable.append((name, str(error).removeprefix(f"{name}: ")))
             continue
         except BadSplitError as error:
             raise BadDataError(str(error)) from error
         found.bytes += files.state(os.path.join(folder, row.path))[0]
-    for alike in looks.values():
+    for alike in same_key.values():
         found.alike += _apart(alike, [one.label for one in alike])
         found.near += _apart(alike, [one.split or "" for one in alike])
     if task.look_up(config.task).CLASSES:

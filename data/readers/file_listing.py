@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from modelmill.data import modality
 from modelmill.data.config import DataConfig
 from modelmill.data.core import files, plugins
 from modelmill.data.readers import labels_csv
@@ -82,8 +83,7 @@ def list_files(root: str, pattern: str, data: DataConfig, split: SplitConfig) ->
         )
     if not listing.rows:
         raise BadDataError(f"{data.csv or root}: no files; {_expected(pattern, split)}")
-    many = str(getattr(data, "files", ""))
-    if data.csv is None and many and split.column is not None:
+    if data.csv is None and split.column is not None and modality.streams(data):
         return listing  # of files of many examples each says itself what decides
     return replace(listing, rows=_decided(listing.rows, split))
 

@@ -32,9 +32,9 @@ def examples(root: str, row: Row, data: DataConfig, split: SplitConfig | None = 
     name = shown(row.path)
     if row.problem:
         raise BadExampleError(f"{name}: {row.problem}")
-    kind: Any = modality.look_up(data.modality)
+    kind = modality.look_up(data.modality)
     if modality.streams(data):
-        yield from kind.stream(os.path.join(root, row.path), name, data, split or SplitConfig())
+        yield from map(dict, kind.stream(os.path.join(root, row.path), name, data, split or SplitConfig()))
         return
     try:
         contents = files.read(os.path.join(root, row.path))

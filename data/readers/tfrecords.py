@@ -45,7 +45,7 @@ class RecordsConfig(DataConfig):
 
 def stream(path: str, name: str, config: Any, split: SplitConfig) -> Iterator[Features]:
     """The examples of a file, each of an encoded file: in place of a modality's `examples`. Raises BadExampleError."""
-    kind: Any = modality.look_up(config.modality)
+    kind = modality.look_up(config.modality)
     decides = split.decides
     wanted = [config.label, *config.also, *([decides] if decides and decides not in config.also else [])]
     for number, found in _examples(path, name):

@@ -49,7 +49,7 @@ def new(
     ] = None,
 ) -> None:
     """Look at data, and write an experiment and a schema that suit it; `modelmill run DIR` works at once."""
-    from modelmill.data.core.plugins import UnknownNameError
+    from modelmill.data.core.plugins import PlugInError, UnknownNameError
     from modelmill.data.profiling.draft import Asked, NoProjectError
     from modelmill.data.readers.labels_csv import BadDataError
     from modelmill.pipeline.preflight import new_project
@@ -58,7 +58,7 @@ def new(
         kind = modality or new_project.guess(data)
         asked = Asked(kind, data, label, task, family, budget_bytes, max_drop)
         path, draft = new_project.write(folder, asked)
-    except (NoProjectError, BadDataError, UnknownNameError) as error:
+    except (NoProjectError, BadDataError, UnknownNameError, PlugInError) as error:
         stop(2, str(error))
     found = draft.found
     skipped = f"; unreadable files: {len(found.unreadable)}, `check` names them" if found.unreadable else ""
@@ -166,17 +166,18 @@ def schema(
     root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
 ) -> None:
     """Print the JSON Schema of experiments, for editors; with --data, write a TFDV schema of the data."""
+    from modelmill.data.core.plugins import PlugInError
     from modelmill.pipeline.experiment import json_schema
     from modelmill.pipeline.experiment.experiment import ExperimentError
 
-    if data is None:
-        typer.echo(json.dumps(json_schema.experiment_schema(), indent=1))
-        return
-    from modelmill.pipeline.runners.local import data_schema
-
     try:
+        if data is None:
+            typer.echo(json.dumps(json_schema.experiment_schema(), indent=1))
+            return
+        from modelmill.pipeline.runners.local import data_schema
+
         raise typer.Exit(data_schema.write_data_schema(data, out, force, overrides or [], modality, root))
-    except (ExperimentError, FileExistsError) as error:
+    except (ExperimentError, FileExistsError, PlugInError) as error:
         stop(2, str(error))
 
 

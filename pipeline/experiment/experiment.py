@@ -147,7 +147,7 @@ def _fitting(experiment: Experiment, source: str) -> Experiment:
         raise ExperimentError(source, [f"train.{field}: data.task {asked} has no classes; leave it out"])
     integers = any(step.get("io") == "integer" for chain in experiment.compress.chains for step in chain)
     kind, preset = experiment.data.modality, experiment.compress.preset
-    if integers and not getattr(modality.look_up(kind), "BYTES", False):
+    if integers and not modality.look_up(kind).BYTES:
         found = f"compress: int8 with io: integer takes bytes as they are, but an example of {kind} has none"
         advice = f"give chains of your own instead of preset: {preset}" if preset else "leave io out"
         raise ExperimentError(source, [f"{found}; {advice}"])
@@ -291,7 +291,7 @@ def _check_columns(experiment: Experiment, folder: str | None, source: str) -> N
     """Columns that the experiment names stand in the CSV, if that can be read here and now; it is read again later."""
     data, split, slices = experiment.data, experiment.split, experiment.evaluate.slices
     problems, columns = [], None
-    kind: Any = modality.look_up(data.modality)
+    kind = modality.look_up(data.modality)
     if modality.streams(data):  # a table's split is by any of its columns, and it brings no CSV of files
         columns = list(kind.columns(data))
         if data.csv is not None:

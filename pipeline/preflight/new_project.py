@@ -12,12 +12,9 @@ from pathlib import Path
 from modelmill.components import intervals
 from modelmill.components.models import family as families
 from modelmill.data import modality, task
-from modelmill.data.modalities.series import draft as series_draft
-from modelmill.data.modalities.tabular import draft as tabular_draft
-from modelmill.data.profiling import class_folders
+from modelmill.data.core import plugins
 from modelmill.data.profiling.draft import Asked, Domain, Draft, NoProjectError
 from modelmill.data.profiling.profile import Found
-from modelmill.data.readers import tables
 from modelmill.data.readers.labels_csv import BadDataError
 from modelmill.data.spec import LABEL
 from modelmill.data.splits import SPLITS, SplitConfig
@@ -31,19 +28,6 @@ FEW = 2
 SHARE = 0.15
 # On so many test examples a compressed model may answer otherwise, half of them better and half worse, and still pass.
 DIFFERING = 0.03
-KINDS = {
-    **dict.fromkeys(class_folders.KINDS, class_folders.draft),
-    "tabular": tabular_draft.draft,
-    "series": series_draft.draft,
-}
-# By what the files are called: what they most likely hold.
-SUFFIXES = {
-    "image": (".png", ".jpg", ".jpeg"),
-    "audio": (".wav", ".flac", ".ogg"),
-    "text": (".txt",),
-    "series": (".ts", ".ts.gz"),
-    "tabular": tables.SUFFIXES,
-}
 # What people call the parts of their data.
 PARTS = {*SPLITS, "training", "val", "valid", "validation", "dev", "testing"}
 
@@ -62,11 +46,7 @@ def write(folder: Path, asked: Asked) -> tuple[Path, Draft]:
       NoProjectError: there is one already, or the data is of no use.
       UnknownNameError: there is no such modality, task or family.
     """
-    modality.look_up(asked.kind)
-    if asked.kind not in KINDS:
-        raise NoProjectError(
-            f"--modality {asked.kind}: new knows {', '.join(KINDS)}; copy an experiment that `modelmill list` shows"
-        )
+    kind = modality.look_up(asked.kind)
     if asked.task is not None:
         task.look_up(asked.task)
     if asked.family is not None and asked.kind not in families.look_up(asked.family).MODALITIES:
@@ -77,9 +57,13 @@ def write(folder: Path, asked: Asked) -> tuple[Path, Draft]:
     if not asked.data.exists():
         raise NoProjectError(f"--data {asked.data}: there is no such folder")
     try:
-        draft = KINDS[asked.kind](dataclasses.replace(asked, split=_split(asked.data)))
+        draft = kind.draft(dataclasses.replace(asked, split=_split(asked.data)))
     except BadDataError as error:
         raise NoProjectError(f"--data {asked.data}: {error}") from error
+    if draft is None:
+        raise NoProjectError(
+            f"--modality {asked.kind}: it has no method `draft`; copy an experiment that `modelmill list` shows"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SCHEMA).write_text(_schema(draft), encoding="utf-8")
     (folder / FILE).write_text(_experiment(folder, draft, asked), encoding="utf-8")
@@ -90,10 +74,11 @@ def guess(data: Path) -> str:
     """The modality of most files in a folder, or of a file, by their names. Raises NoProjectError."""
     files = [data] if data.is_file() else [one for one in data.rglob("*") if one.is_file()]
     names = [one.name.lower() for one in files]
-    counts = {kind: sum(name.endswith(ends) for name in names) for kind, ends in SUFFIXES.items()}
+    suffixes = {kind: modality.look_up(kind).SUFFIXES for kind in plugins.names(modality.PACKAGE)}
+    counts = {kind: sum(name.endswith(ends) for name in names) for kind, ends in suffixes.items()}
     if not data.exists() or not any(counts.values()):
         found = "there is no such folder" if not data.exists() else "it holds no files of a kind that new knows"
-        raise NoProjectError(f"--data {data}: {found}; allowed: {', '.join(sum(SUFFIXES.values(), ()))}")
+        raise NoProjectError(f"--data {data}: {found}; allowed: {', '.join(sum(suffixes.values(), ()))}")
     return max(counts, key=lambda kind: counts[kind])
 
 

@@ -41,9 +41,10 @@ def told(experiment: Experiment, examples: int, classes: Sequence[str]) -> Estim
       classes: the labels.
     """
     data, kind = experiment.data, modality.look_up(experiment.data.modality)
-    if not hasattr(kind, "expected"):
-        return Estimate(f"not known: the modality {data.modality} has no function `expected`")
-    spec = kind.expected(data).model_copy(update={"task": data.task, "labels": tuple(sorted(classes))})
+    expected = kind.expected(data)
+    if expected is None:
+        return Estimate(f"not known: the modality {data.modality} has no method `expected`")
+    spec = expected.model_copy(update={"task": data.task, "labels": tuple(sorted(classes))})
     split = experiment.split
     train = examples * split.train / (split.train + split.eval + split.test)
     batch = experiment.train.batch or experiment.train.batch_per_replica or 32

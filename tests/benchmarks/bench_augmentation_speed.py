@@ -69,9 +69,9 @@ def modelmill(images: Any) -> Callable[[], Any]:
     import tensorflow as tf
 
     from modelmill.data.modalities.image.augment import pipeline
-    from modelmill.data.modalities.image.config import Policy
+    from modelmill.data.modalities.image.config import ImagePolicy
 
-    policy = Policy(rotation=30, scale=0.1, crop=0.125, brightness=0.2, contrast=0.2)
+    policy = ImagePolicy(rotation=30, scale=0.1, crop=0.125, brightness=0.2, contrast=0.2)
     batch = tf.constant(images)
 
     @tf.function(autograph=False)

@@ -74,7 +74,9 @@ def main(node: str, folder: Path, side: int) -> None:
     from modelmill.components.ingest.component import example_gen
     from modelmill.components.testing.pytest_plugin import NodeRunner
     from modelmill.components.transform.component import transform
-    from modelmill.data.modalities.image import modality as image
+    from modelmill.data import modality
+
+    image = modality.look_up("image")
     from modelmill.data.splits import SplitConfig
 
     run = NodeRunner(folder / node)

@@ -23,10 +23,10 @@ from PIL import Image
 
 # The augmentation is part of the work, not of the pipeline; its own speed is another benchmark's.
 from modelmill.data.modalities.image.augment import pipeline as augmentation
-from modelmill.data.modalities.image.config import Policy
+from modelmill.data.modalities.image.config import ImagePolicy
 
 SHARES = (("train", 14), ("eval", 3), ("test", 3))
-POLICY = Policy(rotation=12, scale=0.1, crop=0.15, brightness=0.1, contrast=0.2)
+POLICY = ImagePolicy(rotation=12, scale=0.1, crop=0.15, brightness=0.1, contrast=0.2)
 BATCH = 32
 
 

@@ -15,9 +15,10 @@ from modelmill.components import artifacts
 from modelmill.components.models.export import model_store
 from modelmill.data import modality
 from modelmill.data.modalities.audio import client
-from modelmill.data.modalities.audio import modality as audio
 from tests.components.nodes import trained
 from tests.components.pushed import assert_same, predict, push, served
+
+audio = modality.look_up("audio")
 
 PITCHES = {"low": 300.0, "middle": 700.0, "high": 1500.0}
 

@@ -17,9 +17,9 @@ from modelmill.components.augment.component import Augmenter
 from modelmill.components.models.training.dataset import Examples
 from modelmill.components.testing.pytest_plugin import BEAM
 from modelmill.data import modality
-from modelmill.data.modalities.image.config import Policy
+from modelmill.data.modalities.image.config import ImagePolicy
 
-POLICY = Policy(rotation=20, brightness=0.2, noise=0.1, mixup=0.2, mode="materialized", copies=3)
+POLICY = ImagePolicy(rotation=20, brightness=0.2, noise=0.1, mixup=0.2, mode="materialized", copies=3)
 THREADS = (*BEAM[:2], "--direct_running_mode=multi_threading", "--direct_num_workers=3")
 
 

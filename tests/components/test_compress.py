@@ -23,8 +23,10 @@ from modelmill.components.compress.trials.runner import Bench
 from modelmill.components.models.export import model_store
 from modelmill.components.models.flatbuffer import interpreter as flatbuffer_interpreter
 from modelmill.components.models.training.dataset import Examples
+from modelmill.data import modality
 from modelmill.data.core import subprocess_job
-from modelmill.data.modalities.image import modality as image
+
+image = modality.look_up("image")
 
 PRUNE = {"prune": {"sparsity": 0.6, "epochs": 3, "learning_rate": 0.003}}
 

@@ -17,7 +17,9 @@ from modelmill.components.compress.trials import measure
 from modelmill.components.models.export import model_store
 from modelmill.components.models.flatbuffer import analyze
 from modelmill.components.models.training.dataset import Examples
-from modelmill.data.modalities.image import modality as image
+from modelmill.data import modality
+
+image = modality.look_up("image")
 
 
 def test_dense_weights_of_few_values_stay_few_with_one_scale(

@@ -22,9 +22,11 @@ from modelmill.components.compress.trials import store as trials_store
 from modelmill.components.models.export import model_store
 from modelmill.components.models.flatbuffer import analyze, interpreter
 from modelmill.components.models.training.dataset import Examples
+from modelmill.data import modality
 from modelmill.data.client import Model
 from modelmill.data.modalities.image import client
-from modelmill.data.modalities.image import modality as image
+
+image = modality.look_up("image")
 
 
 @pytest.fixture

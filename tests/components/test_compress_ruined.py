@@ -23,8 +23,9 @@ from modelmill.components.evaluate.component import CompressedEvaluator
 from modelmill.components.evaluate.config import EvaluateConfig
 from modelmill.components.models.export import model_store, saved_model
 from modelmill.components.push.component import Pusher
-from modelmill.data import task
-from modelmill.data.modalities.image import modality as image
+from modelmill.data import modality, task
+
+image = modality.look_up("image")
 
 
 def badly(model: tf_keras.Model) -> tf_keras.Model:

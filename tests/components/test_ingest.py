@@ -16,8 +16,10 @@ from PIL import Image
 from tfx.types import artifact_utils
 
 from modelmill.components.ingest.component import example_gen
-from modelmill.data.modalities.image import modality as image
+from modelmill.data import modality
 from modelmill.data.splits import SplitConfig
+
+image = modality.look_up("image")
 
 
 def read(examples: Any, split: str) -> list[dict[str, Any]]:

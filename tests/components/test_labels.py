@@ -17,7 +17,8 @@ from modelmill.components.models.training import driver
 from modelmill.components.models.training.config import LearningConfig, OptimizerConfig
 from modelmill.components.models.training.dataset import Examples
 from modelmill.data import modality, task
-from modelmill.data.modalities.image import modality as image
+
+image = modality.look_up("image")
 
 
 @pytest.fixture(scope="module")

@@ -30,8 +30,10 @@ from modelmill.components.models.training import (
 from modelmill.components.models.training.config import LearningConfig
 from modelmill.components.models.training.dataset import Examples
 from modelmill.components.train import executor
+from modelmill.data import modality
 from modelmill.data.core import progress
-from modelmill.data.modalities.image import modality as image
+
+image = modality.look_up("image")
 
 
 @pytest.fixture(scope="module")

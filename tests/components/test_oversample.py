@@ -10,8 +10,10 @@ import tensorflow as tf
 
 from modelmill.components.models.training.dataset import Examples
 from modelmill.components.testing.pytest_plugin import example_proto
-from modelmill.data.modalities.tabular import modality as tabular
+from modelmill.data import modality
 from modelmill.data.spec import Spec
+
+tabular = modality.look_up("tabular")
 
 SPEC = Spec(modality="tabular", shape=(1,), dtype="float32", labels=("often", "seldom"))
 

@@ -18,8 +18,10 @@ from modelmill.components.models.families import cnn
 from modelmill.components.models.training import driver, layer_rates, optimizer
 from modelmill.components.models.training.config import LearningConfig
 from modelmill.components.models.training.dataset import Examples
+from modelmill.data import modality
 from modelmill.data.core.fetch import resolve
-from modelmill.data.modalities.image import modality as image
+
+image = modality.look_up("image")
 
 
 def small() -> tf_keras.Model:

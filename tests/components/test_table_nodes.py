@@ -17,11 +17,12 @@ from modelmill.components.models.training.config import OptimizerConfig
 from modelmill.components.train.config import TrainConfig
 from modelmill.data import modality, task
 from modelmill.data.modalities.series import client as series_client
-from modelmill.data.modalities.series import modality as series
 from modelmill.data.modalities.tabular import client as table_client
-from modelmill.data.modalities.tabular import modality as tabular
 from tests.components.nodes import trained
 from tests.components.pushed import assert_same, predict, push, served
+
+series = modality.look_up("series")
+tabular = modality.look_up("tabular")
 
 TOWNS = ("Ulm", "Bonn", "Köln, am Rhein")
 

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from modelmill.data.modalities.text import modality as text
+from modelmill.data import modality
 from modelmill.data.spec import LABEL, PATH
 from tests.components.nodes import trained
 from tests.components.pushed import assert_same, predict, push, served
+
+text = modality.look_up("text")
 
 SAID = {"praise": ("good", "great", "lovely"), "blame": ("bad", "awful", "poor")}
 THINGS = ("film", "book", "meal", "room", "café", "trip", "书", "house")

@@ -25,12 +25,14 @@ from modelmill.components.train import job
 from modelmill.components.train.config import TrainConfig
 from modelmill.data import modality
 from modelmill.data.core import subprocess_job
-from modelmill.data.modalities.image import modality as image
+from modelmill.data.modalities.image.config import ImageConfig, ImagePolicy
+
+image = modality.look_up("image")
 
 
 @pytest.fixture
 def work(
-    tmp_path: Path, prepared: SimpleNamespace, image_config: image.Config, files: dict[str, list[str]]
+    tmp_path: Path, prepared: SimpleNamespace, image_config: ImageConfig, files: dict[str, list[str]]
 ) -> dict[str, Any]:
     """A job for modelmill.components.train.job."""
     (graph,) = prepared.transform.outputs["transform_graph"].get()
@@ -97,7 +99,7 @@ def test_training_passes_are_augmented_repeatable_and_differ_by_epoch(
     (model,) = trained.outputs["model"].get()
     stored, _ = model_store.load(Path(artifacts.rebuild(model.uri)))
 
-    def run(policy: image.Policy, seed: int, epoch: int) -> np.ndarray:
+    def run(policy: ImagePolicy, seed: int, epoch: int) -> np.ndarray:
         passed = Examples(files["train"], stored.spec, 16).training(policy, seed, epoch)
         return np.concatenate([inputs for inputs, _ in passed.as_numpy_iterator()])
 

@@ -13,9 +13,11 @@ import tensorflow_transform.beam as tft_beam
 from PIL import Image
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
+from modelmill.data import modality
 from modelmill.data.config import DataConfig
-from modelmill.data.modalities.image import modality as image
 from modelmill.data.tasks import regression
+
+image = modality.look_up("image")
 
 PARTS = (1, 7, 64)  # examples a batch
 

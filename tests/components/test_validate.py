@@ -17,9 +17,11 @@ from modelmill.components.ingest.component import example_gen
 from modelmill.components.transform.component import transform
 from modelmill.components.validate.component import DataGate, example_validator, gate_config, schema_gen, statistics_gen
 from modelmill.components.validate.config import ValidateConfig
-from modelmill.data.modalities.image import modality as image
+from modelmill.data import modality
 from modelmill.data.readers.labels_csv import BadDataError
 from modelmill.data.splits import SplitConfig
+
+image = modality.look_up("image")
 
 
 def test_sound_data_passes(run_node: Any, prepared: SimpleNamespace) -> None:

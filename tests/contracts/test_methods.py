@@ -23,10 +23,11 @@ from modelmill.components.models.flatbuffer import interpreter
 from modelmill.components.models.training.dataset import Examples
 from modelmill.components.testing.pytest_plugin import example_proto
 from modelmill.data import modality
-from modelmill.data.modalities.image import modality as image
 from modelmill.data.spec import LABEL
 from tests.contracts.chains import METHODS, chain
 from tests.contracts.problems import PROBLEMS, SMALL
+
+image = modality.look_up("image")
 
 
 @pytest.fixture

@@ -11,9 +11,11 @@ import pytest
 import soundfile
 import tensorflow as tf
 
+from modelmill.data import modality
 from modelmill.data.modalities.audio import client
-from modelmill.data.modalities.audio import modality as audio
 from modelmill.data.spec import BadExampleError, Spec
+
+audio = modality.look_up("audio")
 
 CONFIG = audio.Config(path="somewhere", sample_rate=8000, seconds=0.5)
 SPEC = Spec(modality="audio", shape=(4000,), dtype="int16")
@@ -110,7 +112,7 @@ def test_tensorflow_and_the_client_crop_and_pad_alike(length: int, tmp_path: Any
 
 
 def test_a_stored_input_is_read_back_bit_by_bit() -> None:
-    spec = audio.Spec(modality="audio", shape=(4000,), dtype="int16", labels=("a",))
+    spec = Spec(modality="audio", shape=(4000,), dtype="int16", labels=("a",))
     samples = np.random.default_rng(0).integers(-32768, 32768, (3, 4000)).astype(np.int16)
     samples[0, :2] = -32768, 32767
     stored = tf.stack([audio.encode(one)["audio"] for one in samples])

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from modelmill.data.modalities.audio import modality as audio
-from modelmill.data.modalities.audio.config import Noise, Policy, SpecAugment
+from modelmill.data import modality
+from modelmill.data.modalities.audio.config import AudioPolicy, Noise, SpecAugment
+
+audio = modality.look_up("audio")
 
 RATE, SIZE = 8000, 8000
 # Each alone, as strong as a user would have it.
@@ -40,7 +42,7 @@ def seeds(count: int = 6, first: int = 0) -> tf.Tensor:
 
 def changed(settings: dict[str, Any], waves: np.ndarray | None = None, first: int = 0) -> np.ndarray:
     waves = sounds() if waves is None else waves
-    made = audio.augment(tf.constant(waves), seeds(len(waves), first), Policy.model_validate(settings))
+    made = audio.augment(tf.constant(waves), seeds(len(waves), first), AudioPolicy.model_validate(settings))
     assert made.dtype == tf.int16 and made.shape == waves.shape
     return made.numpy()
 
@@ -80,7 +82,7 @@ def test_an_example_depends_on_its_own_seed_alone(settings: dict[str, Any]) -> N
 def mapped(settings: dict[str, Any], batch: int) -> np.ndarray:
     """`changed`, inside tf.data."""
     dataset = tf.data.Dataset.from_tensor_slices((sounds(), seeds())).batch(batch)
-    made = dataset.map(lambda waves, own: audio.augment(waves, own, Policy.model_validate(settings)))
+    made = dataset.map(lambda waves, own: audio.augment(waves, own, AudioPolicy.model_validate(settings)))
     return np.concatenate(list(made.as_numpy_iterator()))
 
 
@@ -164,4 +166,4 @@ def test_ranges_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ValueError, match="time"):
         SpecAugment(time=1.5)
     with pytest.raises(ValueError, match="speed"):
-        Policy(speed=1)
+        AudioPolicy(speed=1)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from modelmill.data import augment_random
 from modelmill.data.modalities.image.augment import colour, geometry, mixup_cutmix, pipeline
-from modelmill.data.modalities.image.config import Policy
+from modelmill.data.modalities.image.config import ImagePolicy
 
 POLICY: dict[str, Any] = {"rotation": 30.0, "scale": 0.2, "crop": 0.3, "brightness": 0.2, "contrast": 0.3}
 MORE: dict[str, Any] = {
@@ -40,7 +40,7 @@ def seeds(*numbers: int) -> tf.Tensor:
 
 
 def augmented(images: Any, numbers: Any = range(6), dtype: tf.DType = tf.uint8, **policy: Any) -> np.ndarray:
-    return pipeline.augment(tf.constant(images), seeds(*numbers), Policy(**policy), dtype).numpy()
+    return pipeline.augment(tf.constant(images), seeds(*numbers), ImagePolicy(**policy), dtype).numpy()
 
 
 @pytest.mark.parametrize("policy", [{}, {**ALL, "strength": 0}])
@@ -73,13 +73,13 @@ def test_another_seed_gives_other_pixels(images: np.ndarray) -> None:
 
 def test_in_a_dataset_it_does_what_it_does_eagerly(images: np.ndarray) -> None:
     dataset = tf.data.Dataset.from_tensor_slices((images, seeds(*range(6)))).batch(4)
-    mapped = dataset.map(lambda batch, seed: pipeline.augment(batch, seed, Policy(**POLICY)))
+    mapped = dataset.map(lambda batch, seed: pipeline.augment(batch, seed, ImagePolicy(**POLICY)))
     np.testing.assert_array_equal(np.concatenate(list(mapped.as_numpy_iterator())), augmented(images, **POLICY))
 
 
 def test_one_change_more_leaves_the_draws_of_the_others_alone(images: np.ndarray) -> None:
     def drawn(**policy: Any) -> dict[str, tf.Tensor]:
-        return pipeline._draw(Policy(**policy), tf.constant(images), seeds(*range(6)))
+        return pipeline._draw(ImagePolicy(**policy), tf.constant(images), seeds(*range(6)))
 
     without, with_more = (
         drawn(**POLICY, cutout=0.5, noise=0.1),
@@ -182,7 +182,7 @@ def test_augmix_lies_between_the_image_and_its_changes(images: np.ndarray) -> No
     flat = np.full((8, 6, 6, 3), 201, np.uint8)
     # Only what maps a value to another changes a flat image: never geometry.
     assert len(np.unique(augmented(flat, range(8), augmix={"magnitude": 0.3})[..., 0, 0, 0])) > 1
-    drawn = pipeline._draw_aug_mix(Policy(augmix={"chains": 4, "depth": 2}), tf.constant(many), seeds(*range(200)))
+    drawn = pipeline._draw_aug_mix(ImagePolicy(augmix={"chains": 4, "depth": 2}), tf.constant(many), seeds(*range(200)))
     shares = np.stack([one["share"] for one in drawn])
     assert shares.shape == (4, 200) and shares.sum(axis=0).min() > 0 and shares.sum(axis=0).max() < 1
     np.testing.assert_allclose(shares.mean(axis=1), 0.125, atol=0.03)
@@ -221,21 +221,21 @@ def test_mixing_gives_shares_that_fit_the_pixels(policy: dict[str, float]) -> No
     batch = np.tile(values[:, None, None, None], (1, 16, 16, 1))
     labels = tf.one_hot(tf.range(40), 40)
     out, shares = (
-        one.numpy() for one in mixup_cutmix.mix(tf.constant(batch), labels, seeds(*range(40)), Policy(**policy))
+        one.numpy() for one in mixup_cutmix.mix(tf.constant(batch), labels, seeds(*range(40)), ImagePolicy(**policy))
     )
     assert out.dtype == np.uint8 and shares.dtype == np.float32
     np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(out.mean(axis=(1, 2, 3)), shares @ values, atol=0.6)
     assert 0.02 < 1 - np.diag(shares).mean() < 0.5
-    still, same = mixup_cutmix.mix(tf.constant(batch), labels, seeds(*range(40)), Policy(**policy, strength=0))
+    still, same = mixup_cutmix.mix(tf.constant(batch), labels, seeds(*range(40)), ImagePolicy(**policy, strength=0))
     np.testing.assert_array_equal(still, batch)
     np.testing.assert_array_equal(same, labels)
 
 
 def test_a_policy_is_parted_into_what_is_written_and_what_is_drawn_while_training() -> None:
-    policy = Policy(rotation=10, mixup=0.2, strength=0.5, mode="materialized", copies=3)
-    assert policy.online() == Policy(mixup=0.2, strength=0.5)
-    assert policy.per_example() == Policy(rotation=10, strength=0.5)
+    policy = ImagePolicy(rotation=10, mixup=0.2, strength=0.5, mode="materialized", copies=3)
+    assert policy.online() == ImagePolicy(mixup=0.2, strength=0.5)
+    assert policy.per_example() == ImagePolicy(rotation=10, strength=0.5)
     assert policy.mixes() and not policy.online().changes() and policy.per_example().changes()
     online = policy.model_copy(update={"mode": "online"})
-    assert online.online() == Policy(rotation=10, mixup=0.2, strength=0.5)
+    assert online.online() == ImagePolicy(rotation=10, mixup=0.2, strength=0.5)

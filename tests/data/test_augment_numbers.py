@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from modelmill.data.modalities.series import modality as series
-from modelmill.data.modalities.tabular import modality as tabular
+from modelmill.data import modality
 from modelmill.data.spec import Column, Spec
+
+series = modality.look_up("series")
+tabular = modality.look_up("tabular")
 
 RANDOM = np.random.default_rng(0)
 ROWS = np.concatenate([RANDOM.normal(size=(6, 2)), RANDOM.integers(0, 5, (6, 2))], axis=1).astype(np.float32)

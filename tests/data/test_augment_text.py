@@ -11,10 +11,12 @@ import pytest
 import tensorflow as tf
 from pydantic import ValidationError
 
+from modelmill.data import modality
 from modelmill.data.modalities.text import augment
-from modelmill.data.modalities.text import modality as text
-from modelmill.data.modalities.text.config import CHANGES, Policy
+from modelmill.data.modalities.text.config import CHANGES, TextPolicy
 from modelmill.data.modalities.text.synonyms import read
+
+text = modality.look_up("text")
 
 TEXT = "the quick brown fox jumps over the lazy dog while two small birds sing in an old tree"
 COUNT = 200
@@ -27,15 +29,15 @@ def lexicon(tmp_path: Path) -> str:
     return str(path)
 
 
-def changed(policy: Policy, texts: list[str] | None = None, first: int = 0) -> list[str]:
+def changed(policy: TextPolicy, texts: list[str] | None = None, first: int = 0) -> list[str]:
     texts = [TEXT] * COUNT if texts is None else texts
     seeds = tf.stack([tf.ones([len(texts)], tf.int64), tf.range(first, first + len(texts), dtype=tf.int64)], axis=1)
     function = tf.function(lambda *given: augment.augment(*given, policy), autograph=False)
     return [one.decode() for one in function(tf.constant(texts), seeds).numpy()]
 
 
-def policy(name: str, lexicon: str, **more: Any) -> Policy:
-    return Policy.model_validate({name: 0.3, "lexicon": lexicon, **more})
+def policy(name: str, lexicon: str, **more: Any) -> TextPolicy:
+    return TextPolicy.model_validate({name: 0.3, "lexicon": lexicon, **more})
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -50,7 +52,7 @@ def test_the_same_seed_gives_the_same_text_in_any_batch(name: str, lexicon: str)
 @pytest.mark.parametrize("name", CHANGES)
 def test_strength_zero_changes_nothing(name: str, lexicon: str) -> None:
     assert changed(policy(name, lexicon, strength=0)) == [TEXT] * COUNT
-    assert not policy(name, lexicon, strength=0).changes() and not Policy(characters=True).changes()
+    assert not policy(name, lexicon, strength=0).changes() and not TextPolicy(characters=True).changes()
 
 
 def test_deletion_leaves_about_that_share_out_and_never_all(lexicon: str) -> None:
@@ -60,7 +62,7 @@ def test_deletion_leaves_about_that_share_out_and_never_all(lexicon: str) -> Non
     for one in found:
         left = iter(words)
         assert all(word in left for word in one), "in their order"
-    assert set(changed(Policy(deletion=1), ["two words", "one", ""])) == {"two words", "one", ""}
+    assert set(changed(TextPolicy(deletion=1), ["two words", "one", ""])) == {"two words", "one", ""}
 
 
 def test_swap_keeps_the_words(lexicon: str) -> None:
@@ -72,7 +74,7 @@ def test_insertion_adds_words_of_the_text_or_synonyms_of_them(lexicon: str) -> N
     found = [one.split() for one in changed(policy("insertion", lexicon))]
     assert 1.25 < sum(map(len, found)) / (COUNT * len(TEXT.split())) < 1.35
     assert {word for one in found for word in one} == {*TEXT.split(), "fast", "swift", "tiny"}
-    alone = changed(Policy(insertion=0.5))
+    alone = changed(TextPolicy(insertion=0.5))
     assert {word for one in alone for word in one.split()} == set(TEXT.split())
 
 
@@ -81,7 +83,7 @@ def test_synonyms_come_from_the_lexicon_alone(lexicon: str) -> None:
     assert {one.split()[1] for one in found} == {"quick", "fast", "swift"}
     assert all(one.split()[0] == "the" for one in found)
     with pytest.raises(ValidationError, match="needs 'lexicon'"):
-        Policy(synonyms=0.1)
+        TextPolicy(synonyms=0.1)
 
 
 def test_noise_changes_about_that_share_of_characters(lexicon: str) -> None:
@@ -100,16 +102,16 @@ def test_masking_makes_about_that_share_unknown(lexicon: str) -> None:
 
 
 def test_the_two_texts_of_a_pair_stay_apart(lexicon: str) -> None:
-    every = Policy.model_validate({**dict.fromkeys(CHANGES, 0.3), "lexicon": lexicon})
+    every = TextPolicy.model_validate({**dict.fromkeys(CHANGES, 0.3), "lexicon": lexicon})
     for one in changed(every, [f"{TEXT}\t{TEXT}"] * COUNT):
         assert one.count("\t") == 1 and all(one.split("\t"))
-    swapped = changed(Policy(deletion=1), ["a\tb"])
+    swapped = changed(TextPolicy(deletion=1), ["a\tb"])
     assert swapped == ["a\tb"]
 
 
 def test_languages_without_spaces_are_changed_character_by_character() -> None:
     chinese = "今天天气很好我们去公园散步"
-    found = changed(Policy(deletion=0.2, characters=True), [chinese] * COUNT)
+    found = changed(TextPolicy(deletion=0.2, characters=True), [chinese] * COUNT)
     assert 0.75 < np.mean([len(one) for one in found]) / len(chinese) < 0.85
     assert all(" " not in one for one in found)
 
@@ -131,7 +133,7 @@ def test_what_was_made_unknown_can_be_seen() -> None:
 def test_a_broken_lexicon_is_refused_before_anything_runs(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "words.txt"
     path.write_bytes(content)
-    given = Policy(synonyms=0.3, lexicon=str(path))
+    given = TextPolicy(synonyms=0.3, lexicon=str(path))
     with pytest.raises(ValueError, match=rf"^augment\.lexicon: .*{message}"):
         given.look()
     path.write_bytes(b"\xef\xbb\xbfFilm\tmovie, picture\nfilm,flick\n")

@@ -19,9 +19,6 @@ from modelmill.components.testing.pytest_plugin import NodeRunner
 from modelmill.data import modality
 from modelmill.data.config import DataConfig
 from modelmill.data.core import files
-from modelmill.data.modalities.series import modality as series
-from modelmill.data.modalities.tabular import modality as tabular
-from modelmill.data.modalities.text import modality as text
 from modelmill.data.readers import file_listing, raw_examples
 from modelmill.data.spec import BadExampleError
 from modelmill.data.splits import SplitConfig
@@ -29,6 +26,10 @@ from modelmill.pipeline.experiment.experiment import load
 from modelmill.pipeline.preflight import memory_estimate
 from modelmill.pipeline.preflight.check import check
 from tests.conftest import CLASSES, stripes
+
+series = modality.look_up("series")
+tabular = modality.look_up("tabular")
+text = modality.look_up("text")
 
 ROOT = "ram://bucket/data"
 CSV = "age,town,label\n1,Köln,x\n2,Ulm,y\n".encode()

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from modelmill.data.modalities.image import client, modality
+from modelmill.data import modality
+from modelmill.data.modalities.image import client
 
 SIZES = {"up": (13, 9), "down": (64, 50), "far down": (301, 173), "mixed": (11, 90), "as it is": (24, 20)}
 
@@ -85,8 +86,9 @@ def compare(content: bytes, channels: int, folder: Path, height: int = 24, width
     """Difference, pixel by pixel, of what the client and what the pipeline make of one file."""
     file = folder / "file"
     file.write_bytes(content)
-    config = modality.Config(path=".", height=height, width=width, channels=channels)
-    expected = modality._decode(content, config).numpy()
+    image = modality.look_up("image")
+    config = image.Config(path=".", height=height, width=width, channels=channels)
+    expected = image.decode(content, config).numpy()
     found = client.preprocess(file, height, width, channels)
     assert found.dtype == np.uint8 and found.shape == expected.shape
     return np.abs(found.astype(int) - expected)

@@ -11,8 +11,9 @@ from PIL import Image
 
 from modelmill.data import modality
 from modelmill.data.core import plugins
-from modelmill.data.modalities.image import modality as image
 from modelmill.data.spec import BadExampleError
+
+image = modality.look_up("image")
 
 CONFIG = image.Config(path="somewhere", height=8, width=8, channels=1)
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from modelmill.data import modality
 from modelmill.data.core import files
-from modelmill.data.modalities.image import modality as image
 from modelmill.data.readers import file_listing
 from modelmill.data.readers.labels_csv import BadDataError
 from modelmill.data.splits import SplitConfig
+
+image = modality.look_up("image")
 
 
 def make(root: Path, *names: str) -> Path:

@@ -57,6 +57,28 @@ class Nothing(method.Method[NothingConfig]):
     def tune(self, model, config, context):
         return context.copy(model)
 '''
+MODALITY = '''
+"""Smells."""
+from modelmill.data.config import DataConfig
+from modelmill.data.modality import Modality
+from modelmill.data.modalities.smell.notes import NOTES
+from modelmill.data.policy import Policy
+
+class SmellConfig(DataConfig):
+    """No settings."""
+
+class Smell(Modality[SmellConfig]):
+    """It does nothing."""
+    Config, Policy = SmellConfig, Policy
+    PATTERN = f"*/*.{NOTES}"
+    DESCRIBED = ("smell", "label")
+    INPUT = "smell"
+    CLIENT = "modelmill.data.modalities.smell.client"
+    def _nothing(self, *more): pass
+    examples = preprocess = spec = features = from_transformed = augment = encode = decode = client_config = _nothing
+    filename = _nothing
+    def show(self, input, config): pass
+'''
 EXPERIMENT = """\
 plugins: own
 data: {modality: image, path: ., height: 8, width: 8}
@@ -104,19 +126,51 @@ def test_a_modality_of_ones_own_is_a_folder(own: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "__init__.py").touch()
     (folder / "notes.py").write_text("NOTES = 1\n")
-    (folder / "modality.py").write_text("from modelmill.data.modalities.smell.notes import NOTES as PATTERN\n")
+    (folder / "modality.py").write_text(MODALITY)
     plugins.use(own)
     assert "smell" in plugins.names(modality.PACKAGE)
-    assert modality.look_up("smell").PATTERN == 1  # type: ignore[comparison-overlap]
+    assert modality.look_up("smell").PATTERN == "*/*.1"
     name = plugins.module_name(modality.PACKAGE, "smell")
     first = source_digest.code(name)
     (folder / "notes.py").write_text("NOTES = 2\n")
     assert source_digest.code(name) != first
-    assert modality.look_up("smell").PATTERN == 2  # type: ignore[comparison-overlap]
+    assert modality.look_up("smell").PATTERN == "*/*.2"
     (own / "modalities" / "image").mkdir()
     plugins.forget(own)
     with pytest.raises(plugins.PlugInError, match=r"modalities/image has the name of .*data/modalities/image"):
         plugins.use(own)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "told"),
+    [
+        (
+            "    INPUT = ",
+            "    INPUTS = ",
+            "Smell: INPUT is missing; INPUTS is not asked for; did you mean 'INPUT'",
+        ),
+        ("    Config, Policy = SmellConfig, ", "    Policy = ", "Smell: Config is missing; see docs/extending.md"),
+        ("    filename = ", "    _filename = ", "Smell: filename is missing; see docs"),
+        (
+            "def show(self, input, config)",
+            "def show(self, input)",
+            r"show\(self, input\) must take \(self, input, config\)",
+        ),
+        ("class Smell(", "class _Smell(", "must define one subclass of modelmill.data.modality.Modality, found none"),
+    ],
+)
+def test_what_is_wrong_with_a_modality_is_told_in_one_line(own: Path, good: str, bad: str, told: str) -> None:
+    folder = own / "modalities" / "smell"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (folder / "notes.py").write_text("NOTES = 1\n")
+    assert good in MODALITY
+    (folder / "modality.py").write_text(MODALITY.replace(good, bad))
+    (own.parent / "experiment.yaml").write_text(EXPERIMENT.replace("modality: image", "modality: smell"))
+    with pytest.raises(ExperimentError, match=told) as found:
+        load(str(own.parent / "experiment.yaml"))
+    lines = str(found.value).strip().splitlines()
+    assert [line for line in lines if "smell/modality.py" in line] == lines[-1:]
 
 
 def test_an_edit_counts_and_is_what_is_run(own: Path) -> None:

@@ -19,14 +19,16 @@ from modelmill.components.ingest.component import example_gen
 from modelmill.components.testing.pytest_plugin import NodeRunner, example_proto
 from modelmill.data import modality
 from modelmill.data.config import DataConfig
-from modelmill.data.modalities.audio import modality as audio
-from modelmill.data.modalities.image import modality as image
-from modelmill.data.modalities.tabular import modality as tabular
-from modelmill.data.modalities.text import modality as text
+from modelmill.data.modalities.image.config import ImageConfig
 from modelmill.data.readers import file_listing, tfrecords
 from modelmill.data.readers import raw_examples as readers_raw_examples
 from modelmill.data.spec import DECIDES, BadExampleError
 from modelmill.data.splits import SplitConfig
+
+audio = modality.look_up("audio")
+image = modality.look_up("image")
+tabular = modality.look_up("tabular")
+text = modality.look_up("text")
 
 
 def write(path: Path, examples: list[dict[str, Any]]) -> None:
@@ -146,7 +148,7 @@ def test_what_makes_no_sense_is_refused(more: dict[str, Any], told: str, tmp_pat
 
 
 def test_ingest_makes_of_them_what_it_makes_of_class_folders(
-    run_node: NodeRunner, image_folder: Path, image_config: image.Config, tmp_path: Path
+    run_node: NodeRunner, image_folder: Path, image_config: ImageConfig, tmp_path: Path
 ) -> None:
     found = [{"picture": path.read_bytes(), "kind": path.parent.name} for path in sorted(image_folder.glob("*/*"))]
     for shard in range(2):

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from modelmill.data import modality
 from modelmill.data.modalities.series import client
-from modelmill.data.modalities.series import modality as series
 from modelmill.data.readers import raw_examples
 from modelmill.data.readers.file_listing import Row
 from modelmill.data.spec import DECIDES, BadExampleError
 from modelmill.data.splits import SplitConfig
+
+series = modality.look_up("series")
 
 
 def read(folder: Path, name: str, split: SplitConfig | None = None, **more: Any) -> list[dict[str, Any]]:

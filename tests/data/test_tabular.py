@@ -14,12 +14,14 @@ import pytest
 from pyarrow import parquet
 from pydantic import ValidationError
 
+from modelmill.data import modality
 from modelmill.data.modalities.tabular import client
-from modelmill.data.modalities.tabular import modality as tabular
 from modelmill.data.readers import raw_examples
 from modelmill.data.readers.file_listing import Row
 from modelmill.data.spec import DECIDES, BadExampleError
 from modelmill.data.splits import SplitConfig
+
+tabular = modality.look_up("tabular")
 
 HEAD = "age,town,since,id,label\n"
 ROWS = "41,Ulm,2020-02-29,a,yes\n,Bonn,2021-12-31T10:00:00,b,no\n"

@@ -11,10 +11,12 @@ import pytest
 from pydantic import ValidationError
 
 from modelmill.data import modality
-from modelmill.data.modalities.text import modality as text
+from modelmill.data.modalities.text.config import TextConfig
 from modelmill.data.readers import file_listing, raw_examples
 from modelmill.data.spec import DECIDES, BadExampleError
 from modelmill.data.splits import SplitConfig
+
+text = modality.look_up("text")
 
 RECORDS = [
     {"message": "Where is my parcel?", "about": "delivery", "person": "ann", "number": 3},
@@ -26,7 +28,7 @@ def config(folder: Path, **more: Any) -> text.Config:
     return text.Config.model_validate({"path": str(folder), "length": 16, **more})
 
 
-def read(found: text.Config, split: SplitConfig | None = None) -> list[dict[str, Any]]:
+def read(found: TextConfig, split: SplitConfig | None = None) -> list[dict[str, Any]]:
     split = split or SplitConfig()
     rows = file_listing.list_files(str(found.path), modality.pattern(found), found, split).rows
     return [one for row in rows for one in raw_examples.examples(str(found.path), row, found, split)]

@@ -12,17 +12,18 @@ import pytest
 import yaml
 from PIL import Image
 
-from modelmill.data import sample_data
-from modelmill.data.modalities.audio import modality as audio
-from modelmill.data.modalities.image import modality as image
-from modelmill.data.modalities.series import modality as series
-from modelmill.data.modalities.tabular import modality as tabular
-from modelmill.data.modalities.text import modality as text
+from modelmill.data import modality, sample_data
 from modelmill.data.profiling import profile
 from modelmill.data.profiling.profile import Found
 from modelmill.data.splits import SplitConfig
 from modelmill.pipeline.experiment.experiment import load
 from modelmill.pipeline.preflight.check import Line, check
+
+audio = modality.look_up("audio")
+image = modality.look_up("image")
+series = modality.look_up("series")
+tabular = modality.look_up("tabular")
+text = modality.look_up("text")
 
 
 def looked(folder: Path, config: Any, split: SplitConfig | None = None) -> Found:

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from modelmill.data import modality
 from modelmill.data.core import format, stats
-from modelmill.data.profiling import fingerprints
 from modelmill.pipeline.cli import app as cli
 from modelmill.pipeline.records import find, mlmd
 from modelmill.pipeline.report import compare, page
@@ -285,4 +285,4 @@ def test_palettes_with_transparency_are_shown_without_a_warning_for_each() -> No
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert thumbnails.encoded(content.getvalue())
-        assert fingerprints.look({"image": content.getvalue()}, "image")
+        assert modality.look_up("image").fingerprint({"image": content.getvalue()})

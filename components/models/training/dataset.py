@@ -58,7 +58,7 @@ class Examples:
     @cached_property
     def _drafts(self) -> tf.data.Dataset:
         """The same, as augmentation takes them."""
-        return self._read(finished=False) if hasattr(self._modality, "finish") else self._parsed
+        return self._read(finished=False) if self._modality.has_drafts else self._parsed
 
     def _read(self, finished: bool) -> tf.data.Dataset:
         import tensorflow as tf

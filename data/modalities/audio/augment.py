@@ -15,7 +15,7 @@ import tensorflow as tf
 from modelmill.data import augment_random
 
 if TYPE_CHECKING:
-    from modelmill.data.modalities.audio.config import Noise, Policy, SpecAugment
+    from modelmill.data.modalities.audio.config import AudioPolicy, Noise, SpecAugment
 
 # Samples of the two grains of which a change of pitch is made: long enough for the periods of a low voice.
 GRAINS = (256, 1024)
@@ -27,7 +27,7 @@ WARP = 11.4
 RAMP = 32
 
 
-def augment(samples: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tf.Tensor:
+def augment(samples: tf.Tensor, seeds: tf.Tensor, policy: AudioPolicy) -> tf.Tensor:
     """Changes each waveform as its seed and the policy say.
 
     Args:

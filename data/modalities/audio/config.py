@@ -11,7 +11,7 @@ from modelmill.data.core.config import Strict
 from modelmill.data.readers.tfrecords import RecordsConfig
 
 
-class Config(RecordsConfig):
+class AudioConfig(RecordsConfig):
     """Sounds are mixed to one channel, resampled to `sample_rate`, and cropped or padded to `seconds`."""
 
     modality: Literal["audio"] = "audio"
@@ -53,7 +53,7 @@ class SpecAugment(Strict):
     time: float = Field(0.1, ge=0, le=1, description="Share of the clip.")
 
 
-class Policy(policy.Policy):
+class AudioPolicy(policy.Policy):
     """Each example draws one value of each range, uniformly; see data/modalities/audio/augment.py for the methods."""
 
     gain: float = Field(0, ge=0, le=40, description="Decibels, louder or softer.")

@@ -8,40 +8,152 @@ middle of what is longer; so augmentation acts on the waveform, and the spectrum
 from __future__ import annotations
 
 import io
+import itertools
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from modelmill.data.modalities.audio.config import Config as Config
-from modelmill.data.modalities.audio.config import Policy as Policy
+from modelmill.data.modalities.audio.config import AudioConfig, AudioPolicy
+from modelmill.data.modality import Modality
 from modelmill.data.readers import tfrecords
 from modelmill.data.spec import LABEL, BadExampleError, Features, Spec
+from modelmill.data.splits import SplitConfig
 
 if TYPE_CHECKING:
     import tensorflow as tf
     import tensorflow_transform as tft
 
-PATTERN = "*/*"
-DESCRIBED = ("audio", LABEL, "seconds", "rate", "channels")
-INPUT = "audio"
-CLIENT = "modelmill.data.modalities.audio.client"
+    from modelmill.data.profiling.draft import Asked, Draft
+    from modelmill.data.profiling.fingerprints import Fingerprint
+
 # Of what TensorFlow and the standard library write before 16-bit samples, and the value of full scale.
 HEADER, FULL = 44, 32768.0
+# Of a sound's fingerprint.
+PARTS, BANDS = 16, 16
 
 
-# Where `files` names TFRecords, each of many examples.
-stream, columns = tfrecords.stream, tfrecords.columns
+class Audio(Modality[AudioConfig]):
+    """Sounds; the model takes int16 samples [samples]."""
 
+    Config, Policy = AudioConfig, AudioPolicy
+    PATTERN = "*/*"
+    DESCRIBED = ("audio", LABEL, "seconds", "rate", "channels")
+    INPUT = "audio"
+    CLIENT = "modelmill.data.modalities.audio.client"
+    SUFFIXES = (".wav", ".flac", ".ogg")
 
-def examples(path: str, contents: bytes, config: Config) -> Iterator[Features]:
-    """One sound a file, as a canonical WAV; what is told of it is the original file's."""
-    from modelmill.data.modalities.audio import client as audio
+    def examples(self, path: str, contents: bytes, config: AudioConfig) -> Iterator[Features]:
+        """One sound a file, as a canonical WAV; what is told of it is the original file's."""
+        from modelmill.data.modalities.audio import client as audio
 
-    try:
-        samples, told = audio.decode(path, contents, config.sample_rate, config.max_seconds)
-    except audio.NotAudioError as error:
-        raise BadExampleError(str(error)) from error
-    yield {"audio": _wav(samples.tobytes(), config.sample_rate), **told}
+        try:
+            samples, told = audio.decode(path, contents, config.sample_rate, config.max_seconds)
+        except audio.NotAudioError as error:
+            raise BadExampleError(str(error)) from error
+        yield {"audio": _wav(samples.tobytes(), config.sample_rate), **told}
+
+    def stream_pattern(self, config: AudioConfig) -> str:
+        """Return the field `files`."""
+        return config.files
+
+    def stream(self, path: str, name: str, config: AudioConfig, split: SplitConfig) -> Iterator[Features]:
+        """Yield the examples of TFRecords."""
+        return tfrecords.stream(path, name, config, split)
+
+    def columns(self, config: AudioConfig) -> dict[str, str]:
+        """Return the further features of TFRecords, all of them strings."""
+        return tfrecords.columns(config)
+
+    def preprocess(self, inputs: dict[str, tf.Tensor], config: AudioConfig) -> dict[str, tf.Tensor]:
+        """audio string (WAV) -> audio string (WAV of config.samples)."""
+        import tensorflow as tf
+
+        encoded = tf.reshape(inputs["audio"], [-1])
+        samples = tf.map_fn(lambda one: _decode(one, config), encoded, fn_output_signature=tf.int16)
+        samples = tf.ensure_shape(samples, [None, config.samples])
+        return {
+            "audio": tf.map_fn(lambda one: _encode(one, config.sample_rate), samples, fn_output_signature=tf.string)
+        }
+
+    def spec(self, output: tft.TFTransformOutput, example: bytes, config: AudioConfig) -> Spec:
+        """Samples are scaled to [-1, 1] by a constant, whatever the train split."""
+        return self.expected(config)
+
+    def expected(self, config: AudioConfig) -> Spec:
+        """All of it is known beforehand."""
+        return Spec(
+            modality="audio",
+            shape=(config.samples,),
+            dtype="int16",
+            mean=(0.0,),
+            stddev=(FULL,),
+            sample_rate=config.sample_rate,
+        )
+
+    def features(self, spec: Spec) -> dict[str, Any]:
+        """A WAV."""
+        import tensorflow as tf
+
+        return {"audio": tf.io.FixedLenFeature([], tf.string)}
+
+    def from_transformed(self, features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
+        """Transformed features to samples int16 [batch, *spec.shape]."""
+        import tensorflow as tf
+
+        # All are of one length, so what is behind the header can be read at once.
+        samples = tf.strings.substr(tf.reshape(features["audio"], [-1]), HEADER, 2 * spec.shape[0])
+        return tf.ensure_shape(tf.io.decode_raw(samples, tf.int16), [None, *spec.shape])
+
+    def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: AudioPolicy) -> tf.Tensor:
+        """Augments samples int16 [batch, samples]; see data/modalities/audio/augment.py."""
+        from modelmill.data.modalities.audio import augment as audio
+
+        return audio.augment(inputs, seeds, policy)
+
+    def encode(self, input: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Return a WAV of samples int16 [samples]. Nobody reads the rate in its header: only the samples count."""
+        return {"audio": _encode(input, 16_000)}
+
+    def decode(self, content: bytes, config: AudioConfig) -> tf.Tensor:
+        """A canonical WAV to int16 [samples]."""
+        import tensorflow as tf
+
+        return _decode(tf.constant(content), config)
+
+    def show(self, input: tf.Tensor, config: AudioConfig) -> tuple[str, bytes]:
+        """A WAV."""
+        return "audio/wav", _encode(input, config.sample_rate).numpy()
+
+    def filename(self, content: bytes) -> str:
+        """A raw example holds a WAV, whatever the file was."""
+        return "audio.wav"
+
+    def client_config(self, config: AudioConfig, spec: Spec) -> dict[str, Any]:
+        """What the reference client resamples to, and how many samples it hands over."""
+        return {"sample_rate": config.sample_rate, "samples": config.samples}
+
+    def fingerprint(self, example: Mapping[str, Any]) -> Fingerprint:
+        """Return which band gets louder from part to part of the sound, and the bands' energies in these parts."""
+        import numpy as np
+
+        from modelmill.data.profiling import fingerprints
+
+        with wave.open(io.BytesIO(bytes(example["audio"]))) as file:
+            samples = np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(np.float32)
+        samples = np.pad(samples, (0, max(0, PARTS * 64 - len(samples))))
+        spectra = [np.abs(np.fft.rfft(part)) ** 2 for part in np.array_split(samples, PARTS)]
+        edges = np.geomspace(1, min(len(spectrum) for spectrum in spectra), BANDS + 1).astype(int).tolist()
+        bands = list(itertools.pairwise(edges))
+        energies = np.log1p([[part[low : max(high, low + 1)].mean() for low, high in bands] for part in spectra])
+        energies = energies - energies.max()  # as loud as another recording of the same
+        rises = fingerprints.bits(np.diff(np.round(energies, 1), axis=0))
+        return fingerprints.Fingerprint(rises, energies.astype(np.float32).ravel())
+
+    def draft(self, asked: Asked) -> Draft:
+        """Draft an experiment; see data/modalities/audio/draft.py."""
+        from modelmill.data.modalities.audio import draft
+
+        return draft.draft(asked)
 
 
 def _wav(samples: bytes, rate: int) -> bytes:
@@ -53,17 +165,7 @@ def _wav(samples: bytes, rate: int) -> bytes:
     return file.getvalue()
 
 
-def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Tensor]:
-    """audio string (WAV) -> audio string (WAV of config.samples)."""
-    import tensorflow as tf
-
-    encoded = tf.reshape(inputs["audio"], [-1])
-    samples = tf.map_fn(lambda one: _decode(one, config), encoded, fn_output_signature=tf.int16)
-    samples = tf.ensure_shape(samples, [None, config.samples])
-    return {"audio": tf.map_fn(lambda one: _encode(one, config.sample_rate), samples, fn_output_signature=tf.string)}
-
-
-def _decode(encoded: tf.Tensor, config: Config) -> tf.Tensor:
+def _decode(encoded: tf.Tensor, config: AudioConfig) -> tf.Tensor:
     """A WAV file of 16 bits, a scalar, to int16 [config.samples]. Fails on another sample rate."""
     import tensorflow as tf
 
@@ -84,75 +186,3 @@ def _encode(samples: tf.Tensor, rate: int) -> tf.Tensor:
     import tensorflow as tf
 
     return tf.audio.encode_wav(tf.cast(samples, tf.float32)[:, tf.newaxis] / FULL, rate)
-
-
-def spec(output: tft.TFTransformOutput, example: bytes, config: Config) -> Spec:
-    """Samples are scaled to [-1, 1] by a constant, whatever the train split."""
-    return expected(config)
-
-
-def expected(config: Config) -> Spec:
-    """All of it is known beforehand."""
-    return Spec(
-        modality="audio",
-        shape=(config.samples,),
-        dtype="int16",
-        mean=(0.0,),
-        stddev=(FULL,),
-        sample_rate=config.sample_rate,
-    )
-
-
-def features(spec: Spec) -> dict[str, Any]:
-    """A WAV."""
-    import tensorflow as tf
-
-    return {"audio": tf.io.FixedLenFeature([], tf.string)}
-
-
-def from_transformed(features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
-    """Transformed features to samples int16 [batch, *spec.shape]."""
-    import tensorflow as tf
-
-    # All are of one length, so what is behind the header can be read at once.
-    samples = tf.strings.substr(tf.reshape(features["audio"], [-1]), HEADER, 2 * spec.shape[0])
-    return tf.ensure_shape(tf.io.decode_raw(samples, tf.int16), [None, *spec.shape])
-
-
-def augment(inputs: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tf.Tensor:
-    """Augments samples int16 [batch, samples]; see data/modalities/audio/augment.py."""
-    from modelmill.data.modalities.audio import augment as audio
-
-    return audio.augment(inputs, seeds, policy)
-
-
-def mix(inputs: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tuple[tf.Tensor, tf.Tensor]:
-    """There is nothing that mixes sounds: no policy asks for it."""
-    return inputs, labels
-
-
-def encode(input: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Samples int16 [samples] to a WAV. Nobody reads the rate in its header: only the samples count from here on."""
-    return {"audio": _encode(input, 16_000)}
-
-
-def decode(content: bytes, config: Config) -> tf.Tensor:
-    """A canonical WAV to int16 [samples]."""
-    import tensorflow as tf
-
-    return _decode(tf.constant(content), config)
-
-
-def show(input: tf.Tensor, config: Config) -> tuple[str, bytes]:
-    """A WAV."""
-    return "audio/wav", _encode(input, config.sample_rate).numpy()
-
-
-def filename(content: bytes) -> str:
-    """A raw example holds a WAV, whatever the file was."""
-    return "audio.wav"
-
-
-def client_config(config: Config, spec: Spec) -> dict[str, Any]:
-    """What the reference client resamples to, and how many samples it hands over."""
-    return {"sample_rate": config.sample_rate, "samples": config.samples}

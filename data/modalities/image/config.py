@@ -14,7 +14,7 @@ from modelmill.data.readers.tfrecords import RecordsConfig
 MAX_PIXELS, PILLOW_REFUSES = 100_000_000, 178_956_970
 
 
-class Config(RecordsConfig):
+class ImageConfig(RecordsConfig):
     """Images are decoded to `channels` and resized to height x width (triangle filter, as Pillow's bilinear)."""
 
     modality: Literal["image"] = "image"
@@ -41,7 +41,7 @@ class AugMix(Strict):
     magnitude: float = Field(0.3, ge=0, le=1, description="Share of the largest change; a paper's 3 of 10 is 0.3.")
 
 
-class Policy(policy.Policy):
+class ImagePolicy(policy.Policy):
     """Each example draws one value of each range, uniformly. Geometric ones share a single resampling."""
 
     MIXING = ("mixup", "cutmix")

@@ -8,59 +8,199 @@ by the train split's own statistics, heads the model.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from modelmill.data.modalities.image.config import Config as Config
-from modelmill.data.modalities.image.config import Policy as Policy
+from modelmill.data.modalities.image.config import ImageConfig, ImagePolicy
+from modelmill.data.modality import Modality
 from modelmill.data.readers import tfrecords
 from modelmill.data.spec import LABEL, BadExampleError, Features, Spec
+from modelmill.data.splits import SplitConfig
 
 if TYPE_CHECKING:
     import tensorflow as tf
     import tensorflow_transform as tft
     from PIL.Image import Image
 
-PATTERN = "*/*"
-DESCRIBED = ("image", LABEL, "height", "width")
-INPUT = "image"
-CLIENT = "modelmill.data.modalities.image.client"
-BYTES = True
+    from modelmill.data.profiling.draft import Asked, Draft
+    from modelmill.data.profiling.fingerprints import Fingerprint
+
 FORMATS = ("PNG", "JPEG")
+PNG = b"\x89PNG"  # how such a file begins
+THUMBNAIL = 12  # pixels a side, of what fingerprints compare
 
 
-# Where `files` names TFRecords, each of many examples.
-stream, columns = tfrecords.stream, tfrecords.columns
+class Images(Modality[ImageConfig]):
+    """PNG and JPEG files; the model takes uint8 pixels [height, width, channels]."""
+
+    Config, Policy = ImageConfig, ImagePolicy
+    PATTERN = "*/*"
+    DESCRIBED = ("image", LABEL, "height", "width")
+    INPUT = "image"
+    CLIENT = "modelmill.data.modalities.image.client"
+    BYTES = True
+    SUFFIXES = (".png", ".jpg", ".jpeg")
+    PLACEHOLDERS: ClassVar[Mapping[str, Any]] = {"height": 64, "width": 64}
+    COMPACT = True
+    EXPLAINED = "pixels"
+
+    def examples(self, path: str, contents: bytes, config: ImageConfig) -> Iterator[Features]:
+        """One image a file."""
+        import warnings
+
+        from PIL import Image
+
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # ours to judge, by max_pixels
+                # The checksums first: decoding forgives a missing end, which TensorFlow would not.
+                with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
+                    _check_size(path, *image.size, config)
+                    image.verify()
+                with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
+                    width, height = image.size
+                    if image.mode == "CMYK":
+                        raise BadExampleError(f"{path}: a CMYK image; allowed are grey and RGB, convert it")
+                    channels = _channels(path, image)
+                    image.load()
+        except Image.DecompressionBombError as error:
+            raise BadExampleError(f"{path}: {error}; data.max_pixels allows {config.max_pixels:,}") from error
+        except (OSError, SyntaxError) as error:
+            why = "its end is missing" if "truncated" in str(error).lower() else str(error).split(" <_io")[0]
+            raise BadExampleError(f"{path}: no PNG or JPEG image that can be decoded ({why})") from error
+        yield {"image": contents, "height": height, "width": width, "channels": channels}
+
+    def stream_pattern(self, config: ImageConfig) -> str:
+        """Return the field `files`."""
+        return config.files
+
+    def stream(self, path: str, name: str, config: ImageConfig, split: SplitConfig) -> Iterator[Features]:
+        """Yield the examples of TFRecords."""
+        return tfrecords.stream(path, name, config, split)
+
+    def columns(self, config: ImageConfig) -> dict[str, str]:
+        """Return the further features of TFRecords, all of them strings."""
+        return tfrecords.columns(config)
+
+    def preprocess(self, inputs: dict[str, tf.Tensor], config: ImageConfig) -> dict[str, tf.Tensor]:
+        """image string -> image string (PNG), mean and stddev float32 [batch, channels]."""
+        import tensorflow as tf
+        import tensorflow_transform as tft
+
+        encoded = tf.reshape(inputs["image"], [-1])
+        images = tf.map_fn(lambda one: _decode(one, config), encoded, fn_output_signature=tf.uint8)
+        images = tf.ensure_shape(images, [None, config.height, config.width, config.channels])
+        # Whole numbers: unlike floats they have the same sum in whatever order Beam adds them up, in the last bit, too.
+        sums = tf.map_fn(_sums, images, fn_output_signature=tf.TensorSpec([3, config.channels], tf.int64))
+        count, total, squares = tf.unstack(tf.cast(tft.sum(sums, reduce_instance_dims=False), tf.float64))
+        variance = squares / count - (total / count) ** 2
+        mean, stddev = (tf.cast(found, tf.float32) for found in (total / count, tf.sqrt(tf.maximum(variance, 1.0))))
+        return {
+            "image": tf.map_fn(tf.io.encode_png, images, fn_output_signature=tf.string),
+            "mean": tf.repeat(mean[tf.newaxis], tf.shape(encoded)[0], axis=0),
+            "stddev": tf.repeat(stddev[tf.newaxis], tf.shape(encoded)[0], axis=0),
+        }
+
+    def expected(self, config: ImageConfig) -> Spec:
+        """Without the statistics of the data."""
+        shape, channels = (config.height, config.width, config.channels), config.channels
+        return Spec(modality="image", shape=shape, dtype="uint8", mean=(0.0,) * channels, stddev=(1.0,) * channels)
+
+    def spec(self, output: tft.TFTransformOutput, example: bytes, config: ImageConfig) -> Spec:
+        """With the statistics that Transform wrote into each example."""
+        import tensorflow as tf
+
+        floats = tf.io.FixedLenFeature([config.channels], tf.float32)
+        statistics = tf.io.parse_single_example(example, {"mean": floats, "stddev": floats})
+        return Spec(
+            modality="image",
+            shape=(config.height, config.width, config.channels),
+            dtype="uint8",
+            mean=tuple(statistics["mean"].numpy().tolist()),
+            stddev=tuple(statistics["stddev"].numpy().tolist()),
+        )
+
+    def features(self, spec: Spec) -> dict[str, Any]:
+        """A PNG."""
+        import tensorflow as tf
+
+        return {"image": tf.io.FixedLenFeature([], tf.string)}
+
+    def from_transformed(self, features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
+        """Transformed features to images uint8 [batch, *spec.shape]."""
+        import tensorflow as tf
+
+        def decode(one: tf.Tensor) -> tf.Tensor:
+            return tf.io.decode_png(one, channels=spec.shape[2])
+
+        images = tf.map_fn(decode, tf.reshape(features["image"], [-1]), fn_output_signature=tf.uint8)
+        return tf.ensure_shape(images, [None, *spec.shape])
+
+    def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: ImagePolicy) -> tf.Tensor:
+        """Augments images uint8 [batch, height, width, channels]; see data/modalities/image/augment/pipeline.py."""
+        from modelmill.data.modalities.image.augment import pipeline
+
+        return pipeline.augment(inputs, seeds, policy)
+
+    def mix(
+        self, inputs: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: ImagePolicy
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """MixUp and CutMix of images uint8 [batch, height, width, channels]; see augment/mixup_cutmix.py."""
+        from modelmill.data.modalities.image.augment import mixup_cutmix
+
+        return mixup_cutmix.mix(inputs, labels, seeds, policy)
+
+    def encode(self, input: tf.Tensor) -> dict[str, tf.Tensor]:
+        """An image uint8 [height, width, channels] to its PNG."""
+        import tensorflow as tf
+
+        return {"image": tf.io.encode_png(input)}
+
+    def decode(self, content: bytes, config: ImageConfig) -> tf.Tensor:
+        """An encoded image to uint8 [height, width, channels]."""
+        import tensorflow as tf
+
+        return _decode(tf.convert_to_tensor(content), config)
+
+    def show(self, input: tf.Tensor, config: ImageConfig) -> tuple[str, bytes]:
+        """A PNG."""
+        return "image/png", self.encode(input)["image"].numpy()
+
+    def show_raw(self, example: Mapping[str, Any], config: ImageConfig) -> tuple[str, bytes]:
+        """Return the file as it is."""
+        content = bytes(example["image"])
+        return "image/png" if content.startswith(PNG) else "image/jpeg", content
+
+    def filename(self, content: bytes) -> str:
+        """A name with the suffix of the image's format."""
+        return "image.png" if content.startswith(PNG) else "image.jpg"
+
+    def client_config(self, config: ImageConfig, spec: Spec) -> dict[str, Any]:
+        """The size to which the reference client resizes."""
+        return {"height": config.height, "width": config.width, "channels": config.channels}
+
+    def fingerprint(self, example: Mapping[str, Any]) -> Fingerprint:
+        """Return a difference hash (is each of 16 x 16 pixels lighter than its left neighbour?) and a thumbnail."""
+        import numpy as np
+        from PIL import Image
+
+        from modelmill.data.profiling import fingerprints
+
+        with Image.open(io.BytesIO(bytes(example["image"]))) as image:
+            image.info.pop("transparency", None)  # the model does not see it, and Pillow would warn of each file
+            grey = np.asarray(image.convert("L").resize((17, 16), Image.Resampling.BILINEAR), np.int16)
+            small = image.convert("RGB").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+        pixels = np.asarray(small, np.float32).ravel() / np.float32(255)
+        return fingerprints.Fingerprint(fingerprints.bits(np.diff(grey, axis=1)), pixels)
+
+    def draft(self, asked: Asked) -> Draft:
+        """Draft an experiment; see data/modalities/image/draft.py."""
+        from modelmill.data.modalities.image import draft
+
+        return draft.draft(asked)
 
 
-def examples(path: str, contents: bytes, config: Config) -> Iterator[Features]:
-    """One image a file."""
-    import warnings
-
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # ours to judge, by max_pixels
-            # The checksums first: decoding forgives a missing end, which TensorFlow would not.
-            with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
-                _check_size(path, *image.size, config)
-                image.verify()
-            with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
-                width, height = image.size
-                if image.mode == "CMYK":
-                    raise BadExampleError(f"{path}: a CMYK image; allowed are grey and RGB, convert it")
-                channels = _channels(path, image)
-                image.load()
-    except Image.DecompressionBombError as error:
-        raise BadExampleError(f"{path}: {error}; data.max_pixels allows {config.max_pixels:,}") from error
-    except (OSError, SyntaxError) as error:
-        why = "its end is missing" if "truncated" in str(error).lower() else str(error).split(" <_io")[0]
-        raise BadExampleError(f"{path}: no PNG or JPEG image that can be decoded ({why})") from error
-    yield {"image": contents, "height": height, "width": width, "channels": channels}
-
-
-def _check_size(path: str, width: int, height: int, config: Config) -> None:
+def _check_size(path: str, width: int, height: int, config: ImageConfig) -> None:
     if width * height > config.max_pixels:
         raise BadExampleError(f"{path}: {width} x {height} pixels; data.max_pixels allows {config.max_pixels:,} in all")
 
@@ -83,26 +223,6 @@ def _channels(path: str, image: Image) -> int:
     return (1 if (colours == colours[:, :1]).all() else 3) + ("transparency" in image.info)
 
 
-def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Tensor]:
-    """image string -> image string (PNG), mean and stddev float32 [batch, channels]."""
-    import tensorflow as tf
-    import tensorflow_transform as tft
-
-    encoded = tf.reshape(inputs["image"], [-1])
-    images = tf.map_fn(lambda one: _decode(one, config), encoded, fn_output_signature=tf.uint8)
-    images = tf.ensure_shape(images, [None, config.height, config.width, config.channels])
-    # Whole numbers: unlike floats they have the same sum in whatever order Beam adds them up, in the last bit, too.
-    sums = tf.map_fn(_sums, images, fn_output_signature=tf.TensorSpec([3, config.channels], tf.int64))
-    count, total, squares = tf.unstack(tf.cast(tft.sum(sums, reduce_instance_dims=False), tf.float64))
-    variance = squares / count - (total / count) ** 2
-    mean, stddev = (tf.cast(found, tf.float32) for found in (total / count, tf.sqrt(tf.maximum(variance, 1.0))))
-    return {
-        "image": tf.map_fn(tf.io.encode_png, images, fn_output_signature=tf.string),
-        "mean": tf.repeat(mean[tf.newaxis], tf.shape(encoded)[0], axis=0),
-        "stddev": tf.repeat(stddev[tf.newaxis], tf.shape(encoded)[0], axis=0),
-    }
-
-
 def _sums(image: tf.Tensor) -> tf.Tensor:
     """Return the number of pixels of an image, their sum, and that of their squares: int64 [3, channels]."""
     import tensorflow as tf
@@ -111,7 +231,7 @@ def _sums(image: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.stack([tf.ones_like(pixels), pixels, pixels**2]), axis=[1, 2])
 
 
-def _decode(encoded: tf.Tensor, config: Config) -> tf.Tensor:
+def _decode(encoded: tf.Tensor, config: ImageConfig) -> tf.Tensor:
     """Encoded PNG or JPEG, a scalar, to uint8 [height, width, channels]."""
     import tensorflow as tf
 
@@ -119,85 +239,3 @@ def _decode(encoded: tf.Tensor, config: Config) -> tf.Tensor:
     image = tf.io.decode_jpeg(encoded, channels=config.channels, dct_method="INTEGER_ACCURATE")
     resized = tf.image.resize(image, [config.height, config.width], method="bilinear", antialias=True)
     return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
-
-
-def expected(config: Config) -> Spec:
-    """Without the statistics of the data."""
-    shape, channels = (config.height, config.width, config.channels), config.channels
-    return Spec(modality="image", shape=shape, dtype="uint8", mean=(0.0,) * channels, stddev=(1.0,) * channels)
-
-
-def spec(output: tft.TFTransformOutput, example: bytes, config: Config) -> Spec:
-    """With the statistics that Transform wrote into each example."""
-    import tensorflow as tf
-
-    floats = tf.io.FixedLenFeature([config.channels], tf.float32)
-    statistics = tf.io.parse_single_example(example, {"mean": floats, "stddev": floats})
-    return Spec(
-        modality="image",
-        shape=(config.height, config.width, config.channels),
-        dtype="uint8",
-        mean=tuple(statistics["mean"].numpy().tolist()),
-        stddev=tuple(statistics["stddev"].numpy().tolist()),
-    )
-
-
-def features(spec: Spec) -> dict[str, Any]:
-    """A PNG."""
-    import tensorflow as tf
-
-    return {"image": tf.io.FixedLenFeature([], tf.string)}
-
-
-def from_transformed(features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
-    """Transformed features to images uint8 [batch, *spec.shape]."""
-    import tensorflow as tf
-
-    def decode(one: tf.Tensor) -> tf.Tensor:
-        return tf.io.decode_png(one, channels=spec.shape[2])
-
-    images = tf.map_fn(decode, tf.reshape(features["image"], [-1]), fn_output_signature=tf.uint8)
-    return tf.ensure_shape(images, [None, *spec.shape])
-
-
-def augment(inputs: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tf.Tensor:
-    """Augments images uint8 [batch, height, width, channels]; see data/modalities/image/augment/pipeline.py."""
-    from modelmill.data.modalities.image.augment import pipeline
-
-    return pipeline.augment(inputs, seeds, policy)
-
-
-def mix(inputs: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tuple[tf.Tensor, tf.Tensor]:
-    """MixUp and CutMix of images uint8 [batch, height, width, channels]; see augment/mixup_cutmix.py."""
-    from modelmill.data.modalities.image.augment import mixup_cutmix
-
-    return mixup_cutmix.mix(inputs, labels, seeds, policy)
-
-
-def encode(input: tf.Tensor) -> dict[str, tf.Tensor]:
-    """An image uint8 [height, width, channels] to its PNG."""
-    import tensorflow as tf
-
-    return {"image": tf.io.encode_png(input)}
-
-
-def decode(content: bytes, config: Config) -> tf.Tensor:
-    """An encoded image to uint8 [height, width, channels]."""
-    import tensorflow as tf
-
-    return _decode(tf.constant(content), config)
-
-
-def show(input: tf.Tensor, config: Config) -> tuple[str, bytes]:
-    """A PNG."""
-    return "image/png", encode(input)["image"].numpy()
-
-
-def filename(content: bytes) -> str:
-    """A name with the suffix of the image's format."""
-    return "image.png" if content.startswith(b"\x89PNG") else "image.jpg"
-
-
-def client_config(config: Config, spec: Spec) -> dict[str, Any]:
-    """The size to which the reference client resizes."""
-    return {"height": config.height, "width": config.width, "channels": config.channels}

@@ -13,10 +13,10 @@ import tensorflow as tf
 from modelmill.data import augment_random
 
 if TYPE_CHECKING:
-    from modelmill.data.modalities.series.config import Policy
+    from modelmill.data.modalities.series.config import SeriesPolicy
 
 
-def augment(series: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tf.Tensor:
+def augment(series: tf.Tensor, seeds: tf.Tensor, policy: SeriesPolicy) -> tf.Tensor:
     """Changes each example by itself; lengths stay as they are.
 
     jitter: Gaussian noise of up to that deviation (Um et al. 2017); 0.03 to 0.3. scaling: a factor for each channel (Um
@@ -48,7 +48,7 @@ def augment(series: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tf.Tensor:
     return tf.concat([changed * present, present], axis=2)
 
 
-def mix(series: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tuple[tf.Tensor, tf.Tensor]:
+def mix(series: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: SeriesPolicy) -> tuple[tf.Tensor, tf.Tensor]:
     """Mixup (Zhang et al. 2018) of each series with the one before it; labels are mixed alike.
 
     A step is there if it is there in the one of the greater share; what the other has not is 0, the mean.
@@ -71,7 +71,7 @@ def mix(series: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: Policy) 
     return tf.concat([blended[..., :-1] * present, present], axis=2), mixed
 
 
-def _places(key: tf.Tensor, steps: tf.Tensor, length: int, policy: Policy) -> tf.Tensor:
+def _places(key: tf.Tensor, steps: tf.Tensor, length: int, policy: SeriesPolicy) -> tf.Tensor:
     """From which step of the original each step is taken, float32 [batch, length], of series of `steps` steps."""
     last = tf.maximum(steps - 1, 1)[:, tf.newaxis]
     place = tf.range(length, dtype=tf.float32)[tf.newaxis] / last  # 0 to 1, and beyond where it is padded
@@ -92,7 +92,7 @@ def _places(key: tf.Tensor, steps: tf.Tensor, length: int, policy: Policy) -> tf
     return tf.clip_by_value(place, 0.0, 1.0) * last
 
 
-def _permuted(key: tf.Tensor, place: tf.Tensor, policy: Policy) -> tf.Tensor:
+def _permuted(key: tf.Tensor, place: tf.Tensor, policy: SeriesPolicy) -> tf.Tensor:
     """Parts of equal length in another order; how many, each example draws. With strength, more examples have any."""
     most = policy.permutation
     parts = tf.cast(1 + augment_random.chosen(key, "parts", most), tf.float32)[:, tf.newaxis]

@@ -10,7 +10,7 @@ from modelmill.data import numeric_cells, policy
 from modelmill.data.config import DataConfig
 
 
-class Config(DataConfig):
+class SeriesConfig(DataConfig):
     """Series of more steps than `length` are cut at their end, or into windows if `stride` is given."""
 
     modality: Literal["series"] = "series"
@@ -48,7 +48,7 @@ class Config(DataConfig):
         return numeric_cells.marks(self.missing_values)
 
 
-class Policy(policy.Policy):
+class SeriesPolicy(policy.Policy):
     """Each example draws one value of each range, uniformly."""
 
     MIXING = ("mixup",)

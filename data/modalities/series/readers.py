@@ -14,7 +14,7 @@ from modelmill.data.readers import tables
 from modelmill.data.spec import BadExampleError
 
 if TYPE_CHECKING:
-    from modelmill.data.modalities.series.config import Config
+    from modelmill.data.modalities.series.config import SeriesConfig
 
 
 class Series(NamedTuple):
@@ -35,14 +35,14 @@ class Series(NamedTuple):
     decides: list[str]
 
 
-def read(path: str, name: str, config: Config, decides: str | None) -> Iterator[Series]:
+def read(path: str, name: str, config: SeriesConfig, decides: str | None) -> Iterator[Series]:
     """The series of a file. Raises BadExampleError."""
     if name.endswith((".ts", ".ts.gz")):
         return _ts(path, name, config)
     return _wide(path, name, config, decides) if config.layout == "wide" else _long(path, name, config, decides)
 
 
-def _ts(path: str, name: str, config: Config) -> Iterator[Series]:
+def _ts(path: str, name: str, config: SeriesConfig) -> Iterator[Series]:
     """The text format of sktime and aeon: channels between colons, values between commas, the label last."""
     try:
         with files.stream(path) as file:
@@ -69,7 +69,7 @@ def _ts(path: str, name: str, config: Config) -> Iterator[Series]:
         raise BadExampleError(f"{name}: can't be read ({error})") from error
 
 
-def _long(path: str, name: str, config: Config, decides: str | None) -> Iterator[Series]:
+def _long(path: str, name: str, config: SeriesConfig, decides: str | None) -> Iterator[Series]:
     """Rows of one series stand together, in the order of time."""
     wanted = [config.series, config.label, *config.values]
     columns = [*wanted, *([decides] if decides and decides not in wanted else [])]
@@ -93,7 +93,7 @@ def _long(path: str, name: str, config: Config, decides: str | None) -> Iterator
         yield now
 
 
-def _wide(path: str, name: str, config: Config, decides: str | None) -> Iterator[Series]:
+def _wide(path: str, name: str, config: SeriesConfig, decides: str | None) -> Iterator[Series]:
     """Columns that match the pattern of `values` are the steps, in the order of the header; the last may be empty."""
     (pattern,) = config.values
     for number, cells in tables.read(path, name, None):
@@ -107,6 +107,6 @@ def _wide(path: str, name: str, config: Config, decides: str | None) -> Iterator
         yield Series(f"{name}, row {number}", "", steps, [cells[config.label]], [cells[decides]] if decides else [])
 
 
-def _known(value: str, config: Config) -> str:
+def _known(value: str, config: SeriesConfig) -> str:
     """A value, empty if it stands for a missing one."""
     return plain_cell(" ".join(value.split()), config.marks, "")

@@ -9,10 +9,10 @@ import tensorflow as tf
 from modelmill.data import augment_random
 
 if TYPE_CHECKING:
-    from modelmill.data.modalities.tabular.config import Policy
+    from modelmill.data.modalities.tabular.config import TabularPolicy
 
 
-def augment(rows: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tf.Tensor:
+def augment(rows: tf.Tensor, seeds: tf.Tensor, policy: TabularPolicy) -> tf.Tensor:
     """Noise on numbers, and one factor for all of a row. Labels are preserved; strength 0 changes nothing.
 
     jitter: Gaussian noise of up to that deviation (C. M. Bishop, Training with Noise is Equivalent to Tikhonov
@@ -38,7 +38,7 @@ def augment(rows: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tf.Tensor:
     return tf.where(tf.constant(policy.numbers) > 0, changed, rows)
 
 
-def mix(rows: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tuple[tf.Tensor, tf.Tensor]:
+def mix(rows: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: TabularPolicy) -> tuple[tf.Tensor, tf.Tensor]:
     """Mixup (Zhang et al., 2018) of each row with the one before it; labels are mixed alike.
 
     Numbers are blended; categories and the like stay those of the row that has the greater share.

@@ -17,7 +17,7 @@ INPUT = "row"
 DATED = ("days", "year sin", "year cos", "week sin", "week cos")
 
 
-class Config(DataConfig):
+class TabularConfig(DataConfig):
     """Which columns the model sees, and as what. Columns that are not named are not read."""
 
     modality: Literal["tabular"] = "tabular"
@@ -69,7 +69,7 @@ class Config(DataConfig):
         return (*self.numeric, *self.categorical, *self.dates)
 
 
-class Policy(policy.Policy):
+class TabularPolicy(policy.Policy):
     """Each example draws its own changes; categories are left alone, or those of the row of the greater share."""
 
     MIXING = ("mixup",)

@@ -11,14 +11,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from modelmill.data import numeric_cells, task
 from modelmill.data.modalities.tabular import client, row_cells
-from modelmill.data.modalities.tabular.config import DATED, INPUT
-from modelmill.data.modalities.tabular.config import Config as Config
-from modelmill.data.modalities.tabular.config import Policy as Policy
+from modelmill.data.modalities.tabular.config import DATED, INPUT, TabularConfig, TabularPolicy
+from modelmill.data.modality import Modality
 from modelmill.data.readers import tables
 from modelmill.data.spec import CONTENT, DECIDES, LABEL, PATH, BadExampleError, Column, Features, Spec
 from modelmill.data.splits import SplitConfig
@@ -27,88 +26,201 @@ if TYPE_CHECKING:
     import tensorflow as tf
     import tensorflow_transform as tft
 
-PATTERN = "*"
-DESCRIBED = ("row", LABEL)
-CLIENT = "modelmill.data.modalities.tabular.client"
+    from modelmill.data.profiling.draft import Asked, Draft
+    from modelmill.data.profiling.fingerprints import Fingerprint
 
 
-def columns(config: Config) -> dict[str, str]:
-    """The features that are columns, and what they hold: float or string."""
-    numbers = dict.fromkeys(config.numeric, "float")
-    return {**numbers, **dict.fromkeys((*config.categorical, *config.dates, *config.also), "string")}
+class Tabular(Modality[TabularConfig]):
+    """Rows of tables; the model takes float32 [inputs]."""
 
+    Config, Policy = TabularConfig, TabularPolicy
+    PATTERN = "*"
+    DESCRIBED = ("row", LABEL)
+    INPUT = INPUT
+    CLIENT = "modelmill.data.modalities.tabular.client"
+    SUFFIXES = tables.SUFFIXES
+    NORMALISED = True
 
-def examples(path: str, contents: bytes, config: Config) -> Iterator[Features]:
-    """Not used: `stream` reads row by row."""
-    raise NotImplementedError
+    def columns(self, config: TabularConfig) -> dict[str, str]:
+        """The features that are columns, and what they hold: float or string."""
+        numbers = dict.fromkeys(config.numeric, "float")
+        return {**numbers, **dict.fromkeys((*config.categorical, *config.dates, *config.also), "string")}
 
+    def examples(self, path: str, contents: bytes, config: TabularConfig) -> Iterator[Features]:
+        """Not used: `stream` reads row by row."""
+        raise NotImplementedError
 
-def stream(path: str, name: str, config: Config, split: SplitConfig) -> Iterator[Features]:
-    """A row an example. Raises BadExampleError, at the first row that can't be used, with row and column."""
-    wanted = [config.label, *config.inputs, *config.also]
-    decides = split.decides
-    more = [decides] if decides and decides not in wanted else []
-    lines = tables.read(path, name, [*wanted, *more])
-    for number, row in lines:
-        place = f"{name}, row {number}"
-        plain = row_cells.plain(row, config)
-        values, wrong = row_cells.values(plain, row, config)
-        if wrong:
-            raise BadExampleError(f"{place}: {wrong[0]}{row_cells.further(wrong[1:], number, lines, config)}")
-        line = tables.line([plain[column] for column in config.inputs])
-        found: dict[str, Any] = {
-            PATH: f"{name}:{number}",
-            CONTENT: hashlib.sha256(line.encode()).hexdigest(),
-            INPUT: line,
-            **values,
+    def stream_pattern(self, config: TabularConfig) -> str:
+        """Return the field `files`."""
+        return config.files
+
+    def stream(self, path: str, name: str, config: TabularConfig, split: SplitConfig) -> Iterator[Features]:
+        """A row an example. Raises BadExampleError, at the first row that can't be used, with row and column."""
+        wanted = [config.label, *config.inputs, *config.also]
+        decides = split.decides
+        more = [decides] if decides and decides not in wanted else []
+        lines = tables.read(path, name, [*wanted, *more])
+        for number, row in lines:
+            place = f"{name}, row {number}"
+            plain = row_cells.plain(row, config)
+            values, wrong = row_cells.values(plain, row, config)
+            if wrong:
+                raise BadExampleError(f"{place}: {wrong[0]}{row_cells.further(wrong[1:], number, lines, config)}")
+            line = tables.line([plain[column] for column in config.inputs])
+            found: dict[str, Any] = {
+                PATH: f"{name}:{number}",
+                CONTENT: hashlib.sha256(line.encode()).hexdigest(),
+                INPUT: line,
+                **values,
+            }
+            try:
+                found[LABEL] = task.look_up(config.task).raw(row[config.label])
+            except ValueError as error:
+                raise BadExampleError(f"{place}: {error}") from error
+            if found[LABEL] == "":
+                raise BadExampleError(f"{place}: the label ({config.label!r}) is empty")
+            if decides:
+                found[DECIDES] = row[decides]
+            yield found
+
+    def preprocess(self, inputs: dict[str, tf.Tensor], config: TabularConfig) -> dict[str, tf.Tensor]:
+        """row string -> row float32 [batch, inputs], mean and stddev float32 [batch, numbers and days]."""
+        import tensorflow as tf
+        import tensorflow_transform as tft
+
+        # What is served may be the line of a file, with its end.
+        lines = tf.strings.regex_replace(tf.reshape(inputs[INPUT], [-1]), r"[\r\n]+\z", "")
+        found = [numeric_cells.cleaned(one) for one in tf.io.decode_csv(lines, [[""]] * len(config.inputs))]
+        row = dict(zip(config.inputs, found, strict=True))
+        row |= {column: numeric_cells.plain(row[column], config.marks, config.thousands) for column in config.numeric}
+        row |= {column: numeric_cells.plain(row[column], config.marks, "") for column in config.dates}
+        known = {column: numeric_cells.number(row[column]) for column in config.numeric}
+        known |= {column: numeric_cells.days(row[column]) for column in config.dates}
+        told: dict[str, tf.Tensor] = {}
+        scaled: Iterator[tf.Tensor] = iter(())
+        if known:
+            numbers = tf.cast(tf.stack(list(known.values()), axis=1), tf.float32)
+            values, told = numeric_cells.normalised(numbers)
+            scaled = iter(tf.unstack(values, axis=1))
+        made: list[tf.Tensor] = []
+        for column, kind in _layout(config):
+            empty = row[column] == ""
+            if kind in ("number", "days"):
+                made.append(next(scaled))
+            elif kind == "category":
+                vocabulary = {"vocab_filename": f"column_{config.inputs.index(column)}", "num_oov_buckets": 1}
+                place = tft.compute_and_apply_vocabulary(row[column], top_k=config.max_categories, **vocabulary)
+                made.append(tf.cast(place, tf.float32))
+            elif kind == "missing":
+                made.append(tf.cast(empty, tf.float32))
+            else:
+                made.append(tf.where(empty, 0.0, numeric_cells.wave(known[column], kind)))
+        return {"row": tf.stack(made, axis=1), **told}
+
+    def expected(self, config: TabularConfig) -> Spec:
+        """Without the statistics and vocabularies of the data."""
+        columns = tuple(Column(column=column, kind=kind) for column, kind in _layout(config))
+        return Spec(modality="tabular", shape=(len(columns),), dtype="float32", columns=columns)
+
+    def spec(self, output: tft.TFTransformOutput, example: bytes, config: TabularConfig) -> Spec:
+        """What each input is, with its statistics and its vocabulary."""
+        import tensorflow as tf
+
+        layout = _layout(config)
+        count = sum(kind in ("number", "days") for _, kind in layout)
+        floats = tf.io.FixedLenFeature([count], tf.float32)
+        found = tf.io.parse_single_example(example, {"mean": floats, "stddev": floats} if count else {})
+        statistics = iter(
+            zip(*(found[name].numpy().tolist() for name in ("mean", "stddev")), strict=True) if count else ()
+        )
+        made = []
+        for column, kind in layout:
+            mean, stddev = next(statistics) if kind in ("number", "days") else (0.0, 1.0)
+            words: tuple[str, ...] = ()
+            if kind == "category":
+                file = f"column_{config.inputs.index(column)}"
+                words = tuple(word.decode() for word in output.vocabulary_by_name(file))
+            made.append(Column(column=column, kind=kind, mean=mean, stddev=stddev, categories=words))
+        return Spec(modality="tabular", shape=(len(made),), dtype="float32", columns=tuple(made))
+
+    def features(self, spec: Spec) -> dict[str, Any]:
+        """A vector."""
+        import tensorflow as tf
+
+        return {"row": tf.io.FixedLenFeature(list(spec.shape), tf.float32)}
+
+    def from_transformed(self, features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
+        """float32 [batch, inputs]."""
+        import tensorflow as tf
+
+        return tf.reshape(features["row"], [-1, *spec.shape])
+
+    def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: TabularPolicy) -> tf.Tensor:
+        """Augments rows float32 [batch, inputs]; see data/modalities/tabular/augment.py."""
+        from modelmill.data.modalities.tabular import augment as tabular
+
+        return tabular.augment(inputs, seeds, policy)
+
+    def mix(
+        self, inputs: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: TabularPolicy
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mixup of rows; see data/modalities/tabular/augment.py."""
+        from modelmill.data.modalities.tabular import augment as tabular
+
+        return tabular.mix(inputs, labels, seeds, policy)
+
+    def encode(self, input: tf.Tensor) -> dict[str, tf.Tensor]:
+        """A row as it is transformed."""
+        return {"row": input}
+
+    def decode(self, content: bytes, config: TabularConfig) -> tf.Tensor:
+        """Return float32 [inputs] of a line of CSV: numbers and days as they are, categories by place."""
+        import tensorflow as tf
+
+        (found,) = csv.reader([content.decode()])
+        row = dict(zip(config.inputs, found, strict=True))
+        inputs = [Column(column=column, kind=kind).model_dump() for column, kind in _layout(config)]
+        return tf.constant(client.preprocess(row, inputs, config.marks, config.thousands))
+
+    def show(self, input: tf.Tensor, config: TabularConfig) -> tuple[str, bytes]:
+        """The numbers, by column and what they are of it."""
+        names = [column if kind in ("number", "category") else f"{column} ({kind})" for column, kind in _layout(config)]
+        return "application/json", json.dumps(dict(zip(names, input.numpy().tolist(), strict=True))).encode()
+
+    def show_raw(self, example: Features, config: TabularConfig) -> tuple[str, bytes]:
+        """The cells."""
+        row = {column: example.get(column) for column in config.inputs}
+        told = {column: cell.decode() if isinstance(cell, bytes) else cell for column, cell in row.items()}
+        return "application/json", json.dumps(told).encode()
+
+    def filename(self, content: bytes) -> str:
+        """A CSV without a header."""
+        return "row.csv"
+
+    def client_config(self, config: TabularConfig, spec: Spec) -> dict[str, Any]:
+        """The columns of a row, and what is made of them."""
+        return {
+            "columns": list(config.inputs),
+            "inputs": [one.model_dump(mode="json") for one in spec.columns],
+            "missing_values": list(config.marks),
+            "thousands": config.thousands,
         }
-        try:
-            found[LABEL] = task.look_up(config.task).raw(row[config.label])
-        except ValueError as error:
-            raise BadExampleError(f"{place}: {error}") from error
-        if found[LABEL] == "":
-            raise BadExampleError(f"{place}: the label ({config.label!r}) is empty")
-        if decides:
-            found[DECIDES] = row[decides]
-        yield found
+
+    def fingerprint(self, example: Mapping[str, Any]) -> Fingerprint:
+        """Return the columns; equal rows are found by their content."""
+        from modelmill.data.profiling import fingerprints
+
+        known = (LABEL, PATH, CONTENT, DECIDES, INPUT)
+        return fingerprints.Fingerprint(None, {key: value for key, value in example.items() if key not in known})
+
+    def draft(self, asked: Asked) -> Draft:
+        """Draft an experiment; see data/modalities/tabular/draft.py."""
+        from modelmill.data.modalities.tabular import draft
+
+        return draft.draft(asked)
 
 
-def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Tensor]:
-    """row string -> row float32 [batch, inputs], mean and stddev float32 [batch, numbers and days]."""
-    import tensorflow as tf
-    import tensorflow_transform as tft
-
-    # What is served may be the line of a file, with its end.
-    lines = tf.strings.regex_replace(tf.reshape(inputs[INPUT], [-1]), r"[\r\n]+\z", "")
-    found = [numeric_cells.cleaned(one) for one in tf.io.decode_csv(lines, [[""]] * len(config.inputs))]
-    row = dict(zip(config.inputs, found, strict=True))
-    row |= {column: numeric_cells.plain(row[column], config.marks, config.thousands) for column in config.numeric}
-    row |= {column: numeric_cells.plain(row[column], config.marks, "") for column in config.dates}
-    known = {column: numeric_cells.number(row[column]) for column in config.numeric}
-    known |= {column: numeric_cells.days(row[column]) for column in config.dates}
-    told: dict[str, tf.Tensor] = {}
-    scaled: Iterator[tf.Tensor] = iter(())
-    if known:
-        numbers = tf.cast(tf.stack(list(known.values()), axis=1), tf.float32)
-        values, told = numeric_cells.normalised(numbers)
-        scaled = iter(tf.unstack(values, axis=1))
-    made: list[tf.Tensor] = []
-    for column, kind in _layout(config):
-        empty = row[column] == ""
-        if kind in ("number", "days"):
-            made.append(next(scaled))
-        elif kind == "category":
-            vocabulary = {"vocab_filename": f"column_{config.inputs.index(column)}", "num_oov_buckets": 1}
-            place = tft.compute_and_apply_vocabulary(row[column], top_k=config.max_categories, **vocabulary)
-            made.append(tf.cast(place, tf.float32))
-        elif kind == "missing":
-            made.append(tf.cast(empty, tf.float32))
-        else:
-            made.append(tf.where(empty, 0.0, numeric_cells.wave(known[column], kind)))
-    return {"row": tf.stack(made, axis=1), **told}
-
-
-def _layout(config: Config) -> list[tuple[str, str]]:
+def _layout(config: TabularConfig) -> list[tuple[str, str]]:
     """Column and kind of each of the model's inputs."""
     found = []
     for column in config.inputs:
@@ -117,100 +229,3 @@ def _layout(config: Config) -> list[tuple[str, str]]:
         if column in config.missing and column not in config.categorical:
             found.append((column, "missing"))
     return found
-
-
-def expected(config: Config) -> Spec:
-    """Without the statistics and vocabularies of the data."""
-    columns = tuple(Column(column=column, kind=kind) for column, kind in _layout(config))
-    return Spec(modality="tabular", shape=(len(columns),), dtype="float32", columns=columns)
-
-
-def spec(output: tft.TFTransformOutput, example: bytes, config: Config) -> Spec:
-    """What each input is, with its statistics and its vocabulary."""
-    import tensorflow as tf
-
-    layout = _layout(config)
-    count = sum(kind in ("number", "days") for _, kind in layout)
-    floats = tf.io.FixedLenFeature([count], tf.float32)
-    found = tf.io.parse_single_example(example, {"mean": floats, "stddev": floats} if count else {})
-    statistics = iter(zip(*(found[name].numpy().tolist() for name in ("mean", "stddev")), strict=True) if count else ())
-    made = []
-    for column, kind in layout:
-        mean, stddev = next(statistics) if kind in ("number", "days") else (0.0, 1.0)
-        words: tuple[str, ...] = ()
-        if kind == "category":
-            file = f"column_{config.inputs.index(column)}"
-            words = tuple(word.decode() for word in output.vocabulary_by_name(file))
-        made.append(Column(column=column, kind=kind, mean=mean, stddev=stddev, categories=words))
-    return Spec(modality="tabular", shape=(len(made),), dtype="float32", columns=tuple(made))
-
-
-def features(spec: Spec) -> dict[str, Any]:
-    """A vector."""
-    import tensorflow as tf
-
-    return {"row": tf.io.FixedLenFeature(list(spec.shape), tf.float32)}
-
-
-def from_transformed(features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
-    """float32 [batch, inputs]."""
-    import tensorflow as tf
-
-    return tf.reshape(features["row"], [-1, *spec.shape])
-
-
-def augment(inputs: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tf.Tensor:
-    """Augments rows float32 [batch, inputs]; see data/modalities/tabular/augment.py."""
-    from modelmill.data.modalities.tabular import augment as tabular
-
-    return tabular.augment(inputs, seeds, policy)
-
-
-def mix(inputs: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mixup of rows; see data/modalities/tabular/augment.py."""
-    from modelmill.data.modalities.tabular import augment as tabular
-
-    return tabular.mix(inputs, labels, seeds, policy)
-
-
-def encode(input: tf.Tensor) -> dict[str, tf.Tensor]:
-    """A row as it is transformed."""
-    return {"row": input}
-
-
-def decode(content: bytes, config: Config) -> tf.Tensor:
-    """A line of CSV to float32 [inputs]: numbers and days as they are, categories by their place among the columns."""
-    import tensorflow as tf
-
-    (found,) = csv.reader([content.decode()])
-    row = dict(zip(config.inputs, found, strict=True))
-    inputs = [Column(column=column, kind=kind).model_dump() for column, kind in _layout(config)]
-    return tf.constant(client.preprocess(row, inputs, config.marks, config.thousands))
-
-
-def show(input: tf.Tensor, config: Config) -> tuple[str, bytes]:
-    """The numbers, by column and what they are of it."""
-    names = [column if kind in ("number", "category") else f"{column} ({kind})" for column, kind in _layout(config)]
-    return "application/json", json.dumps(dict(zip(names, input.numpy().tolist(), strict=True))).encode()
-
-
-def show_raw(example: Features, config: Config) -> tuple[str, bytes]:
-    """The cells."""
-    row = {column: example.get(column) for column in config.inputs}
-    told = {column: cell.decode() if isinstance(cell, bytes) else cell for column, cell in row.items()}
-    return "application/json", json.dumps(told).encode()
-
-
-def filename(content: bytes) -> str:
-    """A CSV without a header."""
-    return "row.csv"
-
-
-def client_config(config: Config, spec: Spec) -> dict[str, Any]:
-    """The columns of a row, and what is made of them."""
-    return {
-        "columns": list(config.inputs),
-        "inputs": [one.model_dump(mode="json") for one in spec.columns],
-        "missing_values": list(config.marks),
-        "thousands": config.thousands,
-    }

@@ -10,13 +10,13 @@ from modelmill.data.modalities.tabular import client
 from modelmill.data.spec import BadExampleError
 
 if TYPE_CHECKING:
-    from modelmill.data.modalities.tabular.config import Config
+    from modelmill.data.modalities.tabular.config import TabularConfig
 
 # Of cells that can't be used, so many are named besides the first.
 SHOWN = 9
 
 
-def plain(row: dict[str, str], config: Config) -> dict[str, str]:
+def plain(row: dict[str, str], config: TabularConfig) -> dict[str, str]:
     """The cells by column; those of numbers and dates as `client.plain` has them."""
     found = {column: row[column] for column in (*config.inputs, *config.also)}
     for column in (*config.numeric, *config.dates):
@@ -25,7 +25,9 @@ def plain(row: dict[str, str], config: Config) -> dict[str, str]:
     return found
 
 
-def values(plain: dict[str, str], row: dict[str, str], config: Config) -> tuple[dict[str, float | str], list[str]]:
+def values(
+    plain: dict[str, str], row: dict[str, str], config: TabularConfig
+) -> tuple[dict[str, float | str], list[str]]:
     """Features of a row, and what is wrong with its cells.
 
     Args:
@@ -50,7 +52,7 @@ def values(plain: dict[str, str], row: dict[str, str], config: Config) -> tuple[
     return found, wrong
 
 
-def further(wrong: list[str], number: int, rows: Iterator[tuple[int, dict[str, str]]], config: Config) -> str:
+def further(wrong: list[str], number: int, rows: Iterator[tuple[int, dict[str, str]]], config: TabularConfig) -> str:
     """What else is wrong with the cells of a row, and with those of all rows behind it; "" if nothing is.
 
     Args:

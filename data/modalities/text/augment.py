@@ -18,7 +18,7 @@ from modelmill.data.modalities.text import synonyms
 from modelmill.data.modalities.text.tokenizer.tf_subwords import Lookup
 
 if TYPE_CHECKING:
-    from modelmill.data.modalities.text.config import Policy
+    from modelmill.data.modalities.text.config import TextPolicy
 
 # What no vocabulary knows: it becomes the unknown token.
 MASKED = "\ufffc"
@@ -43,7 +43,7 @@ class Words(NamedTuple):
         return augment_random.uniform(_keys(tf.gather(keys, self.row), self.places()), name)
 
 
-def augment(texts: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tf.Tensor:
+def augment(texts: tf.Tensor, seeds: tf.Tensor, policy: TextPolicy) -> tf.Tensor:
     """Changes each text as its seed and the policy say.
 
     Args:
@@ -88,7 +88,7 @@ def _free(words: Words) -> tf.Tensor:
     return (words.text != _BETWEEN) & (tf.strings.strip(words.text) != "")
 
 
-def _deletion(words: Words, keys: tf.Tensor, share: float, policy: Policy) -> Words:
+def _deletion(words: Words, keys: tf.Tensor, share: float, policy: TextPolicy) -> Words:
     """Leaves words out, but never all of a text."""
     kept = (words.draw(keys, "deletion") >= share) | ~_free(words)
     count = tf.size(keys, tf.int64)
@@ -97,7 +97,7 @@ def _deletion(words: Words, keys: tf.Tensor, share: float, policy: Policy) -> Wo
     return Words(words.text[kept], words.row[kept])
 
 
-def _swap(words: Words, keys: tf.Tensor, share: float, policy: Policy) -> Words:
+def _swap(words: Words, keys: tf.Tensor, share: float, policy: TextPolicy) -> Words:
     """The chosen words of a text change places among themselves."""
     chosen = tf.where((words.draw(keys, "swap") < share) & _free(words))[:, 0]
     row, place = tf.gather(words.row, chosen), tf.gather(words.draw(keys, "swap order"), chosen)
@@ -106,7 +106,7 @@ def _swap(words: Words, keys: tf.Tensor, share: float, policy: Policy) -> Words:
     return Words(tf.tensor_scatter_nd_update(words.text, chosen[:, tf.newaxis], moved), words.row)
 
 
-def _insertion(words: Words, keys: tf.Tensor, share: float, policy: Policy) -> Words:
+def _insertion(words: Words, keys: tf.Tensor, share: float, policy: TextPolicy) -> Words:
     """Behind the chosen words stands another one of the same text, or a synonym of that."""
     chosen = (words.draw(keys, "insertion") < share) & _free(words)
     first = tf.searchsorted(words.row, words.row, side="left", out_type=tf.int64)
@@ -122,7 +122,7 @@ def _insertion(words: Words, keys: tf.Tensor, share: float, policy: Policy) -> W
     return Words(tf.boolean_mask(both, kept), tf.repeat(words.row, tf.cast(chosen, tf.int32) + 1))
 
 
-def _masking(words: Words, keys: tf.Tensor, share: float, policy: Policy) -> Words:
+def _masking(words: Words, keys: tf.Tensor, share: float, policy: TextPolicy) -> Words:
     """Spans of one to three words become unknown ones."""
     begins = words.draw(keys, "masking") < share / ((1 + _LONGEST_SPAN) / 2)
     length = 1 + tf.cast(words.draw(keys, "span") * _LONGEST_SPAN, tf.int64)
@@ -135,14 +135,14 @@ def _masking(words: Words, keys: tf.Tensor, share: float, policy: Policy) -> Wor
     return Words(tf.where(masked & _free(words), MASKED, words.text), words.row)
 
 
-def _synonyms(words: Words, keys: tf.Tensor, share: float, policy: Policy) -> Words:
+def _synonyms(words: Words, keys: tf.Tensor, share: float, policy: TextPolicy) -> Words:
     """The chosen words that the lexicon knows give way to one of theirs."""
     chosen = (words.draw(keys, "synonyms") < share) & _free(words)
     found = _lexicon(str(policy.lexicon)).replace(words.text, words.draw(keys, "synonym"))
     return Words(tf.where(chosen, found, words.text), words.row)
 
 
-def _noise(words: Words, keys: tf.Tensor, share: float, policy: Policy) -> Words:
+def _noise(words: Words, keys: tf.Tensor, share: float, policy: TextPolicy) -> Words:
     """The chosen characters are lost, doubled, exchanged with the next one, or replaced by another of the word."""
     letters = tf.strings.unicode_split(words.text, "UTF-8")
     flat, word = letters.flat_values, letters.value_rowids()

@@ -17,7 +17,7 @@ from modelmill.data.modalities.text.tokenizer.train import TokenizerConfig
 CHANGES = ("deletion", "swap", "insertion", "synonyms", "noise", "masking")
 
 
-class Config(DataConfig):
+class TextConfig(DataConfig):
     """A text becomes `length` token ids: longer ones are cut at the end, shorter ones filled up with id 0."""
 
     modality: Literal["text"] = "text"
@@ -74,7 +74,7 @@ class Config(DataConfig):
                 raise ValueError(f"data.checkpoint: {error}") from error
 
 
-class Policy(policy.Policy):
+class TextPolicy(policy.Policy):
     """Each text is changed by itself: shares of its words, or of its characters, drawn one by one.
 
     deletion, swap, insertion and synonyms: Wei and Zou, 2019 (EDA), who used 0.05 to 0.2 of each. noise: Belinkov and

@@ -8,14 +8,15 @@ in training and in the served SavedModel. Devices tokenize with the tokenizer.js
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from modelmill.data import task
 from modelmill.data.modalities.text import readers
-from modelmill.data.modalities.text.config import Config as Config
-from modelmill.data.modalities.text.config import Policy as Policy
+from modelmill.data.modalities.text.config import TextConfig, TextPolicy
 from modelmill.data.modalities.text.tokenizer import train
+from modelmill.data.modality import Modality
 from modelmill.data.spec import CONTENT, DECIDES, LABEL, PATH, BadExampleError, Features, Spec
 from modelmill.data.splits import SplitConfig
 
@@ -23,51 +24,171 @@ if TYPE_CHECKING:
     import tensorflow as tf
     import tensorflow_transform as tft
 
-PATTERN = "*/*"
-DESCRIBED = ("text", LABEL, "characters")
-INPUT = "text"
-CLIENT = "modelmill.data.modalities.text.client"
+    from modelmill.data.profiling.draft import Asked, Draft
+    from modelmill.data.profiling.fingerprints import Fingerprint
+
 PAIR = "\t"
 
 
-def columns(config: Config) -> dict[str, str]:
-    """The further columns, all of them strings."""
-    return dict.fromkeys(config.also, "string")
+class Text(Modality[TextConfig]):
+    """Texts; the model takes int32 token ids [length]."""
 
+    Config, Policy = TextConfig, TextPolicy
+    PATTERN = "*/*"
+    DESCRIBED = ("text", LABEL, "characters")
+    INPUT = "text"
+    CLIENT = "modelmill.data.modalities.text.client"
+    SUFFIXES = (".txt",)
+    EXPLAINED = "tokens"
 
-def stream(path: str, name: str, config: Config, split: SplitConfig) -> Iterator[Features]:
-    """A row, an object or a line an example. Raises BadExampleError with file and line of the first that is none."""
-    decides = split.decides
-    wanted = dict.fromkeys([config.text, config.label, *([config.second] if config.second else []), *config.also])
-    for number, cells in readers.read(path, name, list(wanted | ({decides: None} if decides else {}))):
-        place = f"{name}:{number}"
-        text = cells[config.text]
-        if config.second:
-            text = f"{text.replace(PAIR, ' ')}{PAIR}{cells[config.second]}"
-        found: dict[str, Any] = {**_features(place, text, config), PATH: place}
-        found[CONTENT] = hashlib.sha256(text.encode()).hexdigest()
+    def columns(self, config: TextConfig) -> dict[str, str]:
+        """The further columns, all of them strings."""
+        return dict.fromkeys(config.also, "string")
+
+    def stream_pattern(self, config: TextConfig) -> str:
+        """Return the field `files`."""
+        return config.files
+
+    def stream(self, path: str, name: str, config: TextConfig, split: SplitConfig) -> Iterator[Features]:
+        """Yield an example a row, object or line. Raises BadExampleError with the place of the first that is none."""
+        decides = split.decides
+        wanted = dict.fromkeys([config.text, config.label, *([config.second] if config.second else []), *config.also])
+        for number, cells in readers.read(path, name, list(wanted | ({decides: None} if decides else {}))):
+            place = f"{name}:{number}"
+            text = cells[config.text]
+            if config.second:
+                text = f"{text.replace(PAIR, ' ')}{PAIR}{cells[config.second]}"
+            found: dict[str, Any] = {**_features(place, text, config), PATH: place}
+            found[CONTENT] = hashlib.sha256(text.encode()).hexdigest()
+            try:
+                found[LABEL] = task.look_up(config.task).raw(cells[config.label])
+            except ValueError as error:
+                raise BadExampleError(f"{place}: {error}") from error
+            if found[LABEL] == "":
+                raise BadExampleError(f"{place}: the label ({config.label!r}) is empty")
+            found |= {column: cells[column] for column in config.also if cells[column]}
+            if decides:
+                found[DECIDES] = cells[decides]
+            yield found
+
+    def examples(self, path: str, contents: bytes, config: TextConfig) -> Iterator[Features]:
+        """One text a file."""
         try:
-            found[LABEL] = task.look_up(config.task).raw(cells[config.label])
-        except ValueError as error:
-            raise BadExampleError(f"{place}: {error}") from error
-        if found[LABEL] == "":
-            raise BadExampleError(f"{place}: the label ({config.label!r}) is empty")
-        found |= {column: cells[column] for column in config.also if cells[column]}
-        if decides:
-            found[DECIDES] = cells[decides]
-        yield found
+            text = contents.decode()
+        except UnicodeDecodeError as error:
+            raise BadExampleError(f"{path}: it is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+        yield _features(path, text, config)
+
+    def preprocess(self, inputs: dict[str, tf.Tensor], config: TextConfig) -> dict[str, tf.Tensor]:
+        """text string -> text string [batch]; and the tokenizer, an asset."""
+        import tensorflow as tf
+
+        from modelmill.data.modalities.text.tokenizer import tft_analyzer
+
+        texts = tf.reshape(inputs["text"], [-1])
+        tft_analyzer.learn(texts, config.tokenizer, config.length, config.checkpoint)
+        return {"text": texts}
+
+    def expected(self, config: TextConfig) -> Spec:
+        """With as many ids as the tokenizer may have, and without it; so pairs are as single texts, too."""
+        from modelmill.data.core.fetch import resolve
+        from modelmill.data.modalities.text.tokenizer import train as tokenizer_train
+
+        ids = config.tokenizer.vocabulary
+        if config.checkpoint:
+            ids = tokenizer_train.size(
+                tokenizer_train.read(resolve.locate(config.checkpoint), config.tokenizer, config.length)
+            )
+        return Spec(modality="text", shape=(config.length,), dtype="int32", vocabulary=ids)
+
+    def spec(self, output: tft.TFTransformOutput, example: bytes, config: TextConfig) -> Spec:
+        """The tokenizer that Transform has learned."""
+        from modelmill.data.modalities.text.tokenizer import tft_analyzer as tokenizer_tft_analyzer
+
+        learned = tokenizer_tft_analyzer.learned(output)
+        return Spec(
+            modality="text",
+            shape=(config.length,),
+            dtype="int32",
+            vocabulary=train.size(learned),
+            tokenizer=learned,
+            pairs=config.pairs,
+        )
+
+    def features(self, spec: Spec) -> dict[str, Any]:
+        """A text."""
+        import tensorflow as tf
+
+        return {"text": tf.io.FixedLenFeature([], tf.string)}
+
+    def from_transformed(self, features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
+        """Transformed features to texts string [batch]."""
+        import tensorflow as tf
+
+        return tf.reshape(features["text"], [-1])
+
+    def to_model_inputs(self, drafts: tf.Tensor, spec: Spec) -> tf.Tensor:
+        """Texts string [batch] to token ids int32 [batch, length]."""
+        from modelmill.data.modalities.text.tokenizer import tf_tokenizer
+
+        return tf_tokenizer.graph(spec.tokenizer)(drafts, spec.pairs)
+
+    def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: TextPolicy) -> tf.Tensor:
+        """Augments texts string [batch]; see data/modalities/text/augment.py."""
+        from modelmill.data.modalities.text import augment as text
+
+        return text.augment(inputs, seeds, policy)
+
+    def encode(self, input: tf.Tensor) -> dict[str, tf.Tensor]:
+        """A text, a string scalar, to the feature that holds it."""
+        return {"text": input}
+
+    def decode(self, content: bytes, config: TextConfig) -> tf.Tensor:
+        """A raw text to a string scalar."""
+        import tensorflow as tf
+
+        return tf.constant(content)
+
+    def show(self, input: tf.Tensor, config: TextConfig) -> tuple[str, bytes]:
+        """The text itself; words that are made unknown would be invisible."""
+        from modelmill.data.modalities.text.augment import MASKED
+
+        return "text/plain", bytes(input.numpy()).replace(MASKED.encode(), train.UNKNOWN.encode())
+
+    def filename(self, content: bytes) -> str:
+        """A name with the suffix of texts."""
+        return "text.txt"
+
+    def client_config(self, config: TextConfig, spec: Spec) -> dict[str, Any]:
+        """What the reference client must know besides the tokenizer."""
+        return {"length": config.length, "pairs": config.pairs, "tokenizer": train.FILE}
+
+    def client_files(self, spec: Spec) -> dict[str, str]:
+        """Return the tokenizer."""
+        return {train.FILE: spec.tokenizer} if spec.tokenizer else {}
+
+    def token_names(self, ids: Sequence[int], spec: Spec) -> list[str]:
+        """Return the tokens."""
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_str(spec.tokenizer)
+        return [tokenizer.id_to_token(token) or f"id {token}" for token in ids]
+
+    def fingerprint(self, example: Mapping[str, Any]) -> Fingerprint:
+        """Return the words alone, whatever is between them, and the text."""
+        from modelmill.data.profiling import fingerprints
+
+        text = example["text"].decode() if isinstance(example["text"], bytes) else str(example["text"])
+        return fingerprints.Fingerprint(" ".join(re.findall(r"\w+", text.lower())) or None, text)
+
+    def draft(self, asked: Asked) -> Draft:
+        """Draft an experiment; see data/modalities/text/draft.py."""
+        from modelmill.data.modalities.text import draft
+
+        return draft.draft(asked)
 
 
-def examples(path: str, contents: bytes, config: Config) -> Iterator[Features]:
-    """One text a file."""
-    try:
-        text = contents.decode()
-    except UnicodeDecodeError as error:
-        raise BadExampleError(f"{path}: it is not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    yield _features(path, text, config)
-
-
-def _features(place: str, text: str, config: Config) -> dict[str, Any]:
+def _features(place: str, text: str, config: TextConfig) -> dict[str, Any]:
     if not text.strip():
         raise BadExampleError(f"{place}: there is no text in it")
     if len(text) > config.max_characters:
@@ -77,104 +198,3 @@ def _features(place: str, text: str, config: Config) -> dict[str, Any]:
     if config.pairs and PAIR not in text:
         raise BadExampleError(f"{place}: data.pairs: there is no tab between two texts")
     return {"text": text, "characters": len(text)}
-
-
-def preprocess(inputs: dict[str, tf.Tensor], config: Config) -> dict[str, tf.Tensor]:
-    """text string -> text string [batch]; and the tokenizer, an asset."""
-    import tensorflow as tf
-
-    from modelmill.data.modalities.text.tokenizer import tft_analyzer
-
-    texts = tf.reshape(inputs["text"], [-1])
-    tft_analyzer.learn(texts, config.tokenizer, config.length, config.checkpoint)
-    return {"text": texts}
-
-
-def expected(config: Config) -> Spec:
-    """With as many ids as the tokenizer may have, and without it; so pairs are as single texts, too."""
-    from modelmill.data.core.fetch import resolve
-    from modelmill.data.modalities.text.tokenizer import train as tokenizer_train
-
-    ids = config.tokenizer.vocabulary
-    if config.checkpoint:
-        ids = tokenizer_train.size(
-            tokenizer_train.read(resolve.locate(config.checkpoint), config.tokenizer, config.length)
-        )
-    return Spec(modality="text", shape=(config.length,), dtype="int32", vocabulary=ids)
-
-
-def spec(output: tft.TFTransformOutput, example: bytes, config: Config) -> Spec:
-    """The tokenizer that Transform has learned."""
-    from modelmill.data.modalities.text.tokenizer import tft_analyzer as tokenizer_tft_analyzer
-
-    learned = tokenizer_tft_analyzer.learned(output)
-    return Spec(
-        modality="text",
-        shape=(config.length,),
-        dtype="int32",
-        vocabulary=train.size(learned),
-        tokenizer=learned,
-        pairs=config.pairs,
-    )
-
-
-def features(spec: Spec) -> dict[str, Any]:
-    """A text."""
-    import tensorflow as tf
-
-    return {"text": tf.io.FixedLenFeature([], tf.string)}
-
-
-def from_transformed(features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
-    """Transformed features to texts string [batch]."""
-    import tensorflow as tf
-
-    return tf.reshape(features["text"], [-1])
-
-
-def finish(drafts: tf.Tensor, spec: Spec) -> tf.Tensor:
-    """Texts string [batch] to token ids int32 [batch, length]."""
-    from modelmill.data.modalities.text.tokenizer import tf_tokenizer
-
-    return tf_tokenizer.graph(spec.tokenizer)(drafts, spec.pairs)
-
-
-def augment(inputs: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tf.Tensor:
-    """Augments texts string [batch]; see data/modalities/text/augment.py."""
-    from modelmill.data.modalities.text import augment as text
-
-    return text.augment(inputs, seeds, policy)
-
-
-def mix(inputs: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tuple[tf.Tensor, tf.Tensor]:
-    """Texts are not mixed: no policy asks for it."""
-    return inputs, labels
-
-
-def encode(input: tf.Tensor) -> dict[str, tf.Tensor]:
-    """A text, a string scalar, to the feature that holds it."""
-    return {"text": input}
-
-
-def decode(content: bytes, config: Config) -> tf.Tensor:
-    """A raw text to a string scalar."""
-    import tensorflow as tf
-
-    return tf.constant(content)
-
-
-def show(input: tf.Tensor, config: Config) -> tuple[str, bytes]:
-    """The text itself; words that are made unknown would be invisible."""
-    from modelmill.data.modalities.text.augment import MASKED
-
-    return "text/plain", bytes(input.numpy()).replace(MASKED.encode(), train.UNKNOWN.encode())
-
-
-def filename(content: bytes) -> str:
-    """A name with the suffix of texts."""
-    return "text.txt"
-
-
-def client_config(config: Config, spec: Spec) -> dict[str, Any]:
-    """What the reference client must know besides the tokenizer."""
-    return {"length": config.length, "pairs": config.pairs, "tokenizer": train.FILE}

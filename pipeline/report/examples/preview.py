@@ -20,8 +20,6 @@ from modelmill.pipeline.report.examples import render
 if TYPE_CHECKING:
     import tensorflow as tf
 
-# Of these a raw example, and what augmentation acts on, are in different units.
-AFTER_TRANSFORM = ("tabular", "series")
 VERSIONS = 7
 # Inputs of at most so many values are shown with their pixels as squares.
 _SMALL = 96 * 96 * 3
@@ -71,7 +69,7 @@ def write(target: Path, experiment: Experiment, root: Path, count: int) -> None:
     """
     import jinja2
 
-    if experiment.data.modality in AFTER_TRANSFORM:
+    if modality.look_up(experiment.data.modality).NORMALISED:
         raise NothingToShowError(
             f"modality {experiment.data.modality}: its augmentation changes deviations from the mean of the train "
             "split, which there are only after Transform; the page of a run shows it, in the part Data"

@@ -1,8 +1,7 @@
 """Examples as a page shows them to a person, whatever their modality: a picture, a player, words, a row or curves.
 
-The seam is a media type and bytes. `Modality.show` gives them for a model's input; a modality that can show a raw
-example better than what the model makes of it (a text rather than its tokens, a row rather than its vector) also has
-`show_raw(example, config)`, which gives them for the raw features:
+The seam is a media type and bytes. `Modality.show` gives them for a model's input; `show_raw` gives them for the raw
+features, where these say more than what the model makes of them (a row rather than its vector):
 
     image/png, image/jpeg   a small picture
     audio/wav               a player below a spectrogram
@@ -46,12 +45,7 @@ def example(kind: str, found: dict[str, Any], data: dict[str, Any]) -> Shown | N
     """
     try:
         plug_in = modality.look_up(kind)
-        if kind == "image":  # as it is, not as the model sees it
-            return _picture(found[plug_in.INPUT])
-        config = plug_in.Config.model_validate(data)
-        if hasattr(plug_in, "show_raw"):
-            return shown(*plug_in.show_raw(found, config))
-        return shown(*plug_in.show(plug_in.decode(found[plug_in.INPUT], config), config))
+        return shown(*plug_in.show_raw(found, plug_in.Config.model_validate(data)))
     except Exception:  # an example that can't be shown must not cost the page
         logging.exception("an example of modality %s can't be shown", kind)
         return None

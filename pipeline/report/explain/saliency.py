@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from modelmill.data import modality
 from modelmill.data.spec import Spec
 from modelmill.pipeline.records.mlmd import Recorded
 from modelmill.pipeline.report.examples import read as examples
@@ -25,12 +26,11 @@ def add(run: Recorded, quality: dict[str, Any]) -> None:
     model, kind = run.path("train", "model"), str(run.setting("data", "modality"))
     split = run.path("ingest", "examples", "Split-test")
     shown = quality.get("mistakes", {}).get("rows", [])
-    adders = {"image": _images, "text": _texts}
-    if model is None or split is None or kind not in adders:
+    adders = {"pixels": _images, "tokens": _texts}
+    if model is None or split is None or not (form := modality.look_up(kind).EXPLAINED):
         return
     from modelmill.components.artifacts import rebuild, serving
     from modelmill.components.models.export import model_store
-    from modelmill.data import modality
 
     raw = examples.raw(split, {row["digest"] for row in shown})
     stored, keras = model_store.load(Path(rebuild(str(model))))
@@ -39,7 +39,7 @@ def add(run: Recorded, quality: dict[str, Any]) -> None:
     if rows:
         name = modality.look_up(kind).INPUT
         inputs = _inputs(serving(str(model)), name, [raw[row["digest"]][name] for row in rows])
-        quality["saliency"] = adders[kind](keras, stored.spec, rows, inputs)
+        quality["saliency"] = adders[form](keras, stored.spec, rows, inputs)
 
 
 def _images(model: Any, spec: Spec, rows: list[dict[str, Any]], inputs: Any) -> str:
@@ -62,12 +62,12 @@ def _texts(model: Any, spec: Spec, rows: list[dict[str, Any]], ids: Any) -> str:
         found = token_attributions.attributions(model, one, spec.labels.index(row["answer"]))
         if found is None:
             return ""
-        row["tokens"] = token_attributions.told(spec.tokenizer, one, found)
+        row["tokens"] = token_attributions.told(spec, one, found)
     weights = attention.rollout(model, ids, ids != 0)
     if weights is None:
         return token_attributions.TOLD
     for row, one, found in zip(rows, ids, weights, strict=True):
-        row["attended"] = token_attributions.told(spec.tokenizer, one, found)
+        row["attended"] = token_attributions.told(spec, one, found)
     return f"{token_attributions.TOLD} Then {attention.TOLD[0].lower()}{attention.TOLD[1:]}"
 
 

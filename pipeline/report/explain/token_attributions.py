@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelmill.components.upstream import keras_internals
+from modelmill.data import modality
+from modelmill.data.spec import Spec
 
 Token = dict[str, Any]
 STEPS = 24
@@ -42,16 +44,14 @@ def attributions(model: Any, ids: NDArray[np.int32], label: int) -> NDArray[np.f
     return np.asarray(found.numpy() * (ids != 0), np.float32)
 
 
-def told(tokenizer: str, ids: NDArray[np.int32], weights: NDArray[np.float32]) -> list[Token]:
-    """Tokens as words with their share of the largest weight, from 0 to 1; padding is left out."""
-    from tokenizers import Tokenizer
-
-    names = Tokenizer.from_str(tokenizer)
+def told(spec: Spec, ids: NDArray[np.int32], weights: NDArray[np.float32]) -> list[Token]:
+    """Return the tokens' names with their share of the largest weight, from 0 to 1; padding is left out."""
     largest = max(float(np.abs(weights).max()), 1e-12)
+    names = modality.look_up(spec.modality).token_names(ids.tolist(), spec)
     return [
-        {"text": names.id_to_token(int(one)) or f"id {one}", "share": round(abs(float(weight)) / largest, 2)}
-        for one, weight in zip(ids, weights, strict=True)
-        if one != 0
+        {"text": name, "share": round(abs(float(weight)) / largest, 2)}
+        for token, name, weight in zip(ids, names, weights, strict=True)
+        if token != 0
     ][:MOST]
 
 

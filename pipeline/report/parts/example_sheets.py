@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from modelmill.data import modality
 from modelmill.pipeline.records.mlmd import Recorded
 from modelmill.pipeline.report.examples import read as examples
 from modelmill.pipeline.report.examples import render
@@ -21,7 +22,7 @@ def plain(run: Recorded) -> list[dict[str, Any]]:
     if split is None:
         return []
     rows = []
-    per_class, classes = (PER_CLASS, CLASSES) if kind == "image" else (LARGE_PER_CLASS, LARGE_CLASSES)
+    per_class, classes = (PER_CLASS, CLASSES) if modality.look_up(kind).COMPACT else (LARGE_PER_CLASS, LARGE_CLASSES)
     for label, found in examples.sheet(split, per_class, classes).items():
         every = [(render.example(kind, one, data), one["path"]) for one in found]
         rows.append({"label": label, "examples": [{**one, "path": path} for one, path in every if one]})
@@ -36,7 +37,7 @@ def augmented(run: Recorded) -> list[dict[str, Any]]:
         return []
     import tensorflow as tf
 
-    from modelmill.data import modality, task
+    from modelmill.data import task
     from modelmill.data.spec import Spec
 
     data = run.setting("data") or {}
@@ -44,7 +45,7 @@ def augmented(run: Recorded) -> list[dict[str, Any]]:
     kind = modality.look_up(name)
     spec = Spec.model_validate(model["spec"])
     policy = kind.Policy.model_validate(run.setting("augment") or {}).fitted(spec)
-    if name != "image" and not policy.changes():
+    if not kind.COMPACT and not policy.changes():
         return []
     stored = examples.one_of_each(split, AUGMENTED)
     inputs, labels = modality.parse(tf.constant(stored), spec)
@@ -54,7 +55,7 @@ def augmented(run: Recorded) -> list[dict[str, Any]]:
         changed = kind.augment(tf.repeat(inputs, DRAWS, axis=0), seeds, policy)
     finally:
         tf.config.run_functions_eagerly(False)
-    draws = DRAWS if name == "image" else LARGE_DRAWS
+    draws = DRAWS if kind.COMPACT else LARGE_DRAWS
     return [
         {
             "label": task.look_up(spec.task).label_text(labels[one].numpy(), spec),

@@ -16,7 +16,6 @@ from modelmill.pipeline.layout import Folders
 from modelmill.pipeline.runners.local.run import Request, run
 
 SCHEMA_FILE = "schema.pbtxt"
-SIDE = 64
 
 
 def write_data_schema(source: str, out: Path | None, force: bool, overrides: list[str], kind: str, root: Path) -> int:
@@ -53,10 +52,7 @@ def _of_folder(folder: Path, kind: str, overrides: list[str]) -> Experiment:
     families = plugins.names(family.PACKAGE)
     if kind in plugins.names(modality.PACKAGE):
         families = family.taking(kind) or families
-        fields = modality.look_up(kind).Config.model_fields
-        missing = [name for name, field in fields.items() if field.is_required() and name not in data]
-        # Of a size that every family takes; a series of which nothing is said has one channel.
-        data |= {name: 1 if name == "channels" else SIDE for name in missing}
+        data |= modality.look_up(kind).PLACEHOLDERS
     tree = {"name": "data-schema", "data": data, "model": {"family": families[0]}}
     override(tree, overrides, str(folder))
     return experiment.compose(tree, folder, str(folder))

@@ -9,10 +9,10 @@ import tensorflow as tf
 from modelmill.data import augment_random
 
 if TYPE_CHECKING:
-    from modelmill.data.modalities.image.config import Policy
+    from modelmill.data.modalities.image.config import ImagePolicy
 
 
-def mix(images: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tuple[tf.Tensor, tf.Tensor]:
+def mix(images: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: ImagePolicy) -> tuple[tf.Tensor, tf.Tensor]:
     """Mixes the examples of a batch; with both kinds in the policy each example draws one of them.
 
     How much is an example's own draw; with what, is its neighbour in the batch (which is shuffled).

@@ -20,13 +20,13 @@ from modelmill.data.modalities.image.augment.geometry import Warp, resample
 from modelmill.data.modalities.image.augment.randaugment import REST, Choice
 
 if TYPE_CHECKING:
-    from modelmill.data.modalities.image.config import Policy
+    from modelmill.data.modalities.image.config import ImagePolicy
 
 _GEOMETRIC = ("rotation", "scale", "crop", "shear", "translation", "horizontal_flip", "vertical_flip")
 _LINEAR = ("brightness", "contrast", "saturation", "hue")
 
 
-def augment(images: tf.Tensor, seeds: tf.Tensor, policy: Policy, dtype: tf.DType = tf.uint8) -> tf.Tensor:
+def augment(images: tf.Tensor, seeds: tf.Tensor, policy: ImagePolicy, dtype: tf.DType = tf.uint8) -> tf.Tensor:
     """Changes each image as its seed and the policy say.
 
     Args:
@@ -63,7 +63,7 @@ def _compiled(function: Callable[..., tf.Tensor], *fixed: object) -> Callable[..
     return tf.function(partial(function, *fixed), jit_compile=True, autograph=False)
 
 
-def _draw(policy: Policy, images: tf.Tensor, seeds: tf.Tensor) -> dict[str, tf.Tensor]:
+def _draw(policy: ImagePolicy, images: tf.Tensor, seeds: tf.Tensor) -> dict[str, tf.Tensor]:
     """All numbers that are drawn. Each has a name: switching one change on leaves the draws of the others alone."""
     key, strength = augment_random.keys(seeds), policy.strength
     batch, (height, width, channels) = tf.shape(images)[0], images.shape[1:]
@@ -89,7 +89,7 @@ def _draw(policy: Policy, images: tf.Tensor, seeds: tf.Tensor) -> dict[str, tf.T
     return drawn
 
 
-def _aug_mix(policy: Policy, images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+def _aug_mix(policy: ImagePolicy, images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
     """Compiled in parts, as the rest is; the chains share them."""
     versions = []
     drawn = _compiled(_draw_aug_mix, policy)(images, seeds)
@@ -101,13 +101,13 @@ def _aug_mix(policy: Policy, images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
     return _compiled(augmix.blend)(images, versions, drawn)
 
 
-def _draw_aug_mix(policy: Policy, images: tf.Tensor, seeds: tf.Tensor) -> list[dict[str, tf.Tensor]]:
+def _draw_aug_mix(policy: ImagePolicy, images: tf.Tensor, seeds: tf.Tensor) -> list[dict[str, tf.Tensor]]:
     assert policy.augmix
     chains, depth, magnitude = policy.augmix.chains, policy.augmix.depth, policy.augmix.magnitude
     return augmix.draw(chains, depth, magnitude, policy.strength, images, augment_random.keys(seeds))
 
 
-def _step_of_aug_mix(kind: str, policy: Policy, images: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
+def _step_of_aug_mix(kind: str, policy: ImagePolicy, images: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
     assert policy.augmix
     return randaugment.apply(kind, images, drawn, policy.augmix.magnitude * policy.strength, 1.0)
 
@@ -115,7 +115,7 @@ def _step_of_aug_mix(kind: str, policy: Policy, images: tf.Tensor, drawn: dict[s
 _AUG_MIX = {kind: partial(_step_of_aug_mix, kind) for kind in augmix.REST}
 
 
-def _stages(policy: Policy) -> list[Callable[..., tf.Tensor]]:
+def _stages(policy: ImagePolicy) -> list[Callable[..., tf.Tensor]]:
     """The functions (policy, images, drawn) -> images through which images go, one after the other."""
     stages: list[Callable[..., tf.Tensor]] = [_linear]
     if policy.randaugment:
@@ -125,7 +125,7 @@ def _stages(policy: Policy) -> list[Callable[..., tf.Tensor]]:
     return stages
 
 
-def _linear(policy: Policy, images: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
+def _linear(policy: ImagePolicy, images: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
     """uint8 to float32: the resampling and the linear step of colour."""
     pixels = tf.cast(images, tf.float32)
     if policy.randaugment or any(getattr(policy, name) for name in _GEOMETRIC):
@@ -135,7 +135,7 @@ def _linear(policy: Policy, images: tf.Tensor, drawn: dict[str, tf.Tensor]) -> t
     return pixels
 
 
-def _rand_augment(kind: str, policy: Policy, images: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
+def _rand_augment(kind: str, policy: ImagePolicy, images: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
     assert policy.randaugment
     magnitude = policy.randaugment.magnitude * policy.strength
     return randaugment.apply(kind, images, drawn, magnitude, policy.strength)
@@ -145,16 +145,16 @@ def _rand_augment(kind: str, policy: Policy, images: tf.Tensor, drawn: dict[str,
 _RAND_AUGMENT = {kind: partial(_rand_augment, kind) for kind in REST}
 
 
-def _blur_rows(policy: Policy, images: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
+def _blur_rows(policy: ImagePolicy, images: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
     return colour.blur(images, drawn["kernel"], axis=2)
 
 
-def _blur_columns(policy: Policy, images: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
+def _blur_columns(policy: ImagePolicy, images: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
     return colour.blur(images, drawn["kernel"], axis=1)
 
 
 def _finish(
-    policy: Policy, last: Callable[..., tf.Tensor], dtype: tf.DType, images: tf.Tensor, drawn: dict[str, tf.Tensor]
+    policy: ImagePolicy, last: Callable[..., tf.Tensor], dtype: tf.DType, images: tf.Tensor, drawn: dict[str, tf.Tensor]
 ) -> tf.Tensor:
     """The last stage, and what changes single pixels: noise and cutout; within the range, as `dtype`."""
     pixels = last(policy, images, drawn)
@@ -169,7 +169,7 @@ def _finish(
     return tf.cast(tf.round(pixels), tf.uint8) if dtype == tf.uint8 else tf.cast(pixels, dtype)
 
 
-def _warp(key: tf.Tensor, policy: Policy) -> Warp:
+def _warp(key: tf.Tensor, policy: ImagePolicy) -> Warp:
     """What the policy's geometric ranges came to."""
     strength, warp = policy.strength, Warp()
     if policy.rotation:
@@ -201,7 +201,7 @@ def _flipped(key: tf.Tensor, name: str, probability: float) -> tf.Tensor:
     return tf.where(augment_random.uniform(key, name) < probability, tf.constant(-1.0, tf.float64), 1.0)
 
 
-def _tint(key: tf.Tensor, policy: Policy) -> Tint:
+def _tint(key: tf.Tensor, policy: ImagePolicy) -> Tint:
     """What the policy's ranges of colour came to."""
     strength, tint = policy.strength, Tint()
     if policy.hue:
