@@ -18,6 +18,7 @@ from modelmill.components.train.config import TrainConfig
 from modelmill.data import modality, task
 from modelmill.data.modalities.series import client as series_client
 from modelmill.data.modalities.tabular import client as table_client
+from modelmill.data.modalities.tabular.config import DATED
 from tests.components.nodes import trained
 from tests.components.pushed import assert_same, predict, push, served
 
@@ -146,7 +147,7 @@ def test_numbers_are_deviations_and_what_is_missing_or_padded_is_nothing(chain: 
     assert empty.any() and (age[empty] == 0).all() and abs(age[~empty].mean()) < 1e-4
     assert set(inputs[:, kinds["town", "category"]]) == {0, 1, 2}, "two known ones, and all others"
     assert len(chain.spec.columns[kinds["town", "category"]].categories) == 2
-    assert {kind for column, kind in kinds if column == "since"} == set(tabular.DATED)
+    assert {kind for column, kind in kinds if column == "since"} == set(DATED)
 
 
 def test_it_learns_and_the_served_model_takes_raw_content(chain: Any) -> None:
