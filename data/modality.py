@@ -45,6 +45,7 @@ class Modality(Plugin[ConfigT]):
         that an embedding layer takes, 0 where padded), or, by default, not at all.
     """
 
+    BASE_CONFIG = DataConfig
     KIND = "modality"
     PACKAGE = "modelmill.data.modalities"
     REQUIRED = ("Config", "Policy", "PATTERN", "DESCRIBED", "INPUT", "CLIENT")

@@ -133,7 +133,9 @@ def _instance(plugin: type[PluginT], kind: type[PluginT], name: str) -> PluginT:
         expected = getattr(kind, member, None)
         if inspect.isfunction(expected) and (wrong := _signature_problem(member, value, expected)):
             problems.append(wrong)
-    if not (isinstance(plugin.Config, type) and issubclass(plugin.Config, kind.BASE_CONFIG)):
+    if plugin.Config is not None and not (
+        isinstance(plugin.Config, type) and issubclass(plugin.Config, kind.BASE_CONFIG)
+    ):
         found = getattr(plugin.Config, "__name__", repr(plugin.Config))
         problems.append(f"Config must be a subclass of {kind.BASE_CONFIG.__name__}, found {found}")
     problems += plugin.problems()

@@ -340,7 +340,7 @@ def test_a_task_can_have_a_client_part_of_its_own(
     picture.write_bytes(made.examples[1]["image"])
     done = subprocess.run([sys.executable, bundle / "client.py", picture], capture_output=True, check=True)
     assert json.loads(done.stdout) == {"file": str(picture), "first": "one", "outputs": 1}
-    data = DATA.model_copy(update={"task": "first"})
+    data = DATA.model_copy(update={"chosen_task": "first"})
     assert "modelmill.data.tasks.first.client" in sources(data)
 
 

@@ -32,6 +32,7 @@ class Loop(plugins.Plugin[LoopConfigT]):
 
     KIND = "training loop"
     PACKAGE = PACKAGE
+    BASE_CONFIG = LoopConfig
     Config: type[LoopConfigT] = LoopConfig  # type: ignore[assignment]
 
     @abstractmethod
