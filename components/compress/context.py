@@ -11,9 +11,11 @@ import numpy as np
 from modelmill.components.compress.rewrites import distillation
 from modelmill.components.models.export import saved_model
 from modelmill.components.models.export.model_store import Stored
+from modelmill.components.models.networks import MAIN, Networks
 from modelmill.components.models.training import driver
 from modelmill.components.models.training import loop as training_loop
 from modelmill.components.models.training.dataset import Examples
+from modelmill.components.models.training.loop import Addition, Step
 from modelmill.data import task
 from modelmill.data.policy import Policy
 
@@ -32,9 +34,11 @@ class Context:
     """One trial's.
 
     Attributes:
-      trained: the float model.
+      trained: the float network that is compressed.
       examples: the splits train and eval, and CALIBRATION.
       rungs: of the layers that were trained with fewer bits simulated, in which way; see rewrites/qat.py.
+      network: the name of the network that is compressed.
+      others: the model's other networks, copies of this trial's own: the loop trains them along.
     """
 
     stored: Stored
@@ -46,6 +50,8 @@ class Context:
     skipped: list[dict[str, str]] = field(default_factory=list)
     changed: list[dict[str, str]] = field(default_factory=list)
     rungs: dict[str, str] = field(default_factory=dict)
+    network: str = MAIN
+    others: Networks = field(default_factory=dict)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -56,6 +62,19 @@ class Context:
     def classes(self) -> bool:
         """Whether the answers are logits of classes, one of which is right."""
         return bool(task.look_up(self.stored.spec.task).CLASSES)
+
+    def enter(self, network: str, networks: Networks, trained: Networks | None = None) -> None:
+        """Go on with a network of the model.
+
+        Args:
+          network: its name.
+          networks: all of the model, as they are now; those beside it are copied, since the loop trains them along.
+          trained: the float ones.
+        """
+        self.network = network
+        self.others = {name: self.copy(other) for name, other in networks.items() if name != network}
+        if trained is not None:
+            self.trained = trained[network]
 
     def copy(self, model: tf_keras.Model) -> tf_keras.Model:
         """A model of its own with the same weights: TF-MOT wraps the very layers that it is given."""
@@ -77,10 +96,11 @@ class Context:
 
         Args: epochs: instead of the settings' own, for a part of them.
         """
+        lessons = None
         if config.teacher:
             terms = distillation.Terms(self.classes, config.teacher, config.temperature)
-            model = distillation.beside(model, self.trained, terms)
-        self.train(model, epochs or config.epochs, config.learning_rate, callbacks)
+            lessons = distillation.Lessons(model, self.trained, terms, self.network)
+        self.train(model, epochs or config.epochs, config.learning_rate, callbacks, lessons)
 
     def train(
         self,
@@ -88,10 +108,19 @@ class Context:
         epochs: int,
         learning_rate: float,
         callbacks: Sequence[tf_keras.callbacks.Callback] = (),
+        addition: Addition | None = None,
     ) -> None:
-        """Trains a model in place, by the loop that trained the float one and on the same augmented examples."""
+        """Train a network in place, by the loop that trained the float one and on the same augmented examples.
+
+        Args:
+          model: takes the place of the network that is compressed.
+          epochs: how many.
+          learning_rate: of Adam at the start.
+          callbacks: of Keras.
+          addition: what is added to the loop's loss.
+        """
         driver.fine_tune(
-            model,
+            {**self.others, self.network: model},
             self.examples["train"],
             self.policy,
             epochs,
@@ -101,13 +130,24 @@ class Context:
             self.name,
             self.stored.class_weights,
             training_loop.parse(self.stored.loop),
+            addition,
         )
 
     def loss(self, labels: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
-        """float32 [batch]: what training makes small, of labels (as batches have them) and the bare model's answers."""
-        config = training_loop.parse(self.stored.loop)
-        asked = task.look_up(self.stored.spec.task)
-        return training_loop.look_up(config.name).loss(config, labels, answers, asked)
+        """Return what training makes small, float32 [batch]: the loss of the first update that moves the network.
+
+        Args:
+          labels: as batches have them.
+          answers: of the network that is compressed.
+        """
+        import tensorflow as tf
+
+        config, zero = training_loop.parse(self.stored.loop), tf.constant(0, tf.int64)
+        loop, spec = training_loop.look_up(config.name), self.stored.spec
+        networks = {**self.others, self.network: lambda *_, **__: answers}
+        step = Step(networks, None, labels, task.look_up(spec.task), spec, zero, tf.stack([zero, zero]), True)
+        update = next(one for one in loop.updates(config) if self.network in one.networks)
+        return loop.loss(config, update, step).sums
 
     def converter(self, model: tf_keras.Model, unrolled: bool = False) -> tf.lite.TFLiteConverter:
         """A converter of the served model: from uint8 (or the like) to probabilities.

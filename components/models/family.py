@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import Field
 
+from modelmill.components.models import networks
+from modelmill.components.models.networks import Built, Networks
 from modelmill.data import modality, task
 from modelmill.data.config import DataConfig
 from modelmill.data.core import plugins
@@ -56,6 +58,7 @@ class Family(plugins.Plugin[ConfigT]):
 
     Attributes:
       MODALITIES: the modalities whose examples it takes.
+      SERVED: the networks that are exported, and so compressed; the first gives what the task makes an answer of.
     """
 
     KIND = "family"
@@ -63,10 +66,15 @@ class Family(plugins.Plugin[ConfigT]):
     REQUIRED = ("MODALITIES",)
     BASE_CONFIG = FamilyConfig
     MODALITIES: ClassVar[tuple[str, ...]]
+    SERVED: ClassVar[tuple[str, ...]] = (networks.MAIN,)
 
     @abstractmethod
-    def build(self, config: ConfigT, spec: Spec) -> tf_keras.Model:
-        """Build a Functional model: [batch, *spec.shape], normalised, to what the task learns [batch, outputs]."""
+    def build(self, config: ConfigT, spec: Spec) -> Built:
+        """Build a Functional model: [batch, *spec.shape], normalised, to what the task learns [batch, outputs].
+
+        A family of several networks, such as a generator and a discriminator, returns them by their names; those that
+        have no part in the answer need no head of the task.
+        """
 
     def check(self, config: ConfigT, spec: Spec) -> None:
         """Refuse what can't be built; by default examples of any shape are taken.
@@ -82,8 +90,8 @@ class Family(plugins.Plugin[ConfigT]):
         """Return the Config with what its files say of the architecture; by default as it is."""
         return config
 
-    def pretrain(self, model: tf_keras.Model, config: ConfigT) -> None:
-        """Give a model that was built the weights to begin with; by default it keeps its random ones."""
+    def pretrain(self, networks: Networks, config: ConfigT) -> None:
+        """Give networks that were built the weights to begin with; by default they keep their random ones."""
 
     def learning_rate_factors(self, config: ConfigT) -> Factors | None:
         """Return by what each layer's learning rate is multiplied; by default all layers learn at one rate."""
@@ -108,10 +116,17 @@ def taking(name: str) -> list[str]:
 
 
 def build(config: FamilyConfig, spec: Spec) -> tf_keras.Model:
-    """Builds the bare model of a family, with the penalties that any family can have. Raises ValueError: see check."""
+    """Build the bare model of a family of one network; see `build_networks`."""
+    return networks.only(build_networks(config, spec))
+
+
+def build_networks(config: FamilyConfig, spec: Spec) -> Networks:
+    """Build the networks of a family, with the penalties that any family can have. Raises ValueError: see check."""
     check(config, spec)
-    model = look_up(config.family).build(config, spec)
-    return _regularized(model, config.l1, config.l2) if config.l1 or config.l2 else model
+    built = networks.named(look_up(config.family).build(config, spec))
+    if not (config.l1 or config.l2):
+        return built
+    return {name: _regularized(network, config.l1, config.l2) for name, network in built.items()}
 
 
 def check(config: FamilyConfig, spec: Spec) -> None:
@@ -133,11 +148,11 @@ def settle(config: FamilyConfig) -> FamilyConfig:
     return settled
 
 
-def begin(config: FamilyConfig, spec: Spec) -> tf_keras.Model:
-    """Builds the bare model and gives it the weights to begin with; `config` is settled."""
-    model = build(config, spec)
-    look_up(config.family).pretrain(model, config)
-    return model
+def begin(config: FamilyConfig, spec: Spec) -> Networks:
+    """Build the networks and give them the weights to begin with; `config` is settled."""
+    built = build_networks(config, spec)
+    look_up(config.family).pretrain(built, config)
+    return built
 
 
 def factors(config: FamilyConfig) -> Factors | None:

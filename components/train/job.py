@@ -42,7 +42,7 @@ def run(work: dict[str, Any]) -> None:
             raise ValueError(f"the {split} split has no examples; give more data or change `split` in the experiment")
     class_weights = training_class_weights.per_label(train.class_weights, examples["train"])
     logs = Scalars(Path(work["model_run"]))
-    model, history = driver.train(
+    networks, history = driver.train(
         build=lambda: family.begin(config, spec),
         examples=examples,
         learning=train,
@@ -57,10 +57,11 @@ def run(work: dict[str, Any]) -> None:
     )
     logs.close()
     stored = model_store.Stored(config, spec, work["data"], loop.written(train.loop), batch, class_weights)
-    model_store.save(Path(work["rebuild"]), stored, model)
+    model_store.save(Path(work["rebuild"]), stored, networks)
     # Rebuilt from what was stored: free of the strategy, and proof that it can be rebuilt.
-    _, bare = model_store.load(Path(work["rebuild"]))
-    saved_model.export(bare, spec, work["transform_graph"], Path(work["serving"]))
+    _, built = model_store.load_networks(Path(work["rebuild"]))
+    served = built[family.look_up(config.family).SERVED[0]]
+    saved_model.export(served, spec, work["transform_graph"], Path(work["serving"]))
     Path(work["model_run"]).mkdir(parents=True, exist_ok=True)
     Path(work["model_run"], HISTORY_FILE).write_text(json.dumps(history, indent=1))
     # The first epoch compiles. With the model, because the Compressor tells by it what fine-tuning will take.

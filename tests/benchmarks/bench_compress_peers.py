@@ -57,7 +57,7 @@ class Work:
     def train(self, model: tf_keras.Model, epochs: int, rate: float, *callbacks: Any) -> None:
         """By the loop, and on the augmented examples, that every chain has."""
         policy = modality.look_up("image").Policy.model_validate(self.folders["augment"])
-        driver.fine_tune(model, self.examples["train"], policy, epochs, rate, list(callbacks), 0, "by hand")
+        driver.fine_tune({"main": model}, self.examples["train"], policy, epochs, rate, list(callbacks), 0, "by hand")
 
     def converted(self, model: tf_keras.Model, kind: str = "float32") -> bytes:
         """By TF's converter: float32, float16, dynamic_range or int8."""

@@ -13,7 +13,7 @@ import tf_keras
 from safetensors import numpy as safetensors
 
 import modelmill
-from modelmill.components.models import family
+from modelmill.components.models import family, networks
 from modelmill.components.models.families import bert
 from modelmill.components.models.training import layer_rates
 from modelmill.data import modality
@@ -124,7 +124,7 @@ def reference(folder: Path, heads: int, tokens: np.ndarray, separator: int | Non
 
 
 def begun(folder: Path, found: Spec, **more: Any) -> tf_keras.Model:
-    return family.begin(family.settle(bert.BertConfig(checkpoint=str(folder), **more)), found)
+    return networks.only(family.begin(family.settle(bert.BertConfig(checkpoint=str(folder), **more)), found))
 
 
 def test_sentence_embeddings_are_those_of_the_checkpoint(checkpoint: Path) -> None:
@@ -204,13 +204,13 @@ def test_a_run_with_a_wrong_checkpoint_ends_before_its_first_node(checkpoint: Pa
 
 def test_lower_blocks_stay_and_the_others_learn_the_more_slowly_the_lower_they_are(checkpoint: Path) -> None:
     config = family.settle(bert.BertConfig(checkpoint=str(checkpoint), frozen=1, layer_decay=0.5))
-    model = family.begin(config, spec(checkpoint))
+    model = networks.only(family.begin(config, spec(checkpoint)))
     rate_factors = family.factors(config)
     assert rate_factors
     rates = dict(zip([layer.name for layer in model.layers], rate_factors(model, 0), strict=True))
     assert rates["logits"] == rates["block_2_query"] == 1 and rates["block_1_output"] == 0.5
     assert rates["block_0_key"] == rates["embedding"] == rates["positions"] == 0
-    layer_rates.enter(model, layer_rates.plan(model, rate_factors, 2)[0])
+    layer_rates.enter({"main": model}, layer_rates.plan({"main": model}, rate_factors, 2)[0])
     frozen = {weight.name.split("/")[0] for weight in model.non_trainable_weights}
     assert frozen == {"embedding", "positions", "embedding_norm", *(f"block_0_{part}" for part in bert._PARTS)}
 

@@ -11,6 +11,10 @@ from tf_keras import layers
 from modelmill.components.compress.chain import parse_chain
 from modelmill.components.compress.rewrites import distillation
 from modelmill.components.compress.rewrites.distillation import Terms
+from modelmill.components.models.training import loop
+from modelmill.components.models.training.container import Container
+from modelmill.data import task
+from modelmill.data.spec import Spec
 
 
 def network(width: int, name: str) -> tf_keras.Model:
@@ -19,13 +23,17 @@ def network(width: int, name: str) -> tf_keras.Model:
     return tf_keras.Model(inputs, layers.Dense(3, name=f"{name}_logits")(layers.GlobalAveragePooling2D()(features)))
 
 
+SPEC = Spec(modality="image", shape=(6, 6, 1), dtype="uint8", labels=("a", "b", "c"))
+
+
 def fit(student: tf_keras.Model, teacher: tf_keras.Model, terms: Terms, labels: np.ndarray, epochs: int = 60) -> None:
-    beside = distillation.beside(student, teacher, terms)
-    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    beside.compile(tf_keras.optimizers.Adam(0.02), loss, ["accuracy"])
+    lessons = distillation.Lessons(student, teacher, terms)
+    supervised, asked = loop.look_up("supervised"), task.look_up("classification")
+    trained = Container({"main": student}, supervised, loop.DEFAULT, asked, SPEC, addition=lessons)
+    trained.compile_updates([tf_keras.optimizers.Adam(0.02)])
     images = np.random.default_rng(0).normal(size=(len(labels), 6, 6, 1)).astype(np.float32)
     rows = tf.data.Dataset.from_tensor_slices((images, labels)).batch(32)
-    beside.fit(rows, epochs=epochs, verbose=0)
+    trained.fit(rows, epochs=epochs, verbose=0)
 
 
 def test_a_student_learns_from_the_teacher_alone_what_it_answers() -> None:
@@ -75,7 +83,7 @@ def test_features_and_attention_bring_the_layers_nearer() -> None:
 
     def attention() -> float:
         own, wanted = (tf_keras.Model(m.inputs, m.layers[1].output)(images) for m in (student, teacher))
-        return float(distillation._attention(own, wanted))
+        return float(tf.reduce_mean(distillation._attention(own, wanted)))
 
     away = attention()
     pairs = {"student_conv": "teacher_conv"}

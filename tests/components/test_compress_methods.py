@@ -295,7 +295,7 @@ def test_what_a_rung_of_the_ladder_can_not_take_goes_to_the_next(
     features = tf_keras.layers.Dense(8, name="behind")(features)
     model = tf_keras.Model(inputs, tf_keras.layers.Dense(3, name="logits")(features))
     made_ = bench(learned[0], learned[1], files, tmp_path / "rebuild")
-    made_._tuned[benches._key([])].model = model
+    made_._tuned[benches._key([])].networks["main"] = model
     made_.attempt(parse_chain([{name: {"epochs": 1}} for name in chain]), tmp_path / "0")
     rows = {row["layer"]: row for row in trials_store.read(tmp_path / "0" / trials_store.MADE_FILE)["layers"]}
     rungs = {layer: row["rung"] for layer, row in rows.items()}
@@ -316,7 +316,7 @@ def test_an_operator_outside_the_builtin_set_is_named_and_a_custom_layer_left_al
     features = tf_keras.layers.Dense(4, name="free")(tf_keras.layers.Flatten()(features))
     model = tf_keras.Model(inputs, tf_keras.layers.Dense(3, name="logits")(features))
     made_ = bench(learned[0], learned[1], files, tmp_path / "rebuild")
-    made_._tuned[benches._key([])].model = model
+    made_._tuned[benches._key([])].networks["main"] = model
     assert "MatrixDeterminant" in reason(made_, [], tmp_path / "0")
     small = made({"structured": {"amount": 0.5, "importance": "l1", "epochs": 1}}, model, context)
     assert small.get_layer("before").output_shape[-1] == 4 and small.get_layer("free").output_shape[-1] == 2

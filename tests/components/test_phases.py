@@ -12,7 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 from modelmill.components import artifacts
-from modelmill.components.models import family
+from modelmill.components.models import family, networks
 from modelmill.components.models.export import model_store
 from modelmill.components.models.families import cnn
 from modelmill.components.models.training import driver, layer_rates, optimizer
@@ -34,14 +34,14 @@ def small() -> tf_keras.Model:
 
 def test_epochs_of_equal_factors_are_one_phase() -> None:
     model = small()
-    assert layer_rates.plan(model, None, 5) == [layer_rates.Phase(range(5), None)]
-    planned = layer_rates.plan(model, lambda model, epoch: [1, 0, 0, 1] if epoch < 2 else [1, 0.5, 0, 1], 5)
+    assert layer_rates.plan({"main": model}, None, 5) == [layer_rates.Phase(range(5), None)]
+    planned = layer_rates.plan({"main": model}, lambda model, epoch: [1, 0, 0, 1] if epoch < 2 else [1, 0.5, 0, 1], 5)
     assert [phase.epochs for phase in planned] == [range(2), range(2, 5)]
     # The phase of the last epoch that was done stays: its optimizer is what the checkpoint holds.
     assert [len(layer_rates.left(planned, done)) for done in range(6)] == [2, 2, 2, 1, 1, 1]
-    assert layer_rates.enter(model, planned[0]) is None
+    assert layer_rates.enter({"main": model}, planned[0]) is None
     assert [layer.trainable for layer in model.layers[1:]] == [False, False, True]
-    assert layer_rates.enter(model, planned[1]) == [0.5, 0.5, 1, 1]
+    assert layer_rates.enter({"main": model}, planned[1]) == [0.5, 0.5, 1, 1]
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
@@ -99,7 +99,7 @@ def learn(examples: dict[str, Examples], folder: Path, killed: int | None = None
 
     tf_keras.utils.set_random_seed(1)
     learning = {"epochs": 4, "optimizer": {"name": "adamw", "learning_rate": 0.01}, "schedule": {"name": "cosine"}}
-    return driver.train(
+    found, history = driver.train(
         build=lambda: family.build(cnn.CnnConfig(filters=(4,), dense=(8,)), examples["train"].spec),
         examples=examples,
         learning=LearningConfig.model_validate({**learning, **more}),
@@ -110,6 +110,7 @@ def learn(examples: dict[str, Examples], folder: Path, killed: int | None = None
         watch=watch,
         factors=factors,
     )
+    return networks.only(found), history
 
 
 @pytest.mark.parametrize("killed", [0, 1, 2])

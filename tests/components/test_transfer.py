@@ -11,7 +11,7 @@ import tensorflow as tf
 import tf_keras
 from pydantic import ValidationError
 
-from modelmill.components.models import family
+from modelmill.components.models import family, networks
 from modelmill.components.models.export import model_store
 from modelmill.components.models.families import transfer
 from modelmill.components.models.families.transfer import NETWORKS, TransferConfig
@@ -19,6 +19,11 @@ from modelmill.components.models.training import layer_rates
 from modelmill.data.spec import Spec
 
 MEAN, STDDEV = (120.0, 100.0, 80.0), (60.0, 50.0, 40.0)
+
+
+def begun(config: Any, about: Spec) -> tf_keras.Model:
+    """The network, with the weights to begin with."""
+    return networks.only(family.begin(config, about))
 
 
 def spec(side: int = 32, channels: int = 3) -> Spec:
@@ -70,7 +75,7 @@ def mobile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", ["mobile.h5", "mobile.weights.h5"])
 def test_weights_of_a_file_give_the_networks_own_features(mobile: Path, images: np.ndarray, name: str) -> None:
     config = TransferConfig(network="MobileNetV2", alpha=0.35, weights=str(mobile / name), cut="block_3_expand_relu")
-    model = family.begin(config, spec())
+    model = begun(config, spec())
     network = tf_keras.models.load_model(mobile / "mobile.keras")
     cut = tf_keras.Model(network.inputs, network.get_layer("block_3_expand_relu").output)
     wanted = tf.reduce_mean(cut(tf_keras.applications.mobilenet_v2.preprocess_input(images.copy())), axis=[1, 2])
@@ -82,7 +87,7 @@ def test_a_file_of_keras_is_cut_and_rebuilt_without_the_file(mobile: Path, image
     given = TransferConfig(file=str(mobile / "mobile.keras"), pixels="symmetric", cut="block_2_add")
     assert given.files() == {"file": str(mobile / "mobile.keras")}
     config = family.settle(given)
-    model = family.begin(config, spec())
+    model = begun(config, spec())
     model_store.save(tmp_path, model_store.Stored(config, spec(), {}, "supervised", 8), model)
     gone = config.model_copy(update={"file": "/gone/mobile.keras"})
     assert [one.shape for one in family.build(gone, spec()).get_weights()] == [w.shape for w in model.get_weights()]
@@ -94,7 +99,7 @@ def test_a_file_of_keras_is_cut_and_rebuilt_without_the_file(mobile: Path, image
         assert family.build(gone, spec()).get_layer("base_Conv1").compute_dtype == "bfloat16"
     finally:
         tf_keras.mixed_precision.set_global_policy(before)
-    anew = family.begin(config.model_copy(update={"weights": "none"}), spec())
+    anew = begun(config.model_copy(update={"weights": "none"}), spec())
     assert np.any(features(anew)(images) != features(model)(images))
 
 
@@ -108,20 +113,20 @@ def test_the_download_is_keras_own(mobile: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(mobilenet_v2, "BASE_WEIGHT_PATH", f"file://{folder}/")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
-    downloaded = family.begin(TransferConfig(network="MobileNetV2", alpha=0.35, cut="block_1_project_BN"), spec())
+    downloaded = begun(TransferConfig(network="MobileNetV2", alpha=0.35, cut="block_1_project_BN"), spec())
     given = TransferConfig(
         network="MobileNetV2", alpha=0.35, cut="block_1_project_BN", weights=str(mobile / "mobile.h5")
     )
     inputs = np.ones((1, 32, 32, 3), np.float32)
-    np.testing.assert_array_equal(features(downloaded)(inputs), features(family.begin(given, spec()))(inputs))
+    np.testing.assert_array_equal(features(downloaded)(inputs), features(begun(given, spec()))(inputs))
 
 
 def test_grey_images_are_three_equal_channels_to_a_network_of_colour(mobile: Path) -> None:
     config = TransferConfig(
         network="MobileNetV2", alpha=0.35, weights=str(mobile / "mobile.h5"), cut="block_1_project_BN"
     )
-    grey = features(family.begin(config, spec(channels=1)))
-    colour = features(family.begin(config, spec()))
+    grey = features(begun(config, spec(channels=1)))
+    colour = features(begun(config, spec()))
     values = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1)).astype(np.float32)
     found = grey((values - MEAN[0]) / STDDEV[0])
     np.testing.assert_allclose(found, colour((np.repeat(values, 3, axis=3) - MEAN) / STDDEV), rtol=1e-3, atol=1e-4)
@@ -136,7 +141,7 @@ def test_what_is_frozen_and_what_is_thawed(mobile: Path) -> None:
         cut="block_3_expand_relu",
         unfreeze={"layers": 2, "after": 1},
     )
-    model = family.begin(config, spec())
+    model = begun(config, spec())
     rate_factors = family.factors(config)
     assert rate_factors
     before, after = (dict(zip(names(model), rate_factors(model, epoch), strict=True)) for epoch in (0, 1))
@@ -146,9 +151,9 @@ def test_what_is_frozen_and_what_is_thawed(mobile: Path) -> None:
         "base_block_2_project": 0.1,
         "base_block_3_expand": 0.1,
     }
-    planned = layer_rates.plan(model, rate_factors, 3)
+    planned = layer_rates.plan({"main": model}, rate_factors, 3)
     assert [phase.epochs for phase in planned] == [range(1), range(1, 3)]
-    layer_rates.enter(model, planned[1])
+    layer_rates.enter({"main": model}, planned[1])
     statistics = model.get_layer("base_bn_Conv1").moving_mean.numpy()
     model(np.ones((2, 32, 32, 3), np.float32), training=True)
     np.testing.assert_array_equal(model.get_layer("base_bn_Conv1").moving_mean.numpy(), statistics)
@@ -183,11 +188,11 @@ def test_a_file_that_does_not_fit_or_holds_code_is_refused(mobile: Path, tmp_pat
         network="MobileNetV2", alpha=0.5, weights=str(mobile / "mobile.h5"), cut="block_1_project_BN"
     )
     with pytest.raises(ValueError, match=r"model.weights: .*mobile.h5: layer .* has weights of shapes"):
-        family.begin(wrong, spec())
+        begun(wrong, spec())
     with pytest.raises(ValueError, match=r"model.cut: unknown layer 'block_1_projct_BN'.*did you mean"):
-        family.begin(wrong.model_copy(update={"cut": "block_1_projct_BN"}), spec())
+        begun(wrong.model_copy(update={"cut": "block_1_projct_BN"}), spec())
     with pytest.raises(ValueError, match=r"can't take images of 16 x 16 \(data.height, data.width\)"):
-        family.begin(TransferConfig(network="VGG16", weights="none"), spec(side=16))
+        begun(TransferConfig(network="VGG16", weights="none"), spec(side=16))
     evil = tf_keras.Sequential([tf_keras.Input((8, 8, 3)), tf_keras.layers.Lambda(lambda one: one * 2)])
     for suffix in ("keras", "h5"):
         evil.save(tmp_path / f"evil.{suffix}")
@@ -195,4 +200,4 @@ def test_a_file_that_does_not_fit_or_holds_code_is_refused(mobile: Path, tmp_pat
             family.settle(TransferConfig(file=str(tmp_path / f"evil.{suffix}"), pixels="unit"))
     (tmp_path / "text.h5").write_text("no weights")
     with pytest.raises(ValueError, match="not the weights of a MobileNetV2"):
-        family.begin(wrong.model_copy(update={"weights": str(tmp_path / "text.h5")}), spec())
+        begun(wrong.model_copy(update={"weights": str(tmp_path / "text.h5")}), spec())

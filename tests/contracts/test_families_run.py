@@ -108,7 +108,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(
             checkpoints=tmp_path / folder,
             watch=watch,
             factors=family.factors(config),
-        )[0]
+        )[0]["main"]
 
     def kill(epoch: int, row: dict[str, float]) -> None:
         raise Killed

@@ -27,7 +27,7 @@ from tests.contracts.rows import Rows
 
 LOOP = '''
 """A loss that counts more, or less."""
-from modelmill.components.models.training.loop import Loop, LoopConfig
+from modelmill.components.models.training.loop import Loop, LoopConfig, LossTerms
 
 
 class ScaledConfig(LoopConfig):
@@ -39,8 +39,10 @@ class Scaled(Loop[ScaledConfig]):
     """The task's loss, scaled."""
     Config = ScaledConfig
 
-    def loss(self, config, labels, answers, task):
-        return config.factor * task.loss(labels, answers)
+    def loss(self, config, update, step):
+        outputs = step.outputs()
+        loss = config.factor * step.task.loss(step.targets, outputs)
+        return LossTerms(loss, loss * 0 + 1, outputs)
 '''
 STRATEGY = '''
 """A device by its name."""

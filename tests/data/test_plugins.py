@@ -289,7 +289,12 @@ SAMPLE = "from modelmill.data.sample_data import Sample\nclass Mine(Sample):\n  
     [
         ("loops", "train.loop", "import not_there\n", "mine.py can't be imported: ModuleNotFoundError"),
         ("loops", "train.loop", f"{LOOP}pass\n", "Mine: loss is missing; see docs/extending.md"),
-        ("loops", "train.loop", f"{LOOP}def loss(self, labels): ...\n", "labels.* must take .self, config, labels"),
+        (
+            "loops",
+            "train.loop",
+            f"{LOOP}def loss(self, labels): ...\n",
+            "must take .self, config, update, step",
+        ),
         ("strategies", "train.strategy", "1 +\n", "mine.py can't be imported: SyntaxError: .*, line 1"),
         ("strategies", "train.strategy", f"{STRATEGY}pass\n", "Mine: make is missing"),
         ("samples", "data.sample", "def write(folder): ...\n", "must define one subclass of .*Sample, found none"),

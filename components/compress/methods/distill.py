@@ -76,7 +76,8 @@ class Distill(Method[DistillConfig]):
                 _matching(word, _shape(student, "student", word, own), _shape(model, "teacher", word, wanted))
         fields = set(distillation.Terms.__dataclass_fields__) - {"classes"}
         terms = distillation.Terms(classes=context.classes, **config.model_dump(include=fields))
-        context.train(distillation.beside(student, model, terms), config.epochs, config.learning_rate)
+        lessons = distillation.Lessons(student, model, terms, context.network)
+        context.train(student, config.epochs, config.learning_rate, addition=lessons)
         for layer in student.layers:
             if layer.weights:
                 context.change(layer.name, config.method, "taught by the model before, from random weights")
@@ -93,7 +94,7 @@ def _student(model: tf_keras.Model, config: DistillConfig, context: Context) -> 
 
     if config.student is not None:
         made = family.look_up(config.student["family"]).Config.model_validate(config.student)
-        return family.build(made, context.stored.spec)
+        return family.build_networks(made, context.stored.spec)[context.network]
     fresh = tf_keras.models.clone_model(model)
     channels = Channels(fresh)
     keep = {

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from modelmill.components.models import networks
+from modelmill.components.models.training.loop import LossTerms, Network, Step
+
 if TYPE_CHECKING:
     import tensorflow as tf
     import tf_keras
@@ -33,77 +36,88 @@ class Terms:
     attention_weight: float = 1.0
 
 
-def beside(student: tf_keras.Model, teacher: tf_keras.Model, terms: Terms) -> tf_keras.Model:
-    """A model that answers as the student does, and whose loss is told by the teacher too.
+class Lessons:
+    """What a teacher adds to the loss of its student: an Addition of training/loop.py.
 
-    Hinton et al., 2015 (logits), Romero et al., 2015 (features), Zagoruyko and Komodakis, 2017 (attention). Training it
-    trains the student, and the projections of the features. The teacher is no part of it and stays as it is: to freeze
-    its layers would freeze those of copies made of it later.
+    Hinton et al., 2015 (logits), Romero et al., 2015 (features), Zagoruyko and Komodakis, 2017 (attention). Projections
+    of the features are trained beside the student. The teacher stays as it is: to freeze its layers would freeze those
+    of copies made of it later.
     """
+
+    def __init__(
+        self, student: tf_keras.Model, teacher: tf_keras.Model, terms: Terms, network: str = networks.MAIN
+    ) -> None:
+        """Take a student, which is the network of that name, and its teacher."""
+        import tf_keras
+
+        self._terms, self._network = terms, network
+        watched = [student.get_layer(name).output for name in (*terms.features, *terms.attention)]
+        guided = [teacher.get_layer(name).output for name in (*terms.features.values(), *terms.attention.values())]
+        self._taught = tf_keras.Model(student.inputs, [student.output, *watched])
+        self._teaching = tf_keras.Model(teacher.inputs, [teacher.output, *guided])
+        self._given: list[Any] = []
+        self.layers = [tf_keras.layers.Dense(one.shape[-1]) for one in guided[: len(terms.features)]]
+        for projection, one in zip(self.layers, watched, strict=False):
+            projection.build(one.shape)
+
+    def watched(self, networks: dict[str, Network]) -> dict[str, Network]:
+        """Return the networks, of which the student keeps what the layers give that are taught."""
+        return {**networks, self._network: self._call}
+
+    def _call(self, inputs: Any, training: bool | None = None) -> Any:
+        self._given = _many(self._taught(inputs, training=training))
+        return self._given[0]
+
+    def terms(self, step: Step, terms: LossTerms) -> tuple[float, tf.Tensor]:
+        """Return the share of the loop's own loss, and the teacher's terms of each example, float32 [batch]."""
+        import tensorflow as tf
+
+        asked, given = self._terms, self._given
+        lessons = _many(self._teaching(step.inputs, training=False))
+        found = asked.weight * _outputs(given[0], lessons[0], asked)
+        for projection, own, wanted in zip(self.layers, given[1:], lessons[1:], strict=False):
+            found += asked.feature_weight * _mean(tf.square(projection(own) - wanted))
+        first = 1 + len(asked.features)
+        for own, wanted in zip(given[first:], lessons[first:], strict=True):
+            found += asked.attention_weight * _attention(own, wanted)
+        return 1 - asked.weight, found * terms.weights
+
+
+def _mean(values: tf.Tensor) -> tf.Tensor:
+    """Return the mean of each example, float32 [batch]."""
     import tensorflow as tf
-    import tf_keras
 
-    watched = [student.get_layer(name).output for name in (*terms.features, *terms.attention)]
-    guided = [teacher.get_layer(name).output for name in (*terms.features.values(), *terms.attention.values())]
-    taught = tf_keras.Model(student.inputs, [student.output, *watched])
-    teaching = tf_keras.Model(teacher.inputs, [teacher.output, *guided])
-    projections = [tf_keras.layers.Dense(one.shape[-1]) for one in guided[: len(terms.features)]]
-
-    class Beside(tf_keras.Model):
-        """Keras' training step, with a loss of our own."""
-
-        def __init__(self) -> None:
-            super().__init__(name=student.name)
-            self.taught, self.projections = taught, projections
-
-        def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-            return self.taught(inputs, training=training)[0]
-
-        def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-            inputs, labels, weights = tf_keras.utils.unpack_x_y_sample_weight(data)
-            lessons = _many(teaching(inputs, training=False))
-            with tf.GradientTape() as tape:
-                answers = _many(self.taught(inputs, training=True))
-                loss = (1 - terms.weight) * self.compute_loss(inputs, labels, answers[0], weights)
-                # What layers add, such as l2, is part of that: the teacher takes the place of the labels alone.
-                loss += terms.weight * (sum(self.losses) + _outputs(answers[0], lessons[0], terms))
-                for projection, own, wanted in zip(projections, answers[1:], lessons[1:], strict=False):
-                    loss += terms.feature_weight * tf.reduce_mean(tf.square(projection(own) - wanted))
-                first = 1 + len(terms.features)
-                for own, wanted in zip(answers[first:], lessons[first:], strict=True):
-                    loss += terms.attention_weight * _attention(own, wanted)
-            self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
-            return self.compute_metrics(inputs, labels, answers[0], weights)
-
-    for projection, one in zip(projections, watched, strict=False):
-        projection.build(one.shape)
-    return Beside()
+    return tf.reduce_mean(values, axis=list(range(1, values.shape.rank)))
 
 
 def _outputs(own: tf.Tensor, wanted: tf.Tensor, terms: Terms) -> tf.Tensor:
-    """Scalar: cross-entropy of the softened answers less its least value, times the square of the temperature.
+    """Return the cross-entropy of the softened answers less its least value, times the temperature squared, [batch].
 
-    The square keeps the gradients as large as those of the labels. Of numbers, the mean squared difference.
+    The square keeps the gradients as large as those of the labels. Of numbers it is the mean squared difference; of
+    answers at several places, such as those of a sequence, the mean over the places.
     """
     import tensorflow as tf
 
     if not terms.classes:
-        return tf.reduce_mean(tf.square(own - wanted))
+        return _mean(tf.square(own - wanted))
     temperature = terms.temperature
     target = tf.nn.softmax(wanted / temperature)
     gap = tf.nn.log_softmax(wanted / temperature) - tf.nn.log_softmax(own / temperature)
-    return temperature**2 * tf.reduce_mean(tf.reduce_sum(target * gap, axis=-1))
+    return temperature**2 * _mean(tf.reduce_sum(target * gap, axis=-1))
 
 
 def _attention(own: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
-    """Scalar, of outputs [batch, ..., channels]: where they are large, whatever the channel."""
+    """Return the squared distance of maps of attention, [batch], of outputs [batch, ..., channels].
+
+    A map says where the outputs are large, whatever the channel.
+    """
     import tensorflow as tf
 
     def places(values: tf.Tensor) -> tf.Tensor:
         squares = tf.reduce_mean(tf.square(values), axis=-1)
         return tf.math.l2_normalize(tf.reshape(squares, (tf.shape(squares)[0], -1)), axis=1)
 
-    return tf.reduce_mean(tf.reduce_sum(tf.square(places(own) - places(wanted)), axis=1))
+    return tf.reduce_sum(tf.square(places(own) - places(wanted)), axis=1)
 
 
 def _many(outputs: Any) -> list[Any]:

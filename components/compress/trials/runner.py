@@ -21,8 +21,10 @@ from modelmill.components.compress import conversion
 from modelmill.components.compress.context import Context, steps
 from modelmill.components.compress.trials import measure
 from modelmill.components.compress.trials import store as trials_store
+from modelmill.components.models import family
 from modelmill.components.models.export import model_store
 from modelmill.components.models.flatbuffer import edit, interpreter
+from modelmill.components.models.networks import Networks
 from modelmill.components.models.training.dataset import Examples
 from modelmill.data import modality, task
 from modelmill.data.core import subprocess_job
@@ -38,12 +40,12 @@ KEPT = 12
 
 @dataclass
 class _Tuned:
-    """A model behind the first steps of a chain, the seconds that they took, what they skipped and changed.
+    """Networks behind the first steps of a chain, the seconds that they took, what they skipped and changed.
 
     `rungs`: see Context; only the last step of a chain gives them. `quality`: its metrics, if there is a watch.
     """
 
-    model: tf_keras.Model
+    networks: Networks
     seconds: float = 0.0
     skipped: list[dict[str, str]] = field(default_factory=list)
     changed: list[dict[str, str]] = field(default_factory=list)
@@ -72,7 +74,8 @@ class Bench:
 
         # As the Trainer does: the same bits in each process, however many there are and whatever else they do.
         tf.config.experimental.enable_op_determinism()
-        self._stored, model = model_store.load(Path(work["rebuild"]))
+        self._stored, networks = model_store.load_networks(Path(work["rebuild"]))
+        self._served = family.look_up(self._stored.family.family).SERVED
         self._policy = modality.look_up(self._stored.spec.modality).Policy.model_validate(work["augment"])
         self._examples = {
             split: Examples(files, self._stored.spec, self._stored.batch) for split, files in work["files"].items()
@@ -80,17 +83,19 @@ class Bench:
         self._metric = task.metric(self._stored.spec.task, work["metric"])
         self._seed, self._chains = work["seed"], chains
         self._keep, self._watch = keep, watch
-        self._tuned = {_key([]): _Tuned(model)}
+        self._tuned = {_key([]): _Tuned(networks)}
 
     @property
     def model(self) -> tf_keras.Model:
-        """The trained one."""
-        return self._tuned[_key([])].model
+        """The trained network that gives the answer."""
+        return self._tuned[_key([])].networks[self._served[0]]
 
     def context(self, name: str, tuned: _Tuned | None = None) -> Context:
         """What a method is handed that goes on from `tuned`."""
         skipped, changed = (list(tuned.skipped), list(tuned.changed)) if tuned else ([], [])
-        return Context(self._stored, self.model, self._examples, self._policy, self._seed, name, skipped, changed)
+        found = Context(self._stored, self.model, self._examples, self._policy, self._seed, name, skipped, changed)
+        found.enter(self._served[0], (tuned or self._tuned[_key([])]).networks)
+        return found
 
     def attempt(self, chain: list[dict[str, Any]], folder: Path) -> None:
         """As `run`, but what goes wrong is a result, too: failed.json says why. A full memory or disk is raised."""
@@ -113,8 +118,8 @@ class Bench:
         label = compress_chain.label(chain)
         with conversion.explained(self._stored.family.family, label):
             content, tuned = self._apply(chain, label)
-        path = folder / FLATBUFFER
-        path.write_bytes(edit.slim(content, _names(tuned.model)))
+        path, names = folder / FLATBUFFER, _names(tuned.networks)
+        path.write_bytes(edit.slim(content, names))
         trial = {
             "chain": chain,
             "label": label,
@@ -123,7 +128,7 @@ class Bench:
             **self._measure(path),
             "skipped": tuned.skipped,
             "changed": tuned.changed,
-            "layers": measure.layers(path, _names(tuned.model), tuned.skipped, tuned.changed, tuned.rungs),
+            "layers": measure.layers(path, names, tuned.skipped, tuned.changed, tuned.rungs),
             "seconds": time.perf_counter() - start + tuned.seconds,
         }
         trials_store.write(folder / trials_store.MADE_FILE, trial)
@@ -157,24 +162,30 @@ class Bench:
             self._remember(chain[:begun], tuned)  # the latest again
             self._look(tuned.quality, chain[:begun])
         context = self.context(label, tuned)
-        model, start = tuned.model, time.perf_counter()
+        networks, start = tuned.networks, time.perf_counter()
         for place, (found, config) in enumerate(steps(chain)):
             if place < begun:
                 continue
             _as_in_a_fresh_process(self._seed)
-            model = found.tune(model, config, context)
+            for name in self._served if found.tunes() else ():
+                context.enter(name, networks, self._tuned[_key([])].networks)
+                model = found.tune(networks[name], config, context)
+                networks = {**context.others, name: model}
+            context.enter(self._served[0], networks)
+            model = networks[self._served[0]]
             if found.EXPORTS:
                 return found.export(model, config, context), _Tuned(
-                    model, tuned.seconds, context.skipped, context.changed, context.rungs
+                    networks, tuned.seconds, context.skipped, context.changed, context.rungs
                 )
             quality = self._quality(model, context) if self._watch else {}
             if self._keep or any(other[: place + 1] == chain[: place + 1] for other in self._chains if other != chain):
                 spent = tuned.seconds + time.perf_counter() - start
-                new = _Tuned(model, spent, [*context.skipped], [*context.changed], quality=quality)
+                new = _Tuned(networks, spent, [*context.skipped], [*context.changed], quality=quality)
                 self._remember(chain[: place + 1], new)
             self._look(quality, chain[: place + 1])
         _as_in_a_fresh_process(self._seed)
-        return bytes(context.converter(model).convert()), _Tuned(model, tuned.seconds, context.skipped, context.changed)
+        content = bytes(context.converter(networks[self._served[0]]).convert())
+        return content, _Tuned(networks, tuned.seconds, context.skipped, context.changed)
 
     def _remember(self, chain: list[dict[str, Any]], tuned: _Tuned) -> None:
         self._tuned.pop(_key(chain), None)
@@ -222,9 +233,10 @@ def _key(chain: list[dict[str, Any]]) -> str:
     return json.dumps(chain, sort_keys=True)
 
 
-def _names(model: tf_keras.Model) -> list[str]:
-    """Of the layers with weights, without what TF-MOT puts before them."""
-    return [layer.name.removeprefix("quant_") for layer in model.submodules if getattr(layer, "weights", None)]
+def _names(networks: Networks) -> list[str]:
+    """Return the names of the layers with weights, without what TF-MOT puts before them."""
+    layers = [layer for network in networks.values() for layer in network.submodules]
+    return [layer.name.removeprefix("quant_") for layer in layers if getattr(layer, "weights", None)]
 
 
 def _metrics(made: interpreter.Flatbuffer, pairs: list[tuple[Any, Any]], metric: Metric) -> dict[str, float]:

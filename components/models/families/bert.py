@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from modelmill.components.models import family
 from modelmill.components.models.blocks import transformer
+from modelmill.components.models.networks import MAIN, Networks
 from modelmill.components.models.pretrained import safetensors_files
 from modelmill.data.config import DataConfig
 from modelmill.data.core.fetch import resolve
@@ -163,12 +164,13 @@ class Bert(family.Family[BertConfig]):
         """Return the Config with the architecture of the checkpoint."""
         return _settled(config)
 
-    def pretrain(self, model: tf_keras.Model, config: BertConfig) -> None:
+    def pretrain(self, networks: Networks, config: BertConfig) -> None:
         """Gives the model the checkpoint's weights; the head stays as it was made.
 
         Raises:
           ValueError: the checkpoint lacks a weight, or one does not fit.
         """
+        model = networks[MAIN]
         if not config.checkpoint:
             return
         weights = safetensors_files.Weights(resolve.locate(config.checkpoint))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from modelmill.components.models import family
+from modelmill.components.models.networks import MAIN, Networks
 from modelmill.components.models.pretrained import keras_files
 from modelmill.data.core import plugins
 from modelmill.data.core.config import Strict
@@ -162,12 +163,13 @@ class Transfer(family.Family[TransferConfig]):
             return config
         return config.model_copy(update={"architecture": keras_files.settled(_from_file(config))})
 
-    def pretrain(self, model: tf_keras.Model, config: TransferConfig) -> None:
+    def pretrain(self, networks: Networks, config: TransferConfig) -> None:
         """Gives the network its trained weights.
 
         Raises:
           ValueError: the file does not fit the network.
         """
+        model = networks[MAIN]
         if not config.is_pretrained:
             return
         if config.file is not None:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from modelmill.components.models.export import model_store
 from modelmill.components.models.family import Factors
+from modelmill.components.models.networks import Built, Networks, named
 from modelmill.components.models.training import checkpoints as training_checkpoints
 from modelmill.components.models.training import epoch_progress, layer_rates
 from modelmill.components.models.training import loop as training_loop
 from modelmill.components.models.training.config import LearningConfig
 from modelmill.components.models.training.dataset import Examples
-from modelmill.components.models.training.fit import compile_model, fit, precision
-from modelmill.components.models.training.loop import LoopConfig
+from modelmill.components.models.training.fit import fit, precision
+from modelmill.components.models.training.loop import Addition, LoopConfig
 from modelmill.components.models.training.passes import passes
 from modelmill.data import task
 from modelmill.data.core import progress
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
     import tensorflow as tf
     import tf_keras
 
+    from modelmill.components.models.training.container import Container
+
 # Epochs of a small model are shorter than it takes to write it down: a kill costs what was done in so long at most.
 CHECKPOINT_SECONDS = 2.0
 
 
 def train(
-    build: Callable[[], tf_keras.Model],
+    build: Callable[[], Built],
     examples: dict[str, Examples],
     learning: LearningConfig,
     policy: Policy,
@@ -44,11 +47,11 @@ def train(
     watch: Callable[[int, dict[str, float]], None] = lambda epoch, figures: None,
     factors: Factors | None = None,
     loop: LoopConfig = training_loop.DEFAULT,
-) -> tuple[tf_keras.Model, list[dict[str, float]]]:
+) -> tuple[Networks, list[dict[str, float]]]:
     """Train a model on examples["train"], evaluated after each epoch on examples["eval"].
 
     Args:
-      build: makes the bare model; called within the strategy's scope, in the precision wanted.
+      build: makes the networks; called within the strategy's scope, in the precision wanted.
       examples: the splits.
       learning: epochs, batch, optimizer, rates, early stopping.
       policy: augmentation of the train split.
@@ -61,7 +64,7 @@ def train(
       loop: which loop, and its settings.
 
     Returns:
-      The model (with early stopping: the weights of its best epoch) and a row of figures for each epoch.
+      The networks (with early stopping: the weights of the best epoch) and a row of figures for each epoch.
 
     Raises:
       FloatingPointError: the loss is no longer a number.
@@ -73,10 +76,11 @@ def train(
 class _Driver:
     """One training. `run` makes the model, then the phases; in each, Keras' fit calls `_within` and `_ended`."""
 
-    model: tf_keras.Model
+    networks: Networks
     keeper: training_checkpoints.Keeper
     planned: list[layer_rates.Phase]
-    checkpoint: tf.train.Checkpoint  # of the phase: each has an optimizer of its own
+    container: Container  # of the phase: each has optimizers of its own
+    checkpoint: tf.train.Checkpoint
 
     def __init__(
         self,
@@ -101,12 +105,12 @@ class _Driver:
         self.rate = optimizer.Rate(learning, self.steps)
 
     def run(
-        self, build: Callable[[], tf_keras.Model], keeper: training_checkpoints.Keeper, factors: Factors | None
-    ) -> tuple[tf_keras.Model, list[dict[str, float]]]:
+        self, build: Callable[[], Built], keeper: training_checkpoints.Keeper, factors: Factors | None
+    ) -> tuple[Networks, list[dict[str, float]]]:
         """Train what `build` makes, from the last checkpoint if there is one; return it and its history."""
         with self.strategy.scope(), precision(self.learning.precision):
-            self.model = build()
-        self.planned = layer_rates.plan(self.model, factors, self.learning.epochs)
+            self.networks = named(build())
+        self.planned = layer_rates.plan(self.networks, factors, self.learning.epochs)
         self.keeper = keeper
         state, history = keeper.state, keeper.state.history
         for epoch, row in enumerate(history):
@@ -123,21 +127,27 @@ class _Driver:
         if len(history) < self.learning.epochs:
             progress.note(f"training stopped after epoch {len(history)}: no better since epoch {state.best + 1}")
         if self.learning.early_stopping:
-            model_store.load_weights(keeper.path(f"best-{state.best}.npz"), self.model)
-        return self.model, history
+            model_store.load_weights(keeper.path(f"best-{state.best}.npz"), self.networks)
+        return self.networks, history
 
     def _enter(self, phase: layer_rates.Phase) -> None:
-        """Compile the model anew, with the phase's optimizer and the layers that learn in it."""
-        import tensorflow as tf
-
+        """Make the container of a phase, with its optimizers and the layers that learn in it."""
         from modelmill.components.models.training import optimizer
+        from modelmill.components.models.training.container import Container
 
+        first = phase.epochs.start * self.steps
         with self.strategy.scope(), precision(self.learning.precision):
-            rates = layer_rates.enter(self.model, phase)
-            made = optimizer.make(self.learning, self.steps, phase.epochs.start * self.steps, rates)
-            compile_model(self.model, made, self.loop, self.task, self.learning.xla)
-            self.model.optimizer.build(self.model.trainable_variables)
-        self.checkpoint = tf.train.Checkpoint(model=self.model, optimizer=self.model.optimizer)
+            rates = layer_rates.enter(self.networks, phase)
+            loop = training_loop.look_up(self.loop.name)
+            spec = self.train.spec
+            self.container = Container(self.networks, loop, self.loop, self.task, spec, self.seed)
+            made = [
+                optimizer.of_update(one, self.learning, self.steps, first, self.networks, rates)
+                for one in self.container.loop_updates
+            ]
+            self.container.compile_updates(made, self.learning.xla)
+            self.container.step.assign(first)
+        self.checkpoint = self.container.checkpoint()
 
     def _epochs(self, phase: layer_rates.Phase) -> None:
         """Fit the epochs of a phase that are left."""
@@ -153,7 +163,8 @@ class _Driver:
                 )
                 told = epoch_progress.told("train", self.steps, state.step, self._within)
                 left = self.steps - state.step
-                fit(self.model, batches, epochs, left, self._ended, [told], self.eval.plain())
+                self.container.position = int(self.container.step.numpy())
+                fit(self.container, batches, epochs, left, self._ended, [told], self.eval.plain())
 
     def _within(self, epoch: int, step: int, figures: dict[str, float]) -> None:
         """Write a checkpoint within a long epoch."""
@@ -176,9 +187,9 @@ class _Driver:
         state.history.append(row)
         if asked.epoch_score(row) >= max(map(asked.epoch_score, state.history)):
             state.best = epoch
-            model_store.save_weights(self.keeper.path(f"best-{epoch}.npz"), self.model)
-        self.model.stop_training = self._exhausted()
-        last = self.model.stop_training or epoch + 1 == learning.epochs
+            model_store.save_weights(self.keeper.path(f"best-{epoch}.npz"), self.networks)
+        self.container.stop_training = self._exhausted()
+        last = self.container.stop_training or epoch + 1 == learning.epochs
         if last or self.keeper.is_due(CHECKPOINT_SECONDS):
             self.keeper.keep(self.checkpoint, state, f"epoch-{epoch}")
         measured = f"{asked.MEASURE} {row[asked.MEASURE]:.3f}  eval {row[f'val_{asked.MEASURE}']:.3f}"
@@ -193,7 +204,7 @@ class _Driver:
 
 
 def fine_tune(
-    model: tf_keras.Model,
+    networks: Networks,
     examples: Examples,
     policy: Policy,
     epochs: int,
@@ -203,9 +214,26 @@ def fine_tune(
     name: str,
     class_weights: list[float] | None = None,
     loop: LoopConfig = training_loop.DEFAULT,
+    addition: Addition | None = None,
 ) -> None:
-    """Train a model a little further, in place: Adam, its rate falling to zero by a cosine."""
+    """Train networks a little further, in place: Adam, its rate falling to zero by a cosine.
+
+    Args:
+      networks: all that the loop trains.
+      examples: the train split.
+      policy: its augmentation.
+      epochs: how many.
+      learning_rate: at the start.
+      callbacks: of Keras, such as TF-MOT's.
+      seed: of the order and the augmentation.
+      name: of the progress bar.
+      class_weights: as in `train`.
+      loop: which loop, and its settings.
+      addition: what is added to its loss.
+    """
     import tf_keras
+
+    from modelmill.components.models.training.container import Container
 
     def ended(epoch: int, row: dict[str, float]) -> None:
         if not math.isfinite(row["loss"]):
@@ -215,10 +243,13 @@ def fine_tune(
         info = f"loss {row['loss']:.3f}  {asked.MEASURE} {row[asked.MEASURE]:.3f}"
         progress.bar(name, epoch + 1, epochs, info)
 
-    asked = task.look_up(examples.spec.task)
+    asked, config = task.look_up(examples.spec.task), training_loop.parse(loop)
     steps = examples.steps
-    rate = tf_keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
-    compile_model(model, tf_keras.optimizers.Adam(rate), training_loop.parse(loop), asked)
+    found = training_loop.look_up(config.name)
+    container = Container(networks, found, config, asked, examples.spec, seed, addition)
+    falling = tf_keras.optimizers.schedules.CosineDecay
+    rates = [falling(learning_rate, epochs * steps / one.every) for one in container.loop_updates]
+    container.compile_updates([tf_keras.optimizers.Adam(rate) for rate in rates])
     batches = passes(examples, policy, seed, range(epochs), steps, class_weights)
     progress.bar(name, 0, epochs)
-    fit(model, batches, range(epochs), steps, ended, [*callbacks, epoch_progress.told(name, steps)])
+    fit(container, batches, range(epochs), steps, ended, [*callbacks, epoch_progress.told(name, steps)])

@@ -1,4 +1,4 @@
-"""Compile and fit a model with Keras, as every training and fine-tuning does."""
+"""Fit a model with Keras, as every training and fine-tuning does."""
 
 from __future__ import annotations
 
@@ -7,32 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from modelmill.components.models.training import epoch_progress, loop
-from modelmill.components.models.training.loop import LoopConfig
-from modelmill.data.task import Task
+from modelmill.components.models.training import epoch_progress
 
 if TYPE_CHECKING:
     import tensorflow as tf
     import tf_keras
-
-
-def compile_model(
-    model: tf_keras.Model,
-    optimizer: tf_keras.optimizers.Optimizer,
-    config: LoopConfig,
-    task: Task[Any],
-    xla: bool = False,
-) -> None:
-    """Compile the model with the loss of the loop and the metric of the task."""
-    import tf_keras
-
-    trains = loop.look_up(config.name)
-
-    def loss(labels: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
-        return trains.loss(config, labels, answers, task)
-
-    measure = tf_keras.metrics.MeanMetricWrapper(task.train_metric, name=task.MEASURE)
-    model.compile(optimizer=optimizer, loss=loss, metrics=[measure], jit_compile=xla)
 
 
 def fit(

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from modelmill.components.models.training import choice
 from modelmill.components.models.training.choice import NamedConfig
+from modelmill.components.models.training.config import OptimizerConfig
 from modelmill.data.core import plugins
+from modelmill.data.spec import Spec
 from modelmill.data.task import Task
 
 if TYPE_CHECKING:
     import tensorflow as tf
+    import tf_keras
 
 PACKAGE = "modelmill.components.models.training.loops"
+# A network, called with inputs and `training`.
+Network = Callable[..., Any]
 
 
 class LoopConfig(NamedConfig):
@@ -22,6 +28,76 @@ class LoopConfig(NamedConfig):
 
 LoopConfigT = TypeVar("LoopConfigT", bound=LoopConfig)
 DEFAULT = LoopConfig(name="supervised")
+
+
+class Update(NamedTuple):
+    """One optimizer's part of a training step.
+
+    Attributes:
+      name: of the update, in the history (`NAME_loss`) where there are several.
+      networks: the names of those whose variables it moves.
+      every: it is made in the first of so many steps: a critic with 1 moves five times as often as a generator with 5.
+      optimizer: its settings; those of the experiment if None.
+    """
+
+    name: str = "main"
+    networks: tuple[str, ...] = ("main",)
+    every: int = 1
+    optimizer: OptimizerConfig | None = None
+
+
+class Step(NamedTuple):
+    """What a loss is computed of.
+
+    Attributes:
+      networks: by their names, each called as network(inputs, training=...).
+      inputs: of a batch, normalised, as the networks take them.
+      targets: as the task's `target` gives them.
+      task: of the examples.
+      spec: of the examples.
+      number: of the step, int64 scalar: for values that are annealed.
+      seed: of the step, int64 [2]: for tf.random.stateless_*; every step of every seed of an experiment has its own.
+      training: False while the eval split is evaluated.
+    """
+
+    networks: Mapping[str, Network]
+    inputs: Any
+    targets: Any
+    task: Task[Any]
+    spec: Spec
+    number: tf.Tensor
+    seed: tf.Tensor
+    training: bool
+
+    def outputs(self, network: str = "main") -> Any:
+        """Call a network with the inputs of the batch."""
+        return self.networks[network](self.inputs, training=self.training)
+
+
+class LossTerms(NamedTuple):
+    """A loss, before it is divided by the sum of the weights over all replicas.
+
+    Attributes:
+      sums: float32 [batch], of each example, such as the nats of its tokens.
+      weights: float32 [batch], what each example counts, such as the number of its tokens; 1 where all count alike.
+      outputs: what the task's `train_metric` takes; None where the update has none.
+    """
+
+    sums: tf.Tensor
+    weights: tf.Tensor
+    outputs: Any = None
+
+
+class Addition(Protocol):
+    """What is added to the loss of any loop's first update, as distillation does."""
+
+    layers: list[tf_keras.layers.Layer]  # with variables that are trained beside those of the networks
+
+    def watched(self, networks: dict[str, Network]) -> dict[str, Network]:
+        """Return the networks to call, which may keep what layers within them give."""
+
+    def terms(self, step: Step, terms: LossTerms) -> tuple[float, tf.Tensor]:
+        """Return the share that the loop's own loss keeps, and sums float32 [batch] that are added to it."""
 
 
 class Loop(plugins.Plugin[LoopConfigT]):
@@ -35,15 +111,18 @@ class Loop(plugins.Plugin[LoopConfigT]):
     BASE_CONFIG = LoopConfig
     Config: type[LoopConfigT] = LoopConfig  # type: ignore[assignment]
 
+    def updates(self, config: LoopConfigT) -> tuple[Update, ...]:
+        """Return the updates of a step, in their order; by default one, of the network `main`."""
+        return (Update(),)
+
     @abstractmethod
-    def loss(self, config: LoopConfigT, labels: tf.Tensor, answers: tf.Tensor, task: Task[Any]) -> tf.Tensor:
-        """Return the loss of each example, float32 [batch]; its mean, weighted by the classes, is made small.
+    def loss(self, config: LoopConfigT, update: Update, step: Step) -> LossTerms:
+        """Return the loss that an update makes small.
 
         Args:
           config: the settings.
-          labels: as the task has them in a batch.
-          answers: float32 [batch, ...], what the bare model gives, such as logits.
-          task: the task of the examples.
+          update: one of `updates`.
+          step: the batch and the networks.
         """
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from modelmill.components.models.networks import MAIN, Networks
 from modelmill.components.models.training.config import LearningConfig
+from modelmill.components.models.training.loop import Update
 from modelmill.components.upstream import keras_internals
 
 
@@ -18,7 +20,7 @@ class Rate(tf_keras.optimizers.schedules.LearningRateSchedule):
     It depends on the step's number alone, so a training that goes on after a kill meets the same rates.
     """
 
-    def __init__(self, learning: LearningConfig, steps: int, first: int = 0) -> None:
+    def __init__(self, learning: LearningConfig, steps: float, first: float = 0) -> None:
         """Args: steps: in an epoch; first: the number in the training of what the optimizer counts as step 0."""
         schedule = learning.schedule
         self._peak, self._name = learning.optimizer.learning_rate, schedule.name
@@ -46,7 +48,7 @@ class Rate(tf_keras.optimizers.schedules.LearningRateSchedule):
 
 
 def make(
-    learning: LearningConfig, steps: int, first: int = 0, factors: list[float] | None = None
+    learning: LearningConfig, steps: float, first: float = 0, factors: list[float] | None = None
 ) -> tf_keras.optimizers.Optimizer:
     """The optimizer, for epochs of `steps` steps; `first` as of Rate.
 
@@ -60,3 +62,33 @@ def make(
         "adam": (tf_keras.optimizers.Adam, {}),
     }[config.name]
     return kind(rate, **more) if factors is None else keras_internals.with_factors(kind, factors)(rate, **more)
+
+
+def of_update(
+    update: Update,
+    learning: LearningConfig,
+    steps: int,
+    first: int,
+    networks: Networks,
+    factors: list[float] | None,
+) -> tf_keras.optimizers.Optimizer:
+    """Return the optimizer of one of a loop's updates.
+
+    Args:
+      update: one that is not made in every step takes as long for its schedule, in fewer steps of its own.
+      learning: whose optimizer is taken if the update names none.
+      steps: of the training, in an epoch.
+      first: the number of the training's step that comes next.
+      networks: by their names.
+      factors: of the rate, for each of the trainable variables of the network `main`; None if all are 1.
+    """
+    if update.optimizer is not None:
+        learning = learning.model_copy(update={"optimizer": update.optimizer})
+    found = None
+    if factors is not None and MAIN in update.networks:
+        found = []
+        for name in update.networks:
+            found += factors if name == MAIN else [1.0] * len(networks[name].trainable_variables)
+    if update.every == 1:
+        return make(learning, steps, first, found)
+    return make(learning, steps / update.every, first / update.every, found)

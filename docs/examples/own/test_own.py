@@ -60,9 +60,11 @@ def _copy(tf_keras, model):
 def test_the_loop_counts_less_what_is_sure() -> None:
     import tensorflow as tf
 
-    found = loop.look_up("focal")
+    found, zero = loop.look_up("focal"), tf.constant(0, tf.int64)
     labels, answers = tf.constant([0, 0], tf.int64), tf.constant([[0.0, 0.0], [4.0, -4.0]])
-    unsure, sure = found.loss(found.Config(gamma=2), labels, answers, task.look_up("classification")).numpy()
+    networks = {"main": lambda inputs, training: answers}
+    step = loop.Step(networks, None, labels, task.look_up("classification"), SPEC, zero, [zero, zero], True)
+    unsure, sure = found.loss(found.Config(gamma=2), loop.Update(), step).sums.numpy()
     assert abs(unsure - np.log(2) / 4) < 1e-6 and sure < 1e-7
 
 

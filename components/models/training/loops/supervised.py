@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-from modelmill.components.models.training.loop import Loop, LoopConfig
-from modelmill.data.task import Task
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from modelmill.components.models.training.loop import Loop, LoopConfig, LossTerms, Step, Update
 
 
 class SupervisedConfig(LoopConfig):
@@ -22,6 +18,10 @@ class Supervised(Loop[SupervisedConfig]):
 
     Config = SupervisedConfig
 
-    def loss(self, config: SupervisedConfig, labels: tf.Tensor, answers: tf.Tensor, task: Task[Any]) -> tf.Tensor:
+    def loss(self, config: SupervisedConfig, update: Update, step: Step) -> LossTerms:
         """Return the task's own loss."""
-        return task.loss(labels, answers)
+        import tensorflow as tf
+
+        outputs = step.outputs()
+        loss = step.task.loss(step.targets, outputs)
+        return LossTerms(loss, tf.ones_like(loss), outputs)

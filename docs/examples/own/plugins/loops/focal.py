@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from modelmill.components.models.training.loop import Loop, LoopConfig
-from modelmill.data.task import Task
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from modelmill.components.models.training.loop import Loop, LoopConfig, LossTerms, Step, Update
 
 
 class FocalConfig(LoopConfig):
@@ -25,9 +21,10 @@ class Focal(Loop[FocalConfig]):
 
     Config = FocalConfig
 
-    def loss(self, config: FocalConfig, labels: tf.Tensor, answers: tf.Tensor, task: Task[Any]) -> tf.Tensor:
-        """Return the loss of each example, float32 [batch]."""
+    def loss(self, config: FocalConfig, update: Update, step: Step) -> LossTerms:
+        """Return the loss of each example, float32 [batch], and what each of them counts."""
         import tensorflow as tf
 
-        entropy = task.loss(labels, answers)
-        return entropy * (1 - tf.exp(-entropy)) ** config.gamma
+        outputs = step.outputs()
+        entropy = step.task.loss(step.targets, outputs)
+        return LossTerms(entropy * (1 - tf.exp(-entropy)) ** config.gamma, tf.ones_like(entropy), outputs)
