@@ -11,6 +11,7 @@ from modelmill.components.compress import method
 from modelmill.components.compress.chain import label, parse_chain
 from modelmill.components.compress.presets import PRESETS
 from modelmill.components.compress.search_config import SearchConfig
+from modelmill.components.models import family
 from modelmill.data import task
 from modelmill.data.core import plugins
 from modelmill.data.core.config import Strict
@@ -84,8 +85,23 @@ class CompressConfig(Strict):
         """As any section's, but always with one worker: see trials/worker_count.py."""
         return Strict.canonical(self.model_copy(update={"workers": 1}))
 
-    def check(self, asked: str) -> None:
-        """Refuses a bound of what the task `asked` has not. Raises ValueError."""
+    def check(self, asked: str, model: str) -> None:
+        """Refuse a bound of what the task has not, and a method that can't export what the family has.
+
+        Args:
+          asked: the name of the task.
+          model: the name of the family.
+
+        Raises:
+          ValueError: names the field and says what to do.
+        """
+        if family.look_up(model).has_signatures():
+            for name in sorted({step["method"] for chain in self.chains for step in chain}):
+                if method.look_up(name).KEEPS_WRAPPERS:
+                    raise ValueError(
+                        f"compress: {name} can't export the further signatures of model.family: {model}; "
+                        "leave it out, or use int8, int4 or dynamic_range instead"
+                    )
         found = task.look_up(asked)
         told = {"min_agreement": found.AGREES, "max_calibration_rise": CALIBRATION in found.REPORTED}
         for name, there in told.items():

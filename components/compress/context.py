@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from modelmill.components.compress.rewrites import distillation
+from modelmill.components.models import family
 from modelmill.components.models.export import saved_model
 from modelmill.components.models.export.model_store import Stored
+from modelmill.components.models.flatbuffer.signatures import SERVING, Samples, Signatures
 from modelmill.components.models.networks import MAIN, Networks
 from modelmill.components.models.training import driver
 from modelmill.components.models.training import loop as training_loop
@@ -150,11 +152,41 @@ class Context:
         return loop.loss(config, update, step).sums
 
     def converter(self, model: tf_keras.Model, unrolled: bool = False) -> tf.lite.TFLiteConverter:
-        """A converter of the served model: from uint8 (or the like) to probabilities.
+        """Return a converter of the served model, from uint8 (or the like) to probabilities, with all its signatures.
 
-        Args: unrolled: recurrent layers without loops; needed by who looks for the ranges of activations.
+        Args:
+          model: takes the place of the network that is compressed.
+          unrolled: recurrent layers without loops; needed by who looks for the ranges of activations.
         """
-        return saved_model.converter(model, self.stored.spec, unrolled)
+        found, spec = self._family, self.stored.spec
+        networks = {**self.others, self.network: model}
+        more = found.signatures(self.stored.family, networks, spec, 1)
+        others = [one for name in found.SERVED if name != self.network for one in networks[name].variables]
+        return saved_model.converter(networks[found.SERVED[0]], spec, unrolled, more, others if more else ())
+
+    def samples(self, content: bytes, examples: Sequence[np.ndarray]) -> Samples:
+        """Return calls of every signature of a float flatbuffer.
+
+        Args:
+          content: the flatbuffer.
+          examples: inputs of the model, without the batch.
+        """
+        found: dict[str, list[Mapping[str, Any]]] = {SERVING: [{"inputs": one} for one in examples]}
+        if self._family.has_signatures():
+            loaded = Signatures(content)
+            for one in examples:
+                for name, inputs in self._family.calls(self.stored.family, self.stored.spec, one, loaded.call):
+                    found.setdefault(name, []).append(inputs)
+        return found
+
+    @property
+    def several_signatures(self) -> bool:
+        """Whether the model has signatures besides the one that is evaluated."""
+        return self._family.has_signatures()
+
+    @property
+    def _family(self) -> family.Family[Any]:
+        return family.look_up(self.stored.family.family)
 
     def calibration(self, count: int) -> Iterator[tf.Tensor]:
         """`count` train examples, not augmented, each as a batch of one of the flatbuffer's input."""

@@ -28,6 +28,8 @@ class Method(plugins.Plugin[ConfigT]):
       NEEDS: the methods of which each must stand somewhere before this one.
       UNDOES: methods that can't stand before this one, since it would undo them; and what to use instead.
       EXPORTS: whether it gives the flatbuffer, and so ends its chain. A chain that none ends is exported as float32.
+      KEEPS_WRAPPERS: whether the network that it gives back has other layers than the family's, wrapped ones: then
+        further signatures, which call the layers by their names, can't be made of it.
       QUANTIZES: of an export, the kind of numbers by which a search measures beforehand what it does to each layer.
       PRESERVES: of quantization-aware training, the methods whose zeros or values it keeps: a search's export `aware`
         is the one that preserves most of the steps before it. None: it is not taken there.
@@ -40,6 +42,7 @@ class Method(plugins.Plugin[ConfigT]):
     NEEDS: ClassVar[tuple[str, ...]] = ()
     UNDOES: ClassVar[dict[str, str]] = {}
     EXPORTS: ClassVar[bool] = False
+    KEEPS_WRAPPERS: ClassVar[bool] = False
     QUANTIZES: ClassVar[Kind | None] = None
     PRESERVES: ClassVar[tuple[str, ...] | None] = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import Field
@@ -18,8 +18,12 @@ from modelmill.data.spec import Spec
 
 if TYPE_CHECKING:
     import tf_keras
+    from numpy.typing import NDArray
 
 PACKAGE = "modelmill.components.models.families"
+Arrays = Mapping[str, "NDArray[Any]"]
+Call = Callable[[str, Arrays], Arrays]
+SignatureCall = tuple[str, Arrays]
 # Of a model and an epoch: what the learning rate of each of model.layers is multiplied by; 0 freezes a layer.
 Factors = Callable[["tf_keras.Model", int], list[float]]
 
@@ -92,6 +96,42 @@ class Family(plugins.Plugin[ConfigT]):
 
     def pretrain(self, networks: Networks, config: ConfigT) -> None:
         """Give networks that were built the weights to begin with; by default they keep their random ones."""
+
+    def signatures(self, config: ConfigT, networks: Networks, spec: Spec, batch: int | None) -> Mapping[str, Any]:
+        """Return further functions of the served networks, besides `serving_default`; by default none.
+
+        They are exported with the model, in the SavedModel and in the flatbuffer, and share its weights: a decoding
+        step with a cache, say. `networks` may be other ones than `build` made, with the same names of layers.
+
+        Args:
+          config: of the family.
+          networks: by their names.
+          spec: of the examples.
+          batch: the size of the batch, 1 for a flatbuffer; None for any.
+
+        Returns:
+          tf.functions with an input signature, that return outputs by their names, by the names of their signatures.
+        """
+        return {}
+
+    def calls(self, config: ConfigT, spec: Spec, inputs: NDArray[Any], call: Call) -> Iterator[SignatureCall]:
+        """Yield calls of the further signatures for an example: they give the ranges of int8. By default none.
+
+        Args:
+          config: of the family.
+          spec: of the examples.
+          inputs: of the model, [*spec.shape].
+          call: calls a signature of the float model: call(name, inputs) gives its outputs.
+
+        Yields:
+          The name of a signature, and its inputs by their names, without the batch.
+        """
+        yield from ()
+
+    @classmethod
+    def has_signatures(cls) -> bool:
+        """Return whether the family adds signatures."""
+        return cls.signatures is not Family.signatures
 
     def learning_rate_factors(self, config: ConfigT) -> Factors | None:
         """Return by what each layer's learning rate is multiplied; by default all layers learn at one rate."""

@@ -60,8 +60,10 @@ def run(work: dict[str, Any]) -> None:
     model_store.save(Path(work["rebuild"]), stored, networks)
     # Rebuilt from what was stored: free of the strategy, and proof that it can be rebuilt.
     _, built = model_store.load_networks(Path(work["rebuild"]))
-    served = built[family.look_up(config.family).SERVED[0]]
-    saved_model.export(served, spec, work["transform_graph"], Path(work["serving"]))
+    plug_in = family.look_up(config.family)
+    served, more = built[plug_in.SERVED[0]], plug_in.signatures(config, built, spec, None)
+    others = [one for name in plug_in.SERVED[1:] for one in built[name].variables]
+    saved_model.export(served, spec, work["transform_graph"], Path(work["serving"]), more, others)
     Path(work["model_run"]).mkdir(parents=True, exist_ok=True)
     Path(work["model_run"], HISTORY_FILE).write_text(json.dumps(history, indent=1))
     # The first epoch compiles. With the model, because the Compressor tells by it what fine-tuning will take.

@@ -153,7 +153,7 @@ def _fitting(experiment: Experiment, source: str) -> Experiment:
         raise ExperimentError(source, [f"{found}; {advice}"])
     try:
         family.foresee(experiment.model, experiment.data)
-        experiment.compress.check(asked)
+        experiment.compress.check(asked, experiment.model.family)
         return experiment.model_copy(update={"evaluate": experiment.evaluate.resolved(asked)})
     except ValueError as error:
         raise ExperimentError(source, [str(error)]) from error

@@ -92,15 +92,16 @@ def test_a_signature_in_front_is_what_runtimes_run(pair: tuple[Pair, bytes], tmp
     from ai_edge_litert.interpreter import Interpreter
 
     made, content = pair
-    sizes = {}
+    sizes = set()
     for name in names(content):
         path = tmp_path / f"{name}.tflite"
         path.write_bytes(in_front(content, name))
         found = Interpreter(str(path))
         assert len(found.get_input_details()) == len(Signatures(content).inputs[name])
-        sizes[name] = interpreter.arena_bytes(path)
+        sizes.add(interpreter.arena_bytes(path))
         np.testing.assert_allclose(decoded(Signatures(path)), expected(made), rtol=1e-5, atol=1e-4)
-    assert sizes["prefill"] > sizes["decode_step"] > 0
+    (together,) = sizes  # of all signatures, whichever is in front
+    assert together > 4 * (LENGTH * 2 * WIDTH + 2 * WIDTH)
 
 
 def test_a_signature_s_inputs_are_held_to_their_names(pair: tuple[Pair, bytes]) -> None:

@@ -29,6 +29,7 @@ class Cqat(Method[CqatConfig]):
     FOLLOWS = ("cluster",)
     UNDOES = {"prune": "pcqat"}
     EXPORTS = True
+    KEEPS_WRAPPERS = True
     PRESERVES = ("cluster",)
 
     def tune(self, model: tf_keras.Model, config: CqatConfig, context: Context) -> tf_keras.Model:

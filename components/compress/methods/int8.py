@@ -62,7 +62,8 @@ class Int8(Method[Int8Config]):
           ValueError: io is integer and examples are no bytes, or the calibration examples are all the same.
         """
         examples = context.varied(config.calibration, config.method)
-        if config.fallback:
+        # TFLite's own quantizer takes examples of one signature.
+        if config.fallback or context.several_signatures:
             return selective.export(model, context, config.method, config.fallback, examples, "int8")
         make = _integer if config.io == "integer" else _float
         return make(model, config, examples, context)

@@ -29,6 +29,7 @@ class Pcqat(Method[PcqatConfig]):
     FOLLOWS = ("cluster",)
     NEEDS = ("prune",)
     EXPORTS = True
+    KEEPS_WRAPPERS = True
     PRESERVES = ("prune", "cluster")
 
     def tune(self, model: tf_keras.Model, config: PcqatConfig, context: Context) -> tf_keras.Model:

@@ -29,6 +29,7 @@ class Pqat(Method[PqatConfig]):
     FOLLOWS = ("prune",)
     UNDOES = {"cluster": "pcqat"}
     EXPORTS = True
+    KEEPS_WRAPPERS = True
     PRESERVES = ("prune",)
 
     def tune(self, model: tf_keras.Model, config: PqatConfig, context: Context) -> tf_keras.Model:

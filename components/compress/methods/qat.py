@@ -28,6 +28,7 @@ class Qat(Method[QatConfig]):
     Config = QatConfig
     UNDOES = {"prune": "pqat", "cluster": "cqat"}
     EXPORTS = True
+    KEEPS_WRAPPERS = True
     PRESERVES = ()
 
     def tune(self, model: tf_keras.Model, config: QatConfig, context: Context) -> tf_keras.Model:

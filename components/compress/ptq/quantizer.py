@@ -19,11 +19,9 @@ from pydantic import Field
 from modelmill.components.compress.ptq import embedding_lookup, outputs
 from modelmill.components.models.blocks import audio_frontend
 from modelmill.components.models.flatbuffer import analyze
-from modelmill.components.models.flatbuffer.signatures import SERVING, Signatures
+from modelmill.components.models.flatbuffer.signatures import SERVING, Samples, Signatures
 from modelmill.data.core.config import Strict
 
-# Of each signature its calls: inputs, by their names, without the batch.
-Samples = Mapping[str, Sequence[Mapping[str, NDArray[Any]]]]
 Kind = Literal["int8", "int8_weights", "int4_weights", "float32"]
 # Whose kernels run with weights of four bits; others that have weights (depthwise convolutions) get eight.
 FOUR_BITS = ("CONV_2D", "EMBEDDING_LOOKUP", "FULLY_CONNECTED")

@@ -27,7 +27,8 @@ def export(
 
     Args: examples: each a batch of one.
     """
-    found = Quantizer(bytes(context.converter(model, kind == "int8").convert()), [one[0] for one in examples])
+    content = bytes(context.converter(model, kind == "int8").convert())
+    found = Quantizer(content, context.samples(content, [one[0] for one in examples]))
     if fallback is None:
         return found.quantize(kind)
     result = found.sparing(kind, fallback.tolerance, instead)

@@ -71,9 +71,11 @@ def shares(errors: dict[str, dict[float, float]], sizes: dict[str, int], sparsit
 def quantizing(model: tf_keras.Model, context: Context) -> dict[str, dict[str, float]]:
     """Method -> layer (or "all") -> error of the answers when it alone is quantized."""
     examples = [one.numpy()[0] for one in context.calibration(EXAMPLES)]
-    whole = Quantizer(bytes(context.converter(model).convert()), examples)
+    content = bytes(context.converter(model).convert())
+    samples = context.samples(content, examples)
+    whole = Quantizer(content, samples)
     # Ranges of what is computed in a loop's body can't be found.
-    ranged = Quantizer(bytes(context.converter(model, unrolled=True).convert()), examples) if whole.loops else whole
+    ranged = Quantizer(bytes(context.converter(model, unrolled=True).convert()), samples) if whole.loops else whole
     found = {}
     for name in plugins.names(method.PACKAGE):
         kind = method.look_up(name).QUANTIZES

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from modelmill.components.models.flatbuffer import signatures
+
 if TYPE_CHECKING:
     import tensorflow as tf
 
@@ -41,11 +43,11 @@ class _Several:
         tf.saved_model.save(module, folder.name, dict(functions))
         made = tf.lite.TFLiteConverter.from_saved_model(folder.name, signature_keys=list(functions))
         made.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        self.__dict__.update(_folder=folder, _made=made)
+        self.__dict__.update(_folder=folder, _made=made, _first=next(iter(functions)))
 
     def convert(self) -> bytes:
-        """Convert as TFLiteConverter does."""
-        return bytes(self._made.convert())
+        """Convert as TFLiteConverter does; the first signature is the one that runtimes run by default."""
+        return signatures.in_front(bytes(self._made.convert()), self._first)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._made, name)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from modelmill.components.models.blocks import audio_frontend
-from modelmill.components.models.export import stateless_rnn
+from modelmill.components.models.export import flatbuffer_converter, stateless_rnn
 from modelmill.components.models.flatbuffer import edit
+from modelmill.components.models.flatbuffer.signatures import SERVING
 from modelmill.components.upstream import tft_internals
 from modelmill.data import modality, task
 from modelmill.data.spec import LABEL, Spec
@@ -35,8 +38,14 @@ def served(model: tf_keras.Model, spec: Spec, batch: int | None = None) -> tf_ke
     return tf_keras.Model(inputs, task.look_up(spec.task).postprocess(model(normalised), normalised, spec))
 
 
-def converter(model: tf_keras.Model, spec: Spec, unrolled: bool = False) -> tf.lite.TFLiteConverter:
-    """A converter of the served model: one example at a time, builtin ops only, no quantization yet.
+def converter(
+    model: tf_keras.Model,
+    spec: Spec,
+    unrolled: bool = False,
+    more: Mapping[str, Any] = MappingProxyType({}),
+    variables: Sequence[tf.Variable] = (),
+) -> tf.lite.TFLiteConverter:
+    """Return a converter of the served model: one example at a time, builtin ops only, no quantization yet.
 
     What it quantizes, if it is told to, is what stands behind the front-end of a model that has one.
 
@@ -44,22 +53,29 @@ def converter(model: tf_keras.Model, spec: Spec, unrolled: bool = False) -> tf.l
       model: the bare one.
       spec: of the examples.
       unrolled: recurrent layers without loops, in whose bodies ranges of activations can't be found.
+      more: further signatures, tf.functions of a batch of one, by their names; they share the weights.
+      variables: of theirs, those that the model does not have.
+
+    Raises:
+      ValueError: a model with a front-end can't have further signatures.
     """
     front, rest = audio_frontend.split(model)
     if front is None:
-        return _converter(served(stateless_rnn.stateless(model, unrolled), spec, batch=1))
+        whole = served(stateless_rnn.stateless(model, unrolled), spec, batch=1)
+        return _converter(whole, more, variables)
+    if more:
+        raise ValueError(f"a model with a {audio_frontend.NAME} can't have the signatures {', '.join(more)}")
     return _Behind(front, rest, spec)
 
 
-def _converter(model: tf_keras.Model) -> tf.lite.TFLiteConverter:
+def _converter(
+    model: tf_keras.Model, more: Mapping[str, Any] = MappingProxyType({}), variables: Sequence[tf.Variable] = ()
+) -> tf.lite.TFLiteConverter:
     import tensorflow as tf
 
     given = [tf.TensorSpec(one.shape, one.dtype, one.name) for one in model.inputs]
     function = tf.function(lambda inputs: model(inputs, training=False), given)
-    # Not from_keras_model: it writes a SavedModel of Keras first, of which `_weights` tells.
-    made = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], _weights(model))
-    made.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    return made
+    return flatbuffer_converter.converter({SERVING: function, **more}, [*model.variables, *variables])
 
 
 def _weights(model: tf_keras.Model) -> tf.Module:
@@ -100,8 +116,15 @@ class _Behind:
         return edit.chain(_converter(front).convert(), self._rest.convert(), audio_frontend.NAME)
 
 
-def export(model: tf_keras.Model, spec: Spec, transform_graph: str, folder: Path) -> None:
-    """Writes the SavedModel. The graph of Transform is in it: what is served is what was trained on.
+def export(
+    model: tf_keras.Model,
+    spec: Spec,
+    transform_graph: str,
+    folder: Path,
+    more: Mapping[str, Any] = MappingProxyType({}),
+    variables: Sequence[tf.Variable] = (),
+) -> None:
+    """Write the SavedModel. The graph of Transform is in it: what is served is what was trained on.
 
     Signatures:
       serving_default: raw files, string [batch] -> the answer float32 [batch, len(spec.labels)], such as probabilities,
@@ -109,6 +132,7 @@ def export(model: tf_keras.Model, spec: Spec, transform_graph: str, folder: Path
       evaluate: serialized raw tf.Examples, string [batch] -> the answer.
       transform_features: serialized raw tf.Examples -> label, as the task has it.
       preprocess: raw files -> inputs of spec.dtype [batch, *spec.shape], what the flatbuffer takes.
+      And those of `more`, which the family adds; `variables` are theirs, those that the model does not have.
     """
     import tensorflow as tf
     import tensorflow_transform as tft
@@ -121,6 +145,7 @@ def export(model: tf_keras.Model, spec: Spec, transform_graph: str, folder: Path
 
     whole = served(model, spec)
     module = _weights(whole)
+    module.others = list(variables)
     layer = output.transform_features_layer()
     module.transform = tft_internals.resources(layer)
 
@@ -155,5 +180,6 @@ def export(model: tf_keras.Model, spec: Spec, transform_graph: str, folder: Path
         "evaluate": evaluate,
         "transform_features": transform_features,
         "preprocess": preprocess,
+        **more,
     }
     tf.saved_model.save(module, str(folder), signatures)

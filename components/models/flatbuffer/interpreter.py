@@ -71,16 +71,24 @@ def latencies_ms(models: list[Flatbuffer], example: NDArray[np.generic], calls: 
 
 
 def arena_bytes(path: Path | str) -> int:
-    """Memory that LiteRT's own kernels share out among activations, intermediate results and state.
+    """Return the memory that LiteRT's own kernels share out among activations, intermediate results and state.
 
     The lengths of what its planner has laid out, overlapping parts counted once; without delegates, as on a device
-    that has none. The buffers of the weights are not among it.
+    that has none. The buffers of the weights are not among it. Each signature has an arena of its own: their sum.
     """
+    from modelmill.components.models.flatbuffer import signatures
+
+    content = Path(path).read_bytes()
+    names = signatures.names(content)
+    return sum(_arena(signatures.in_front(content, name)) for name in names) if len(names) > 1 else _arena(content)
+
+
+def _arena(content: bytes) -> int:
+    """Return the arena of the first subgraph."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     from modelmill.components.models.flatbuffer import edit
 
-    content = Path(path).read_bytes()
     plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     interpreter = Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=plain)
     interpreter.allocate_tensors()

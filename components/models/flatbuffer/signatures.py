@@ -6,7 +6,7 @@ signature only (a latency, an arena) is measured on a flatbuffer that has it in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from modelmill.components.upstream import flatbuffers_internals
 # The signature of a model that has only one.
 SERVING = "serving_default"
 Arrays = dict[str, NDArray[Any]]
+# Of each signature its calls: inputs, by their names, without the batch.
+Samples = Mapping[str, Sequence[Mapping[str, NDArray[Any]]]]
 # Of an operator's options: which subgraphs it calls.
 _CALLED = (
     "condSubgraphIndex",
