@@ -6,7 +6,6 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +15,8 @@ import typer
 from modelmill.pipeline.cli.messages import stop
 
 if TYPE_CHECKING:
-    from modelmill.pipeline.runners.kubeflow.compile.targets import Target
+    from modelmill.pipeline.runners.kubeflow.clients.client_protocol import ServerOptions
+    from modelmill.pipeline.runners.kubeflow.platform_base import Platform
 
 EXPERIMENT = Annotated[str, typer.Argument(help="A shipped experiment's name, or the path of a YAML file.")]
 SET = Annotated[
@@ -45,7 +45,8 @@ def compile_command(
     allow_latest: LATEST = False,
 ) -> None:
     """Compile an experiment for Kubeflow Pipelines v2 or Vertex AI Pipelines."""
-    package = _compiled(experiment, overrides, target, image, root, allow_latest)
+    platform = _platform(target)
+    package = _compiled(experiment, overrides, platform, image, root, allow_latest)
     path = output or Path(f"{package.spec['pipelineInfo']['name']}{package.suffix}")
     if path.suffix != package.suffix:
         stop(2, f"--output: found {path}; {target} needs a file that ends in {package.suffix}")
@@ -80,40 +81,28 @@ def submit_command(
     allow_latest: LATEST = False,
 ) -> None:
     """Submit to KFP v2 or to Vertex: 0 submitted (with --wait: pushed), 3 a gate refused, 2 bad input, 1 failure."""
-    from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError, Target
-    from modelmill.pipeline.runners.kubeflow.submit import client_protocol, kfp_client, vertex_client
+    from modelmill.pipeline.runners.kubeflow.clients.client_protocol import ServerOptions
+    from modelmill.pipeline.runners.kubeflow.errors import DeployError, ServerError
     from modelmill.pipeline.runners.kubeflow.submit.submit import Submission, submit
 
-    chosen = _target(target)
-    connect: Callable[[], client_protocol.Server]
-    if chosen is Target.VERTEX:
-        _only("kubeflow", {"--namespace": namespace, "--ca-file": ca_file, "--no-verify-tls": not verify_tls})
-        token = _token(token_file, "VERTEX_TOKEN")
-        google = vertex_client.Connection(project, location, service_account, token, host)
-        connect = partial(vertex_client.VertexServer, google)
-    else:
-        _only("vertex", {"--project": project, "--location": location, "--service-account": service_account})
-        if not host:
-            stop(
-                2,
-                "--host: missing; give the URL of Kubeflow Pipelines, such as http://localhost:8080 of a port-forward",
-            )
-        connection = kfp_client.Connection(host, namespace, _token(token_file, "KFP_TOKEN"), verify_tls, ca_file)
-        connect = partial(kfp_client.KfpServer, connection)
+    platform = _platform(target)
+    token = _token(token_file, platform.TOKEN_VARIABLE)
+    options = ServerOptions(host, namespace, project, location, service_account, token, ca_file, not verify_tls)
+    _check_options(platform, options)
     with tempfile.TemporaryDirectory(prefix="modelmill-") as folder:
         path = Path(experiment)
         if not _is_compiled(path):
-            package = _compiled(experiment, overrides, target, image, root, allow_latest)
+            package = _compiled(experiment, overrides, platform, image, root, allow_latest)
             path = Path(folder, f"pipeline{package.suffix}")
             package.write(path)
             for note in package.notes:
                 typer.echo(f"note: {note}", err=True)
-        given = Submission(path, chosen, experiment_name, tuple(param or ()), schedule, wait)
+        given = Submission(path, platform, experiment_name, tuple(param or ()), schedule, wait)
         try:
-            code = submit(given, connect, typer.echo)
+            code = submit(given, partial(platform.connect, options), typer.echo)
         except DeployError as error:
             stop(2, str(error))
-        except client_protocol.ServerError as error:
+        except ServerError as error:
             stop(1, str(error))
     raise typer.Exit(code)
 
@@ -129,8 +118,8 @@ def run_node(
     """Run one node's container command on this machine, with the ExecutorInput of a failed task."""
     from modelmill.data.core import plugins
     from modelmill.pipeline.runners.kubeflow.compile import spec_file
-    from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError
     from modelmill.pipeline.runners.kubeflow.emulator import container_command
+    from modelmill.pipeline.runners.kubeflow.errors import DeployError
     from modelmill.pipeline.runners.kubeflow.mounts import ENV
 
     try:
@@ -148,40 +137,59 @@ def run_node(
 
 
 def _compiled(
-    experiment: str, overrides: list[str] | None, target: str, image: str | None, root: str | None, allow_latest: bool
+    experiment: str,
+    overrides: list[str] | None,
+    platform: Platform,
+    image: str | None,
+    root: str | None,
+    allow_latest: bool,
 ) -> Any:
     """The package; what is wrong ends the program with 2."""
     from modelmill.pipeline.experiment.experiment import ExperimentError, load
-    from modelmill.pipeline.runners.kubeflow.compile import targets
+    from modelmill.pipeline.runners.kubeflow.compile import images
+    from modelmill.pipeline.runners.kubeflow.errors import DeployError
 
-    chosen = _target(target)
     try:
         loaded = load(experiment, overrides)
         # Before TensorFlow is imported: these are told within a second.
-        targets.image(image, allow_latest)
-        targets.root(chosen, root or loaded.run.cluster.root)
+        images.image(image, allow_latest)
+        platform.root(root or loaded.run.cluster.root)
         from modelmill.pipeline.runners.kubeflow.compile.compiler import compile_experiment
 
-        return compile_experiment(loaded, chosen, image, root, allow_latest)
-    except (ExperimentError, targets.DeployError) as error:
+        return compile_experiment(loaded, platform, image, root, allow_latest)
+    except (ExperimentError, DeployError) as error:
         stop(2, str(error))
 
 
-def _target(given: str) -> Target:
+def _platform(given: str) -> Platform:
     from modelmill.data.core import plugins
-    from modelmill.pipeline.runners.kubeflow.compile.targets import Target
+    from modelmill.pipeline.runners.kubeflow import platform_base
 
-    known = [one.value for one in Target]
+    known = platform_base.names()
     if given not in known:
         stop(2, f"--target: {plugins.unknown('target', given, known)}")
-    return Target(given)
+    try:
+        return platform_base.look_up(given)
+    except plugins.PlugInError as error:
+        stop(2, str(error))
 
 
-def _only(target: str, given: dict[str, Any]) -> None:
-    """Options that the other target has no use for."""
-    for name, value in given.items():
-        if value:
-            stop(2, f"{name}: it is for --target {target} only; leave it out")
+def _check_options(platform: Platform, options: ServerOptions) -> None:
+    """End the program with 2 where an option is missing, or is another platform's."""
+    from dataclasses import fields
+
+    from modelmill.pipeline.runners.kubeflow import platform_base
+    from modelmill.pipeline.runners.kubeflow.errors import DeployError
+
+    flags = {one.name: f"--{one.name.replace('_', '-')}" for one in fields(options)} | {"ca": "--ca-file"}
+    for name, flag in flags.items():
+        if getattr(options, name) and name not in platform.OPTIONS:
+            takers = [one for one in platform_base.names() if name in platform_base.look_up(one).OPTIONS]
+            stop(2, f"{flag}: it is for --target {' or '.join(takers)} only; leave it out")
+    try:
+        platform.check_options(options)
+    except DeployError as error:
+        stop(2, str(error))
 
 
 def _is_compiled(path: Path) -> bool:

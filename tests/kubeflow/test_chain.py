@@ -23,12 +23,13 @@ import pytest
 from modelmill.pipeline.experiment.experiment import SHIPPED, Experiment, load
 from modelmill.pipeline.layout import NODES
 from modelmill.pipeline.runners.kubeflow.compile import spec_file
-from modelmill.pipeline.runners.kubeflow.compile.targets import Target
 from modelmill.pipeline.runners.kubeflow.emulator import container_command, launcher
+from modelmill.pipeline.runners.kubeflow.platform_base import Platform, look_up, names
 from tests.kubeflow.warm import WarmPython
 
 pytestmark = pytest.mark.slow
 
+KUBEFLOW = look_up("kubeflow")
 IMAGE = "registry.example/modelmill:test"
 # As digits-cnn in all that differs between a cluster and a machine, in less time.
 SHORTER = ["train.epochs=6", "compress.chains=[[dynamic_range]]", "compress.max_drop=0.1", "evaluate.threshold=0.5"]
@@ -50,14 +51,14 @@ def warm() -> Iterator[WarmPython]:
         yield warm
 
 
-def launched(folder: Path, experiment: Experiment, target: Target, **more: Any) -> launcher.LocalLauncher:
+def launched(folder: Path, experiment: Experiment, platform: Platform, **more: Any) -> launcher.LocalLauncher:
     """A launcher for the experiment's compiled file, both in the folder."""
     from modelmill.pipeline.runners.kubeflow.compile.compiler import compile_experiment
 
-    package = compile_experiment(experiment, target, IMAGE, "gs://bucket/root" if target is Target.VERTEX else None)
+    package = compile_experiment(experiment, platform, IMAGE, None if platform.DEFAULT_ROOT else "gs://bucket/root")
     path = folder / f"pipeline{package.suffix}"
     package.write(path)
-    return launcher.LocalLauncher(spec_file.read(path), target, folder, show, **more)
+    return launcher.LocalLauncher(spec_file.read(path), platform, folder, show, **more)
 
 
 def placed(folder: Path, source: Path, *settings: str) -> Experiment:
@@ -70,7 +71,7 @@ def small(folder: Path, data: Path, warm: WarmPython, *settings: str) -> launche
     """The small experiment on open-source KFP, its data in an object store."""
     source = folder / "small.yaml"
     source.write_text(SMALL)
-    runs = launched(folder, placed(folder, source, *settings), Target.KUBEFLOW, execute=warm)
+    runs = launched(folder, placed(folder, source, *settings), KUBEFLOW, execute=warm)
     shutil.copytree(data, runs.path("s3://lake/stripes"))
     return runs
 
@@ -118,7 +119,7 @@ def test_a_small_chain_on_open_source_kfp(first: tuple[Path, Any, dict[str, laun
     assert tasks["push"].outputs["pushed_model"]["uri"].startswith("minio://mlpipeline/v2/artifacts/small/run-1/")
     assert not list((folder / "volume/checkpoints").glob("*")), "finished trainings leave no checkpoints"
     outputs = said_input(folder / "logs/run-1/train.txt")["outputs"]["artifacts"]
-    assert launcher.LOGS in outputs, "every task had the output that KFP's driver adds"
+    assert KUBEFLOW.LOG_OUTPUT in outputs, "every task had the output that KFP's driver adds"
 
 
 @pytest.mark.kubeflow
@@ -209,10 +210,10 @@ def local(experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.kubeflow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("target", list(Target))
-def test_digits_cnn_is_the_model_of_a_local_run(target: Target, experiment: Path, local: Path, tmp_path: Path) -> None:
-    print(f"\n{target}")
-    runs = launched(tmp_path, placed(tmp_path, experiment, *SHORTER), target)
+@pytest.mark.parametrize("name", names())
+def test_digits_cnn_is_the_model_of_a_local_run(name: str, experiment: Path, local: Path, tmp_path: Path) -> None:
+    print(f"\n{name}")
+    runs = launched(tmp_path, placed(tmp_path, experiment, *SHORTER), look_up(name))
     tasks = runs.run("run-1")
     pushed = Path(metadata(tasks, "push", "pushed_model")["pushed_destination"])
     trial = json.loads((runs.path(tasks["compress"].outputs["model"]["uri"]) / "trial.json").read_text())

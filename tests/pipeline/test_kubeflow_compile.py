@@ -14,9 +14,11 @@ import yaml
 from modelmill.pipeline.experiment.cluster_config import Accelerator, Resources
 from modelmill.pipeline.experiment.experiment import load
 from modelmill.pipeline.layout import NODES
-from modelmill.pipeline.runners.kubeflow.compile import targets, validate_spec
-from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError, Target
+from modelmill.pipeline.runners.kubeflow.compile import images, validate_spec
+from modelmill.pipeline.runners.kubeflow.errors import DeployError
+from modelmill.pipeline.runners.kubeflow.platform_base import Platform, look_up
 
+KUBEFLOW, VERTEX = look_up("kubeflow"), look_up("vertex")
 IMAGE = "registry.example:5000/team/modelmill:0.1.0"
 SETTINGS = [
     "run.resources={default: {cpu: 1, memory: 2G}, train: {cpu: 4, memory: 16Gi, accelerator: {type: nvidia-t4}}}",
@@ -41,8 +43,8 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 
     folder = tmp_path_factory.mktemp("compiled")
     experiment = load("digits-cnn", SETTINGS)
-    kubeflow = compile_experiment(experiment, Target.KUBEFLOW, IMAGE)
-    vertex = compile_experiment(experiment, Target.VERTEX, IMAGE, "gs://bucket/root/")
+    kubeflow = compile_experiment(experiment, KUBEFLOW, IMAGE)
+    vertex = compile_experiment(experiment, VERTEX, IMAGE, "gs://bucket/root/")
     kubeflow.write(folder / "pipeline.yaml")
     vertex.write(folder / "pipeline.json")
     return SimpleNamespace(
@@ -163,7 +165,7 @@ def test_every_node_gets_what_was_asked_for(compiled: SimpleNamespace) -> None:
 
 
 def test_the_kubernetes_document(compiled: SimpleNamespace) -> None:
-    executors = compiled.kubeflow.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    executors = compiled.kubeflow.document["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     assert set(executors) == {f"exec-{node}" for node in NODES}
     train = executors["exec-train"]
     assert train["nodeSelector"]["labels"] == {
@@ -179,7 +181,7 @@ def test_the_kubernetes_document(compiled: SimpleNamespace) -> None:
     assert executors["exec-push"]["pvcMount"][0]["mountPath"] == "/mnt/models"
     assert executors["exec-push"]["imagePullSecret"][0]["secretName"] == "registry"
     assert "nodeSelector" not in executors["exec-push"]
-    assert compiled.vertex.platform is None
+    assert compiled.vertex.document is None
     assert "Vertex" in compiled.vertex.notes[0]
 
 
@@ -203,11 +205,11 @@ def test_accelerators_have_the_targets_names(compiled: SimpleNamespace) -> None:
 )
 def test_gpus_and_tpus_by_one_name(name: str, resource: str, selector: dict[str, str], vertex: str) -> None:
     wanted = Resources(accelerator=Accelerator(type=name, count=4))
-    found = targets.limits(Target.KUBEFLOW, "train", wanted)
+    found = KUBEFLOW.limits("train", wanted)
     count = {"count": "4", "resourceCount": "4"}
     assert found.spec["accelerator"] == {"type": resource, "resourceType": resource, **count}
     assert found.node_selector == selector
-    found = targets.limits(Target.VERTEX, "train", wanted)
+    found = VERTEX.limits("train", wanted)
     assert found.spec["accelerator"] == {"type": vertex, "resourceType": vertex, **count}
     assert found.node_selector == {}
 
@@ -223,7 +225,7 @@ def test_a_remote_beam_runner_is_for_the_nodes_that_can_use_it() -> None:
 
     options = "--runner=DataflowRunner"
     experiment = load("digits-cnn", [f"run.beam=['{options}', '--project=p']", "augment.mode=materialized"])
-    package = compile_experiment(experiment, Target.VERTEX, IMAGE, "gs://bucket/root")
+    package = compile_experiment(experiment, VERTEX, IMAGE, "gs://bucket/root")
     assert {node for node in NODES if options in container(package, node)["args"]} == {
         "ingest",
         "statistics",
@@ -240,7 +242,7 @@ def test_data_that_the_launcher_fetches() -> None:
     from modelmill.pipeline.runners.kubeflow.compile.compiler import compile_experiment
 
     experiment = load("digits-cnn", ["run.cluster={data: s3://bucket/images/}"])
-    package = compile_experiment(experiment, Target.KUBEFLOW, IMAGE)
+    package = compile_experiment(experiment, KUBEFLOW, IMAGE)
     assert components.load_component_from_text(package.text())
     assert task(package, "data")["inputs"]["parameters"]["uri"] == {"componentInputParameter": "data_path"}
     assert task(package, "ingest")["dependentTasks"] == ["data"]
@@ -249,9 +251,9 @@ def test_data_that_the_launcher_fetches() -> None:
 
 def breaks(change: Any, compiled: SimpleNamespace) -> list[str]:
     """The names of the rules that a changed spec breaks."""
-    spec, platform = copy.deepcopy(compiled.kubeflow.spec), copy.deepcopy(compiled.kubeflow.platform)
+    spec, platform = copy.deepcopy(compiled.kubeflow.spec), copy.deepcopy(compiled.kubeflow.document)
     change(spec, platform)
-    return sorted({line.partition(":")[0] for line in validate_spec.broken(spec, platform, Target.KUBEFLOW)})
+    return sorted({line.partition(":")[0] for line in validate_spec.broken(spec, platform, KUBEFLOW)})
 
 
 def _rename(spec: Any, platform: Any) -> None:
@@ -281,7 +283,7 @@ RULES = {
     "arguments": lambda spec, platform: spec["deploymentSpec"]["executors"]["exec-push"]["container"]["args"].append(
         "x" * validate_spec.LONGEST + "x"
     ),
-    "platform": lambda spec, platform: platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].update(
+    "document": lambda spec, platform: platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].update(
         {"push": {}}
     ),
 }
@@ -311,49 +313,49 @@ def test_rule(name: str, compiled: SimpleNamespace) -> None:
 )
 def test_images_that_are_refused(given: str | None, told: str) -> None:
     with pytest.raises(DeployError, match=told):
-        targets.image(given, allow_latest=False)
+        images.image(given, allow_latest=False)
 
 
 def test_images_that_are_taken() -> None:
     for given in (IMAGE, "modelmill@sha256:" + "0" * 64, "r.example/m:latest@sha256:" + "a" * 64):
-        assert targets.image(given, allow_latest=False) == given
-    assert targets.image("modelmill:latest", allow_latest=True)
+        assert images.image(given, allow_latest=False) == given
+    assert images.image("modelmill:latest", allow_latest=True)
 
 
 @pytest.mark.parametrize(
     ("target", "given", "told"),
     [
-        (Target.VERTEX, None, "Vertex has no default root"),
-        (Target.VERTEX, "minio://mlpipeline/x", "vertex takes gs://"),
-        (Target.KUBEFLOW, "/mnt/artifacts", "the KFP driver takes object stores only"),
-        (Target.KUBEFLOW, "hdfs://host/x", "kubeflow takes gs://, minio://, s3://"),
-        (Target.KUBEFLOW, "gs:///", "with a bucket"),
+        (VERTEX, None, "--root: missing; vertex has no default root"),
+        (VERTEX, "minio://mlpipeline/x", "vertex takes gs://"),
+        (KUBEFLOW, "/mnt/artifacts", "the KFP driver takes object stores only"),
+        (KUBEFLOW, "hdfs://host/x", "kubeflow takes gs://, minio://, s3://"),
+        (KUBEFLOW, "gs:///", "with a bucket"),
     ],
 )
-def test_roots_that_a_target_can_not_reach(target: Target, given: str | None, told: str) -> None:
+def test_roots_that_a_target_can_not_reach(target: Platform, given: str | None, told: str) -> None:
     with pytest.raises(DeployError, match=told):
-        targets.root(target, given)
+        target.root(given)
 
 
 @pytest.mark.parametrize(
     ("target", "settings", "told"),
     [
-        (Target.KUBEFLOW, ["run.resources={train: {accelerator: {type: nvidia-t5}}}"], "did you mean 'nvidia-t4'"),
-        (Target.VERTEX, ["run.resources={train: {accelerator: {type: nvidia.com/gpu}}}"], "unknown accelerator"),
+        (KUBEFLOW, ["run.resources={train: {accelerator: {type: nvidia-t5}}}"], "did you mean 'nvidia-t4'"),
+        (VERTEX, ["run.resources={train: {accelerator: {type: nvidia.com/gpu}}}"], "unknown accelerator"),
         (
-            Target.KUBEFLOW,
+            KUBEFLOW,
             ["run.cluster={destination: s3://b/x}"],
             "run.cluster.destination: found 's3://b/x'; give gs",
         ),
-        (Target.VERTEX, ["run.cluster={destination: models}"], "run.cluster.destination: found 'models'"),
-        (Target.KUBEFLOW, ["run.cluster={checkpoints: gs://b/x}"], "run.cluster.checkpoints: found 'gs://b/x'"),
-        (Target.VERTEX, ["run.cluster={data: s3://b/x}"], "vertex needs gs://BUCKET/FOLDER or"),
-        (Target.KUBEFLOW, ["run.cluster={data: digits}"], "an absolute path in the container"),
-        (Target.KUBEFLOW, ["data.sample=null", "data.path=."], "run.cluster.data: missing"),
-        (Target.KUBEFLOW, ["data.schema_file=digits-cnn.yaml"], "run.cluster.schema_file: missing"),
+        (VERTEX, ["run.cluster={destination: models}"], "run.cluster.destination: found 'models'"),
+        (KUBEFLOW, ["run.cluster={checkpoints: gs://b/x}"], "run.cluster.checkpoints: found 'gs://b/x'"),
+        (VERTEX, ["run.cluster={data: s3://b/x}"], "vertex needs gs://BUCKET/FOLDER or"),
+        (KUBEFLOW, ["run.cluster={data: digits}"], "an absolute path in the container"),
+        (KUBEFLOW, ["data.sample=null", "data.path=."], "run.cluster.data: missing"),
+        (KUBEFLOW, ["data.schema_file=digits-cnn.yaml"], "run.cluster.schema_file: missing"),
     ],
 )
-def test_places_and_resources_that_a_target_does_not_know(target: Target, settings: list[str], told: str) -> None:
+def test_places_and_resources_that_a_target_does_not_know(target: Platform, settings: list[str], told: str) -> None:
     from modelmill.pipeline.runners.kubeflow.compile.compiler import compile_experiment
 
     with pytest.raises(DeployError, match=told):

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError
-from modelmill.pipeline.runners.kubeflow.submit.client_protocol import ServerError, wait
-from modelmill.pipeline.runners.kubeflow.submit.kfp_client import Connection, KfpServer
+from modelmill.pipeline.runners.kubeflow.clients.client_protocol import wait
+from modelmill.pipeline.runners.kubeflow.clients.kfp_client import Connection, KfpServer
+from modelmill.pipeline.runners.kubeflow.errors import DeployError, ServerError
+from modelmill.pipeline.runners.kubeflow.platform_base import look_up
 from modelmill.pipeline.runners.kubeflow.submit.submit import Submission, submit
 from tests.pipeline.fake_http import BREAK
 from tests.pipeline.fake_kfp import FakeKfpServer
 
+KUBEFLOW = look_up("kubeflow")
 TASKS = [
     {"run_id": "run-1", "task_id": "0", "display_name": "root", "state": "FAILED"},
     {"run_id": "run-1", "task_id": "1", "display_name": "train-driver", "state": "SUCCEEDED"},
@@ -67,7 +69,7 @@ class Told(list[str]):
 def run(server: FakeKfpServer, package: Path, told: Told, connection: dict[str, Any] | None = None, **more: Any) -> int:
     """Submits to the server; the exit code."""
     to = Connection(server.url, **(connection or {}))
-    return submit(Submission(package, **more), lambda: KfpServer(to), told, every=0.01)
+    return submit(Submission(package, KUBEFLOW, **more), lambda: KfpServer(to), told, every=0.01)
 
 
 def test_submit_with_parameters_and_a_token(package: Path) -> None:

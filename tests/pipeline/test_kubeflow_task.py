@@ -18,10 +18,12 @@ from modelmill.components.validate import previous_lookup as history
 from modelmill.data.core import files
 from modelmill.pipeline.runners.kubeflow import mounts
 from modelmill.pipeline.runners.kubeflow.compile import parameters
-from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError, Target
 from modelmill.pipeline.runners.kubeflow.container import executor_io, markers
 from modelmill.pipeline.runners.kubeflow.emulator import launcher
+from modelmill.pipeline.runners.kubeflow.errors import DeployError
+from modelmill.pipeline.runners.kubeflow.platform_base import look_up
 
+KUBEFLOW = look_up("kubeflow")
 SPEC = {
     "artifacts": {
         "model": {"artifactType": {"instanceSchema": "title: modelmill.CompressedModel\ntype: object\n"}},
@@ -148,7 +150,7 @@ def test_tfx_can_import_every_type_that_a_launcher_hands_over(input_type: dict[s
         said = {"artifacts": {key: {"artifacts": [{"metadata": {}}]} for key in outputs}}
         Path(given["outputs"]["outputFile"]).write_text(json.dumps(said))
 
-    runs = launcher.LocalLauncher(spec, Target.KUBEFLOW, tmp_path, execute=execute, input_type=input_type)
+    runs = launcher.LocalLauncher(spec, KUBEFLOW, tmp_path, execute=execute, input_type=input_type)
     tasks = runs.run("run-1")
     assert types["second", "model"] == types["first", "model"] == "modelmill.CompressedModel"
     assert types["second", "blessing"] == "ModelBlessing"

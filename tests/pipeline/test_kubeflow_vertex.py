@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 from modelmill.pipeline.experiment.experiment import load
-from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError, Target
-from modelmill.pipeline.runners.kubeflow.submit.client_protocol import ServerError
+from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Job
+from modelmill.pipeline.runners.kubeflow.clients.vertex_client import Connection, VertexServer
+from modelmill.pipeline.runners.kubeflow.errors import DeployError, ServerError
+from modelmill.pipeline.runners.kubeflow.platform_base import look_up
 from modelmill.pipeline.runners.kubeflow.submit.submit import Submission, submit
-from modelmill.pipeline.runners.kubeflow.submit.vertex_client import Connection, VertexServer
 from tests.pipeline.fake_http import BREAK
 from tests.pipeline.fake_vertex import FakeVertexServer
 
+VERTEX = look_up("vertex")
 PARENT = "projects/my-project/locations/europe-west4"
 PAGE = "https://console.cloud.google.com/vertex-ai/locations/europe-west4/pipelines/runs/digits-cnn-"
 
@@ -28,7 +30,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     path = tmp_path_factory.mktemp("vertex") / "digits.json"
     image = "europe-west4-docker.pkg.dev/my-project/images/modelmill:0.1.0"
-    compile_experiment(load("digits-cnn"), Target.VERTEX, image, "gs://bucket/root").write(path)
+    compile_experiment(load("digits-cnn"), VERTEX, image, "gs://bucket/root").write(path)
     return path
 
 
@@ -42,7 +44,7 @@ class Told(list[str]):
 def run(server: FakeVertexServer, package: Path, told: Told, token: str = "secret", **more: Any) -> int:
     """Submits to the server; the exit code."""
     to = Connection("my-project", "europe-west4", "runner@my-project.example", token, server.url)
-    return submit(Submission(package, Target.VERTEX, **more), lambda: VertexServer(to), told, every=0.01)
+    return submit(Submission(package, VERTEX, **more), lambda: VertexServer(to), told, every=0.01)
 
 
 def test_submit_sends_the_job_with_parameters_and_the_token(package: Path) -> None:
@@ -155,7 +157,7 @@ def test_nobody_is_there(package: Path) -> None:
         host = f"http://127.0.0.1:{free.getsockname()[1]}"
     server = VertexServer(Connection("my-project", "europe-west4", token="x", host=host))
     with pytest.raises(ServerError, match="does not answer"):
-        server.start(package, None, "x", {})
+        server.start(Job(package, "x", "x"))
 
 
 def test_without_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,11 @@
-"""An experiment to the file that a target takes."""
+"""Compile an experiment to the file that a platform takes."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from tfx import v1 as tfx
 from tfx.types import BaseChannel
 
@@ -19,9 +17,9 @@ from modelmill.data.core.atomic import write_atomically
 from modelmill.pipeline import graph
 from modelmill.pipeline.experiment.experiment import Experiment
 from modelmill.pipeline.layout import NODES
-from modelmill.pipeline.runners.kubeflow.compile import parameters, platform, spec_patches, targets, validate_spec
+from modelmill.pipeline.runners.kubeflow.compile import images, parameters, spec_patches, validate_spec
 from modelmill.pipeline.runners.kubeflow.compile.locations import Located, locate
-from modelmill.pipeline.runners.kubeflow.compile.targets import Target
+from modelmill.pipeline.runners.kubeflow.platform_base import Platform
 
 COMMAND = ("python", "-P", "-m", "modelmill.pipeline.runners.kubeflow.container.entrypoint")
 
@@ -31,63 +29,66 @@ class Package:
     """A compiled pipeline.
 
     Attributes:
-      target: for which it is.
-      spec: the PipelineSpec, in protobuf's JSON form.
-      platform: the Kubernetes document, if there is one.
-      job: Vertex's PipelineJob around the spec; None for Kubeflow.
+      platform: for which it is.
+      job: the PipelineJob, in protobuf's JSON form.
+      document: the Kubernetes document, if there is one.
       notes: what a person should know.
     """
 
-    target: Target
-    spec: dict[str, Any]
-    platform: dict[str, Any] | None
-    job: dict[str, Any] | None
+    platform: Platform
+    job: dict[str, Any]
+    document: dict[str, Any] | None
     notes: tuple[str, ...]
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The PipelineSpec."""
+        found: dict[str, Any] = self.job["pipelineSpec"]
+        return found
 
     @property
     def suffix(self) -> str:
         """Of the file."""
-        return targets.SUFFIXES[self.target]
+        return self.platform.SUFFIX
 
     def text(self) -> str:
-        """The file."""
-        if self.job is not None:
-            return json.dumps(self.job, indent=1, sort_keys=True) + "\n"
-        documents = [self.spec, self.platform] if self.platform else [self.spec]
-        return yaml.safe_dump_all(documents, sort_keys=True, width=110, allow_unicode=True)
+        """Return the content of the file."""
+        return self.platform.text(self.job, self.document)
 
     def write(self, path: Path) -> None:
-        """Writes the file, whole or not at all."""
+        """Write the file, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, self.text())
 
 
 def compile_experiment(
-    experiment: Experiment, target: Target, image: str | None, root: str | None = None, allow_latest: bool = False
+    experiment: Experiment,
+    platform: Platform,
+    image: str | None,
+    root: str | None = None,
+    allow_latest: bool = False,
 ) -> Package:
-    """Compiles, mends, and checks the result.
+    """Compile an experiment, patch the result, and check it.
 
     Raises:
-      DeployError: something that was asked for can't be had on the target.
+      DeployError: something that was asked for can't be had on the platform.
     """
-    image = targets.image(image, allow_latest)
-    root = targets.root(target, root or experiment.run.cluster.root)
-    located = locate(experiment, target, root)
+    image = images.image(image, allow_latest)
+    root = platform.root(root or experiment.run.cluster.root)
+    located = locate(experiment, platform, root)
     job = _emit(located, image, root)
     spec = job["pipelineSpec"]
     parameters.attach(spec, located.experiment)
-    spec_patches.mend(spec, located.experiment, target, root)
+    spec_patches.mend(spec, located.experiment, platform, root)
     job["runtimeConfig"] = {"gcsOutputDirectory": root}
     there = [node for node in NODES if node in spec["root"]["dag"]["tasks"]]
-    document = platform.document(experiment, there) if target is Target.KUBEFLOW else None
-    notes = [*located.notes]
-    if target is Target.VERTEX and experiment.run.kubernetes:
-        notes.append("run.kubernetes is not used: Vertex shows nobody its pods")
+    document = platform.document(experiment, there)
+    notes = [*located.notes, *platform.notes(experiment)]
     if experiment.plugins is not None:
         notes.append(f"the image must hold the plug-ins of {experiment.plugins}, their place in {plugins.ENV}")
-    broken = validate_spec.broken(spec, document, target)
+    broken = validate_spec.broken(spec, document, platform)
     assert not broken, f"the compiled pipeline would be refused: {broken}"
-    return Package(target, spec, document, job if target is Target.VERTEX else None, tuple(notes))
+    return Package(platform, job, document, tuple(notes))
 
 
 def _emit(located: Located, image: str, root: str) -> dict[str, Any]:

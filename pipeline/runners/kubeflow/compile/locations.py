@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from modelmill.data.core.fetch import resolve
 from modelmill.pipeline.experiment.experiment import Experiment
-from modelmill.pipeline.runners.kubeflow.compile.targets import SCHEMES, DeployError, Target
-from modelmill.pipeline.runners.kubeflow.mounts import MOUNTS
+from modelmill.pipeline.runners.kubeflow.errors import DeployError
+from modelmill.pipeline.runners.kubeflow.platform_base import Platform
 
 # Of a container: gone with its pod.
 SCRATCH = "/tmp/modelmill"
@@ -25,14 +25,14 @@ class Located:
     notes: tuple[str, ...]
 
 
-def locate(experiment: Experiment, target: Target, root: str) -> Located:
+def locate(experiment: Experiment, platform: Platform, root: str) -> Located:
     """Replaces the folders of this machine by those of the cluster (run.cluster).
 
     Raises:
-      DeployError: a place is missing, or the target can't reach it.
+      DeployError: a place is missing, or the platform can't reach it.
     """
     cluster, notes = experiment.run.cluster, []
-    data = _data(experiment, target)
+    data = _data(experiment, platform)
     if experiment.data.schema_file and not cluster.schema_file:
         raise DeployError(
             f"run.cluster.schema_file: missing; {experiment.data.schema_file} is a file of this machine. "
@@ -47,8 +47,7 @@ def locate(experiment: Experiment, target: Target, root: str) -> Located:
                 f"{field}: {name} is a file of this machine. Give where the cluster finds it: gs://..., or "
                 "PACKAGE:FILE for a file of a package that the image has"
             )
-    own = f"{root}/{experiment.name}" if target is Target.VERTEX else None
-    destination = cluster.destination or (own and f"{own}/pushed")
+    destination = cluster.destination or platform.folder(root, experiment.name, "pushed")
     if destination is None:
         destination = f"{SCRATCH}/{experiment.name}/pushed"
         notes.append(
@@ -56,8 +55,10 @@ def locate(experiment: Experiment, target: Target, root: str) -> Located:
             "is no baseline, and drift is not measured. Give gs://BUCKET/FOLDER, or the path of a folder on a volume"
         )
     destination = destination_folder("run.cluster.destination", destination)
-    checkpoints = _checkpoints(cluster.checkpoints, target, own and f"{own}/checkpoints")
-    if checkpoints is None:
+    given = cluster.checkpoints or platform.folder(root, experiment.name, "checkpoints")
+    if given is not None:
+        checkpoints = platform.checkpoints(given)
+    else:
         checkpoints = f"{SCRATCH}/{experiment.name}/checkpoints"
         notes.append(
             "no run.cluster.checkpoints: a training that is tried again begins anew. "
@@ -74,28 +75,9 @@ def locate(experiment: Experiment, target: Target, root: str) -> Located:
     return Located(moved, data, checkpoints, destination, tuple(notes))
 
 
-def data_folder(given: str, target: Target) -> str:
-    """A folder of data that a container can read.
-
-    Raises:
-      DeployError: it can't.
-    """
-    if given.startswith(("gs://", "/")) or (target is Target.KUBEFLOW and given.startswith(SCHEMES)):
-        return given.rstrip("/") or "/"
-    fetched = ", minio://BUCKET/FOLDER, s3://BUCKET/FOLDER" if target is Target.KUBEFLOW else ""
-    raise DeployError(
-        f"data: found {given!r}; {target} needs gs://BUCKET/FOLDER{fetched} or an absolute path in the container"
-    )
-
-
-def is_fetched(data: str) -> bool:
-    """Whether KFP's launcher has to fetch the data: neither TensorFlow nor Beam reads these."""
-    return data.startswith(("minio://", "s3://"))
-
-
-def _data(experiment: Experiment, target: Target) -> str:
+def _data(experiment: Experiment, platform: Platform) -> str:
     if experiment.run.cluster.data:
-        return data_folder(experiment.run.cluster.data, target)
+        return platform.data_folder(experiment.run.cluster.data)
     if experiment.data.sample:
         return f"{SAMPLES}/{experiment.data.sample}"  # the entrypoint writes it there
     raise DeployError(
@@ -113,14 +95,3 @@ def destination_folder(name: str, given: str) -> str:
     if given.startswith("/") or (given.startswith("gs://") and given.removeprefix("gs://").strip("/")):
         return given.rstrip("/") or "/"
     raise DeployError(f"{name}: found {given!r}; give gs://BUCKET/FOLDER, or the path of a folder on a mounted volume")
-
-
-def _checkpoints(given: str | None, target: Target, default: str | None) -> str | None:
-    """A folder that is written with plain files, so gs:// by its mount, which only Vertex has for all of a bucket."""
-    given = given or default
-    if given is None or given.startswith("/"):
-        return given
-    if target is Target.VERTEX and given.startswith("gs://"):
-        return MOUNTS["gs://"] + given.removeprefix("gs://")
-    allowed = "an absolute path or gs://..." if target is Target.VERTEX else "the path of a folder on a mounted volume"
-    raise DeployError(f"run.cluster.checkpoints: found {given!r}; on {target} give {allowed}")

@@ -14,7 +14,7 @@ from typing import Any
 
 from modelmill.data.core import plugins
 from modelmill.pipeline.experiment.experiment import Experiment
-from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError
+from modelmill.pipeline.runners.kubeflow.errors import DeployError
 
 STRING, INTEGER = "STRING", "NUMBER_INTEGER"
 EXTRA = "modelmill_"

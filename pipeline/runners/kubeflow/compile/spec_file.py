@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError
+from modelmill.pipeline.runners.kubeflow.errors import DeployError
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -24,6 +24,11 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(spec, dict) or "deploymentSpec" not in spec or "root" not in spec:
         raise DeployError(f"{path}: no compiled pipeline; `modelmill compile` makes one")
     return spec
+
+
+def has_suffix(path: Path, suffix: str) -> bool:
+    """Return whether a compiled file is of a platform's kind; .yml is a common spelling of .yaml."""
+    return {".yml": ".yaml"}.get(path.suffix, path.suffix) == suffix
 
 
 def container(spec: dict[str, Any], task: str) -> dict[str, Any]:

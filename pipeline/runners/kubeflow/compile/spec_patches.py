@@ -14,32 +14,27 @@ from modelmill.components.compress.trials import worker_count
 from modelmill.components.upstream import tfx_internals
 from modelmill.pipeline.experiment.cluster_config import of_node
 from modelmill.pipeline.experiment.experiment import Experiment
-from modelmill.pipeline.runners.kubeflow.compile.locations import is_fetched
 from modelmill.pipeline.runners.kubeflow.compile.parameters import FETCHED
 from modelmill.pipeline.runners.kubeflow.compile.spec_file import container
-from modelmill.pipeline.runners.kubeflow.compile.targets import Target, limits
+from modelmill.pipeline.runners.kubeflow.platform_base import Platform
 
-# Look-ups have to look each time, a push to see whether its version still stands (it is idempotent), and the cache of
-# open-source KFP knows nothing of the files that ExampleGen reads.
-LOOK_UPS = ("last-statistics", "baseline")
-NEVER_CACHED = {Target.KUBEFLOW: ("ingest", *LOOK_UPS, "push"), Target.VERTEX: (*LOOK_UPS, "push")}
 # The task that imports data which the launcher has to fetch.
 DATA = "data"
 # Nodes whose Beam work may go to a remote runner: they read and write by Beam and TensorFlow alone.
 REMOTE = ("ingest", "statistics", "transform", "augment", "evaluate")
 
 
-def mend(spec: dict[str, Any], experiment: Experiment, target: Target, root: str) -> None:
+def mend(spec: dict[str, Any], experiment: Experiment, platform: Platform, root: str) -> None:
     """All of them."""
     spec["defaultPipelineRoot"] = root
     tfx_internals.mend_producers(spec)
     tfx_internals.mend_executor_names(spec)
-    driver(spec, target)
+    driver(spec, platform)
     beam(spec, experiment)
-    resources(spec, experiment, target)
+    resources(spec, experiment, platform)
     retries(spec, experiment)
-    caching(spec, experiment, target)
-    fetched_data(spec)
+    caching(spec, experiment, platform)
+    fetched_data(spec, platform)
     arguments(spec, experiment)
     processes(spec, experiment)
 
@@ -50,13 +45,13 @@ def tasks(spec: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def driver(spec: dict[str, Any], target: Target) -> None:
+def driver(spec: dict[str, Any], platform: Platform) -> None:
     """ExampleGen's driver: open-source KFP never calls it, so the entrypoint does; Vertex does, by our entrypoint."""
     for node in tasks(spec):
         found = container(spec, node)
         if "lifecycle" not in found:
             continue
-        if target is Target.KUBEFLOW:
+        if not platform.CALLS_DRIVERS:
             del found["lifecycle"]
         else:
             check = found["lifecycle"]["preCacheCheck"]
@@ -81,12 +76,12 @@ def remote(beam_args: Iterable[str]) -> bool:
     return any(runner not in IN_PROCESS for runner in runners)
 
 
-def resources(spec: dict[str, Any], experiment: Experiment, target: Target) -> None:
+def resources(spec: dict[str, Any], experiment: Experiment, platform: Platform) -> None:
     """On every node; TFX itself forgets them on a file-based ExampleGen."""
     for node in tasks(spec):
         wanted = of_node(experiment.run.resources, node)
         if wanted is not None:
-            found = limits(target, node, wanted).spec
+            found = platform.limits(node, wanted).spec
             if found:
                 container(spec, node)["resources"] = found
 
@@ -104,19 +99,19 @@ def retries(spec: dict[str, Any], experiment: Experiment) -> None:
             }
 
 
-def caching(spec: dict[str, Any], experiment: Experiment, target: Target) -> None:
+def caching(spec: dict[str, Any], experiment: Experiment, platform: Platform) -> None:
     """Per node; an empty message says no."""
     for node, task in tasks(spec).items():
         wanted = experiment.run.cache.get(node, experiment.run.cache.get("default", True))
-        task["cachingOptions"] = {"enableCache": True} if wanted and node not in NEVER_CACHED[target] else {}
+        task["cachingOptions"] = {"enableCache": True} if wanted and node not in platform.NEVER_CACHED else {}
 
 
-def fetched_data(spec: dict[str, Any]) -> None:
+def fetched_data(spec: dict[str, Any], platform: Platform) -> None:
     """Data on minio:// or s3:// becomes an imported artifact, which the launcher fetches before `ingest`.
 
     The entrypoint then reads the local copy instead of `input_base`.
     """
-    if not is_fetched(spec["root"]["inputDefinitions"]["parameters"]["data_path"]["defaultValue"]):
+    if not platform.is_fetched(spec["root"]["inputDefinitions"]["parameters"]["data_path"]["defaultValue"]):
         return
     kind = {"schemaTitle": "system.Artifact", "schemaVersion": "0.0.1"}
     spec["deploymentSpec"]["executors"][f"exec-{DATA}"] = {

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from modelmill.pipeline.runners.kubeflow.compile.targets import SCHEMES, Target
+from modelmill.pipeline.runners.kubeflow.platform_base import Platform
 
 # Argo makes Kubernetes names of them (RFC 1123).
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -15,10 +15,10 @@ PIPELINE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 LONGEST = 100_000
 
 
-def broken(spec: dict[str, Any], platform: dict[str, Any] | None, target: Target) -> list[str]:
+def broken(spec: dict[str, Any], document: dict[str, Any] | None, platform: Platform) -> list[str]:
     """The rules that a package breaks, as `rule: what`; empty if it is good."""
     return [
-        f"{rule.__name__.removeprefix('_')}: {what}" for rule in RULES for what in rule(spec, platform or {}, target)
+        f"{rule.__name__.removeprefix('_')}: {what}" for rule in RULES for what in rule(spec, document or {}, platform)
     ]
 
 
@@ -33,20 +33,20 @@ def _component(spec: dict[str, Any], task: str) -> dict[str, Any]:
     return found
 
 
-def _schema_version(spec: dict[str, Any], platform: dict[str, Any], target: Target) -> Iterator[str]:
+def _schema_version(spec: dict[str, Any], document: dict[str, Any], platform: Platform) -> Iterator[str]:
     """The API server takes schema 2.1.0 only."""
     if spec.get("schemaVersion") != "2.1.0":
         yield f"found {spec.get('schemaVersion')!r}"
 
 
-def _pipeline_name(spec: dict[str, Any], platform: dict[str, Any], target: Target) -> Iterator[str]:
+def _pipeline_name(spec: dict[str, Any], document: dict[str, Any], platform: Platform) -> Iterator[str]:
     """pipelineInfo.name is there and is a name."""
     name = spec.get("pipelineInfo", {}).get("name", "")
     if not PIPELINE_NAME.fullmatch(name):
         yield f"found {name!r}"
 
 
-def _task_names(spec: dict[str, Any], platform: dict[str, Any], target: Target) -> Iterator[str]:
+def _task_names(spec: dict[str, Any], document: dict[str, Any], platform: Platform) -> Iterator[str]:
     """Names of tasks, components and executors have no underscores and are short; one task is there at least."""
     if not _tasks(spec):
         yield "there is no task"
@@ -55,7 +55,7 @@ def _task_names(spec: dict[str, Any], platform: dict[str, Any], target: Target) 
             yield name
 
 
-def _components_exist(spec: dict[str, Any], platform: dict[str, Any], target: Target) -> Iterator[str]:
+def _components_exist(spec: dict[str, Any], document: dict[str, Any], platform: Platform) -> Iterator[str]:
     """Every task has its component, and every component its executor."""
     for name in _tasks(spec):
         component = _component(spec, name)
@@ -65,14 +65,14 @@ def _components_exist(spec: dict[str, Any], platform: dict[str, Any], target: Ta
             yield f"{name} has no executor"
 
 
-def _no_resolvers(spec: dict[str, Any], platform: dict[str, Any], target: Target) -> Iterator[str]:
+def _no_resolvers(spec: dict[str, Any], document: dict[str, Any], platform: Platform) -> Iterator[str]:
     """Executors are containers and importers: resolvers are not implemented in open-source KFP."""
     for name, executor in spec["deploymentSpec"]["executors"].items():
         if set(executor) not in ({"container"}, {"importer"}):
             yield f"{name} is {', '.join(executor)}"
 
 
-def _containers(spec: dict[str, Any], platform: dict[str, Any], target: Target) -> Iterator[str]:
+def _containers(spec: dict[str, Any], document: dict[str, Any], platform: Platform) -> Iterator[str]:
     """A container has an image and a command: the launcher takes the place of the image's own entrypoint."""
     for name, executor in spec["deploymentSpec"]["executors"].items():
         found = executor.get("container", {})
@@ -82,7 +82,7 @@ def _containers(spec: dict[str, Any], platform: dict[str, Any], target: Target) 
             yield name
 
 
-def _producers_exist(spec: dict[str, Any], platform: dict[str, Any], target: Target) -> Iterator[str]:
+def _producers_exist(spec: dict[str, Any], document: dict[str, Any], platform: Platform) -> Iterator[str]:
     """An input comes from an output that its producer declares, and the producer is among the dependent tasks."""
     for name, task in _tasks(spec).items():
         inputs = task.get("inputs", {})
@@ -100,7 +100,7 @@ def _producers_exist(spec: dict[str, Any], platform: dict[str, Any], target: Tar
                 yield f"{name} does not depend on {producer}"
 
 
-def _dependencies(spec: dict[str, Any], platform: dict[str, Any], target: Target) -> Iterator[str]:
+def _dependencies(spec: dict[str, Any], document: dict[str, Any], platform: Platform) -> Iterator[str]:
     """Dependent tasks exist, and none depends on itself by any way."""
     tasks = _tasks(spec)
     left = {name: set(task.get("dependentTasks", [])) for name, task in tasks.items()}
@@ -114,7 +114,7 @@ def _dependencies(spec: dict[str, Any], platform: dict[str, Any], target: Target
         yield f"circle among {', '.join(sorted(left))}"
 
 
-def _inputs_declared(spec: dict[str, Any], platform: dict[str, Any], target: Target) -> Iterator[str]:
+def _inputs_declared(spec: dict[str, Any], document: dict[str, Any], platform: Platform) -> Iterator[str]:
     """A task gives its component exactly the inputs that it declares, of optional ones as many as it likes."""
     for name, task in _tasks(spec).items():
         declared = _component(spec, name).get("inputDefinitions", {})
@@ -127,7 +127,7 @@ def _inputs_declared(spec: dict[str, Any], platform: dict[str, Any], target: Tar
                     yield f"{name}.{key} is not given"
 
 
-def _root_parameters(spec: dict[str, Any], platform: dict[str, Any], target: Target) -> Iterator[str]:
+def _root_parameters(spec: dict[str, Any], document: dict[str, Any], platform: Platform) -> Iterator[str]:
     """A parameter that a task takes is declared in the root, of the same type, and has a default."""
     declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
     for name, task in _tasks(spec).items():
@@ -143,15 +143,14 @@ def _root_parameters(spec: dict[str, Any], platform: dict[str, Any], target: Tar
                 yield f"{name}.{key} is a {wanted.get('parameterType')}, {source} is not"
 
 
-def _pipeline_root(spec: dict[str, Any], platform: dict[str, Any], target: Target) -> Iterator[str]:
-    """The driver takes gs://, minio:// and s3:// roots with a bucket; Vertex gs:// only."""
+def _pipeline_root(spec: dict[str, Any], document: dict[str, Any], platform: Platform) -> Iterator[str]:
+    """The root has a bucket, and a scheme that the platform reaches."""
     root = spec.get("defaultPipelineRoot", "")
-    allowed = ("gs://",) if target is Target.VERTEX else SCHEMES
-    if not root.startswith(allowed) or not root.split("://")[-1]:
+    if not root.startswith(platform.ROOT_SCHEMES) or not root.split("://")[-1]:
         yield f"found {root!r}"
 
 
-def _arguments(spec: dict[str, Any], platform: dict[str, Any], target: Target) -> Iterator[str]:
+def _arguments(spec: dict[str, Any], document: dict[str, Any], platform: Platform) -> Iterator[str]:
     """Arguments are texts, and short enough for the system; the executor's input goes into one of them."""
     for name, executor in spec["deploymentSpec"]["executors"].items():
         found = executor.get("container", {})
@@ -164,14 +163,14 @@ def _arguments(spec: dict[str, Any], platform: dict[str, Any], target: Target) -
             yield f"{name} does not take the executor's input once"
 
 
-def _platform(spec: dict[str, Any], platform: dict[str, Any], target: Target) -> Iterator[str]:
-    """The Kubernetes document speaks of executors that there are; Vertex takes none."""
-    if not platform:
+def _document(spec: dict[str, Any], document: dict[str, Any], platform: Platform) -> Iterator[str]:
+    """The Kubernetes document speaks of executors that there are; not every platform takes one."""
+    if not document:
         return
-    if target is Target.VERTEX or set(platform) != {"platforms"} or set(platform["platforms"]) != {"kubernetes"}:
+    if not platform.TAKES_DOCUMENT or set(document) != {"platforms"} or set(document["platforms"]) != {"kubernetes"}:
         yield "unexpected"
         return
-    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    executors = document["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     for name in set(executors) - set(spec["deploymentSpec"]["executors"]):
         yield f"no executor {name}"
 
@@ -189,5 +188,5 @@ RULES = (
     _root_parameters,
     _pipeline_root,
     _arguments,
-    _platform,
+    _document,
 )

@@ -18,14 +18,12 @@ from typing import Any
 
 from modelmill.pipeline.runners.kubeflow import mounts
 from modelmill.pipeline.runners.kubeflow.compile.spec_file import container
-from modelmill.pipeline.runners.kubeflow.compile.targets import Target
 from modelmill.pipeline.runners.kubeflow.emulator.container_command import TaskError, environment, execute
+from modelmill.pipeline.runners.kubeflow.platform_base import Platform
 
 # The type of every input: KFP's launcher gives none, kfp.local the most general one.
 UNTYPED = {"instanceSchema": ""}
 GENERIC = {"schemaTitle": "system.Artifact", "schemaVersion": "0.0.1"}
-# The output that KFP's driver adds since 2.5 (PUBLISH_LOGS=true): a file, not a folder, which the launcher writes.
-LOGS = "executor-logs"
 # Task, command, ExecutorInput, environment, log.
 Execute = Callable[[str, list[str], dict[str, Any], dict[str, str], Path], None]
 
@@ -58,7 +56,7 @@ class LocalLauncher:
 
     Args:
       spec: of the compiled file.
-      mode: whose launcher is imitated.
+      platform: whose launcher is imitated.
       folder: of everything: `remote` (the object stores), `pods/TASK` (the pods' disks) and `logs`.
       watch: called with each task when it has ended.
       execute: runs a container's command, as container_command.execute does.
@@ -68,13 +66,13 @@ class LocalLauncher:
     def __init__(
         self,
         spec: dict[str, Any],
-        mode: Target,
+        platform: Platform,
         folder: Path,
         watch: Callable[[Task], None] = lambda _: None,
         execute: Execute = execute,
         input_type: dict[str, str] = UNTYPED,
     ) -> None:
-        self._spec, self._mode, self._folder, self._watch = spec, mode, folder, watch
+        self._spec, self._platform, self._folder, self._watch = spec, platform, folder, watch
         self.execute = execute
         self.input_type = input_type
         self._count = 0
@@ -110,8 +108,9 @@ class LocalLauncher:
             self._fetch(pod, executor_input["inputs"]["artifacts"])
             for one in self._outputs(executor_input).values():
                 (pod / _local(one["uri"])).parent.mkdir(parents=True, exist_ok=True)
-            if LOGS in executor_input["outputs"]["artifacts"]:
-                (pod / _local(self._outputs(executor_input)[LOGS]["uri"])).touch()
+            logs = self._platform.LOG_OUTPUT
+            if logs in executor_input["outputs"]["artifacts"]:
+                (pod / _local(self._outputs(executor_input)[logs]["uri"])).touch()
             try:
                 self._execute(task.name, executor_input, pod, run_id)
             except TaskError:
@@ -154,12 +153,12 @@ class LocalLauncher:
         for key, source in task.get("inputs", {}).get("artifacts", {}).items():
             wanted = source["taskOutputArtifact"]
             one = json.loads(json.dumps(self.tasks[wanted["producerTask"]].outputs[wanted["outputArtifactKey"]]))
-            if self._mode is Target.KUBEFLOW:
+            if not self._platform.TYPED_ARTIFACTS:
                 one["type"] = dict(self.input_type)
             inputs[key] = {"artifacts": [one]}
         root = f"{self._spec['defaultPipelineRoot']}/{self._spec['pipelineInfo']['name']}/{run_id}/{name}"
         scratch = self._folder / "pods" / run_id / name / "tmp/kfp_outputs/output_metadata.json"
-        file = str(scratch) if self._mode is Target.KUBEFLOW else f"{root}/executor_output.json"
+        file = f"{root}/executor_output.json" if self._platform.MOUNTS_BUCKET else str(scratch)
         return {
             "inputs": {"parameterValues": values, "artifacts": inputs},
             "outputs": {"artifacts": self._provided(name, run_id, root), "outputFile": file},
@@ -170,17 +169,18 @@ class LocalLauncher:
         outputs = {}
         for key, output in self._spec["components"][name].get("outputDefinitions", {}).get("artifacts", {}).items():
             one = {"uri": f"{root}/{key}", "type": output["artifactType"], "metadata": dict(output.get("metadata", {}))}
-            if self._mode is Target.VERTEX:
+            if self._platform.TYPED_ARTIFACTS:
                 one["name"] = f"projects/1/locations/x/metadataStores/default/artifacts/{run_id}-{name}-{key}"
             outputs[key] = {"artifacts": [one]}
-        if self._mode is Target.KUBEFLOW and "container" in self._executor(name):
-            outputs[LOGS] = {"artifacts": [{"uri": f"{root}/{LOGS}", "type": dict(GENERIC), "metadata": {}}]}
+        logs = self._platform.LOG_OUTPUT
+        if logs and "container" in self._executor(name):
+            outputs[logs] = {"artifacts": [{"uri": f"{root}/{logs}", "type": dict(GENERIC), "metadata": {}}]}
         return outputs
 
     def _pod(self, run_id: str, name: str) -> Path:
         """The disk of a new pod. On Vertex the mounted bucket is the store itself."""
         folder = self._folder / "remote"
-        if self._mode is Target.KUBEFLOW:
+        if not self._platform.MOUNTS_BUCKET:
             folder = self._folder / "pods" / run_id / name
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
@@ -190,7 +190,7 @@ class LocalLauncher:
         """Copies the inputs to the pod's disk. What has no file is not there: object stores have no folders."""
         for content in inputs.values():
             for one in content["artifacts"]:
-                if self._mode is Target.KUBEFLOW and self.path(one["uri"]).exists():
+                if not self._platform.MOUNTS_BUCKET and self.path(one["uri"]).exists():
                     shutil.copytree(self.path(one["uri"]), pod / _local(one["uri"]), dirs_exist_ok=True)
 
     def _execute(self, name: str, executor_input: dict[str, Any], pod: Path, run_id: str) -> None:
@@ -200,7 +200,7 @@ class LocalLauncher:
         file = pod / _local(executor_input["outputs"]["outputFile"])
         file.parent.mkdir(parents=True, exist_ok=True)
         check = found.get("lifecycle", {}).get("preCacheCheck")
-        if self._mode is Target.VERTEX and check:
+        if self._platform.CALLS_DRIVERS and check:
             self.execute(name, [*check["command"], *check["args"]], executor_input, environment(pod), log)
             _merge(self._outputs(executor_input), json.loads(file.read_text()))
         variables = {**environment(pod), **{one["name"]: one["value"] for one in found.get("env", [])}}
@@ -210,18 +210,19 @@ class LocalLauncher:
         """Merges in what the task says of its outputs, takes their files away, and gives them ids."""
         outputs = self._outputs(executor_input)
         said = json.loads((pod / _local(executor_input["outputs"]["outputFile"])).read_text())
-        assert LOGS not in said.get("artifacts", {}), f"{LOGS} is the launcher's to describe"
+        logs = self._platform.LOG_OUTPUT
+        assert logs not in said.get("artifacts", {}), f"{logs} is the launcher's to describe"
         _merge(outputs, said)
-        if LOGS in outputs:
-            assert (pod / _local(outputs.pop(LOGS)["uri"])).is_file(), f"{LOGS} is a file that the launcher writes"
+        if logs in outputs:
+            assert (pod / _local(outputs.pop(logs)["uri"])).is_file(), f"{logs} is a file that the launcher writes"
         for one in outputs.values():
             assert one["uri"].startswith(self._spec["defaultPipelineRoot"]), f"not under the root: {one['uri']}"
             local = pod / _local(one["uri"])
-            if self._mode is Target.KUBEFLOW and any(path.is_file() for path in local.rglob("*")):
+            if not self._platform.MOUNTS_BUCKET and any(path.is_file() for path in local.rglob("*")):
                 shutil.copytree(local, self.path(one["uri"]), dirs_exist_ok=True)
             for key, value in one["metadata"].items():
                 one["metadata"][key] = _stored(value)
-            if self._mode is Target.KUBEFLOW:
+            if not self._platform.TYPED_ARTIFACTS:
                 self._count += 1
                 one["name"] = str(self._count)
         return outputs

@@ -1,1 +1,1 @@
-"""Platforms that run a compiled pipeline, one file a platform, found by its name."""
+"""The platforms, one file each: see platform_base.Platform."""

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Job, Outcome, Server, wait
 from modelmill.pipeline.runners.kubeflow.compile import locations, parameters, spec_file
-from modelmill.pipeline.runners.kubeflow.compile.targets import SUFFIXES, DeployError, Target
-from modelmill.pipeline.runners.kubeflow.submit.client_protocol import Outcome, Server, wait
+from modelmill.pipeline.runners.kubeflow.errors import DeployError
+from modelmill.pipeline.runners.kubeflow.platform_base import Platform
 
 DONE, FAILED, REFUSED = 0, 1, 3
-FIELD = r"[0-9A-Za-z*/,?#L-]+"
-WORDS = {
-    "@yearly": "0 0 1 1 *",
-    "@monthly": "0 0 1 * *",
-    "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *",
-    "@hourly": "0 * * * *",
-}
 
 
 @dataclass(frozen=True)
@@ -30,7 +22,7 @@ class Submission:
 
     Attributes:
       package: the compiled file.
-      target: where it is to run.
+      platform: where it is to run.
       experiment: under which KFP shows the run; a label of it on Vertex.
       parameters: `name=value` each.
       cron: makes a schedule of it.
@@ -38,7 +30,7 @@ class Submission:
     """
 
     package: Path
-    target: Target = Target.KUBEFLOW
+    platform: Platform
     experiment: str | None = None
     parameters: tuple[str, ...] = ()
     cron: str | None = None
@@ -51,10 +43,11 @@ def checked(submission: Submission) -> tuple[str, dict[str, Any], str | None]:
     Raises:
       DeployError: something of it is wrong.
     """
-    target = submission.target
-    if (submission.package.suffix == SUFFIXES[Target.VERTEX]) != (target is Target.VERTEX):
+    platform = submission.platform
+    if not spec_file.has_suffix(submission.package, platform.SUFFIX):
         raise DeployError(
-            f"{submission.package}: {target} needs a file {SUFFIXES[target]}, of `compile --target {target}`"
+            f"{submission.package}: {platform.name} needs a file {platform.SUFFIX}, "
+            f"of `compile --target {platform.name}`"
         )
     spec = spec_file.read(submission.package)
     if submission.cron and submission.wait:
@@ -63,18 +56,18 @@ def checked(submission: Submission) -> tuple[str, dict[str, Any], str | None]:
         spec["root"].get("inputDefinitions", {}).get("parameters", {}), list(submission.parameters)
     )
     if "data_path" in given:
-        given["data_path"] = locations.data_folder(given["data_path"], target)
-        _same_way("data" in spec["root"]["dag"]["tasks"], given["data_path"])
+        given["data_path"] = platform.data_folder(given["data_path"])
+        _same_way(platform, "data" in spec["root"]["dag"]["tasks"], given["data_path"])
     if "push_destination" in given:
         given["push_destination"] = locations.destination_folder("--param push_destination", given["push_destination"])
-    return spec["pipelineInfo"]["name"], given, _cron(submission.cron, target) if submission.cron else None
+    return spec["pipelineInfo"]["name"], given, platform.cron(submission.cron) if submission.cron else None
 
 
-def _same_way(fetches: bool, data: str) -> None:
+def _same_way(platform: Platform, fetches: bool, data: str) -> None:
     """Whether data has to be fetched is decided when the pipeline is compiled."""
     if fetches and data.startswith("/"):
         raise DeployError(f"--param data_path={data}: this pipeline fetches its data; give minio://, s3:// or gs://")
-    if not fetches and locations.is_fetched(data):
+    if not fetches and platform.is_fetched(data):
         raise DeployError(
             f"--param data_path={data}: this pipeline was compiled for data that need not be fetched; "
             f"compile it with --set run.cluster.data={data}"
@@ -101,11 +94,12 @@ def submit(
     title = f"{name} {datetime.now():%Y-%m-%d %H:%M:%S}"
     if given.get(parameters.LABEL):
         title += f" ({given[parameters.LABEL]})"
+    job = Job(submission.package, name, title, submission.experiment, given)
     if cron:
-        made = server.schedule(submission.package, submission.experiment, title, given, cron)
+        made = server.schedule(job, cron)
         tell(f"scheduled ({cron}): {server.schedule_link(made)}")
         return DONE
-    run_id = server.start(submission.package, submission.experiment, title, given)
+    run_id = server.start(job)
     tell(f"submitted: {server.link(run_id)}")
     if not submission.wait:
         return DONE
@@ -123,15 +117,3 @@ def _report(outcome: Outcome, link: str, tell: Callable[[str], None]) -> int:
         return REFUSED
     tell(f"{outcome.state.lower()}{where}: {outcome.reason}\n  {link}")
     return FAILED
-
-
-def _cron(given: str, target: Target) -> str:
-    """As the target has it: KFP's begins with seconds, Vertex's has none."""
-    fields = WORDS.get(given, given).split()
-    more = ", six with seconds first" if target is Target.KUBEFLOW else ""
-    if len(fields) not in ((5, 6) if more else (5,)) or not all(re.fullmatch(FIELD, field) for field in fields):
-        raise DeployError(
-            f"--schedule: found {given!r}; give five fields (minute hour day month weekday), such as '0 6 * * 1'"
-            f"{more}, or one of {', '.join(WORDS)}"
-        )
-    return " ".join(["0", *fields] if more and len(fields) == 5 else fields)

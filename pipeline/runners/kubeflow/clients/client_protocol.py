@@ -9,17 +9,44 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from modelmill.pipeline.runners.kubeflow.errors import PassingError, ServerError
+
 PATIENCE = 300.0
 # What KFP's launcher, and what Vertex, says when our entrypoint ended because a gate refused.
 GATE = re.compile(r"(exit (status|code):?|non-zero status of) 3\b")
 
 
-class ServerError(RuntimeError):
-    """The server refused, or can't be reached; the message says what and where."""
+@dataclass(frozen=True)
+class ServerOptions:
+    """How a server is reached; each platform takes some of these (Platform.OPTIONS)."""
+
+    host: str | None = None
+    namespace: str | None = None
+    project: str | None = None
+    location: str | None = None
+    service_account: str | None = None
+    token: str | None = None
+    ca: Path | None = None
+    no_verify_tls: bool = False
 
 
-class PassingError(ServerError):
-    """What may be better a moment later."""
+@dataclass(frozen=True)
+class Job:
+    """A run to be started, or to be scheduled.
+
+    Attributes:
+      package: the compiled file.
+      pipeline: the pipeline's name.
+      title: of the run.
+      experiment: under which KFP shows the run; a label of it on Vertex.
+      parameters: values of the run's parameters by name.
+    """
+
+    package: Path
+    pipeline: str
+    title: str
+    experiment: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,11 +80,11 @@ class Look:
 class Server(Protocol):
     """Raises ServerError where it refuses, PassingError where another try may help."""
 
-    def start(self, package: Path, experiment: str | None, name: str, parameters: dict[str, Any]) -> str:
-        """Starts a run of a compiled file; its id."""
+    def start(self, job: Job) -> str:
+        """Start a run; return its id."""
 
-    def schedule(self, package: Path, experiment: str | None, name: str, parameters: dict[str, Any], cron: str) -> str:
-        """Makes a schedule of it, by a cron as the server has it; its id."""
+    def schedule(self, job: Job, cron: str) -> str:
+        """Make a schedule, by a cron as the server has it; return its id."""
 
     def look(self, run_id: str) -> Look:
         """How a run goes."""

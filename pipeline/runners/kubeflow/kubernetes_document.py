@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelmill.pipeline.experiment.cluster_config import Kubernetes, Secret, Toleration, of_node, pod
-from modelmill.pipeline.experiment.experiment import Experiment
-from modelmill.pipeline.runners.kubeflow.compile.targets import Target, limits
+from modelmill.pipeline.experiment.cluster_config import ClusterRunConfig, Kubernetes, Secret, Toleration, pod
 
 
-def document(experiment: Experiment, nodes: list[str]) -> dict[str, Any] | None:
-    """`platforms.kubernetes` in the JSON form of kfp-kubernetes' KubernetesExecutorConfig; None if nothing is asked."""
+def document(run: ClusterRunConfig, selectors: dict[str, dict[str, str]]) -> dict[str, Any] | None:
+    """Return `platforms.kubernetes` in the JSON form of kfp-kubernetes' KubernetesExecutorConfig.
+
+    Args:
+      run: what is asked for.
+      selectors: by node, the node selector that finds its accelerator; the experiment's own goes over it.
+
+    Returns:
+      The document; None if nothing is asked for.
+    """
     executors = {}
-    for node in nodes:
-        wanted = pod(experiment.run.kubernetes, node)
-        resources = of_node(experiment.run.resources, node)
-        # The experiment's own selector goes over the one that finds the accelerator.
-        found = limits(Target.KUBEFLOW, node, resources).node_selector if resources else {}
-        config = _config(wanted, {**found, **wanted.node_selector})
+    for node, selector in selectors.items():
+        wanted = pod(run.kubernetes, node)
+        config = _config(wanted, {**selector, **wanted.node_selector})
         if config:
             executors[f"exec-{node}"] = config
     if not executors:

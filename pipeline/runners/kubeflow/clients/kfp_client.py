@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from modelmill.pipeline.layout import NODES
-from modelmill.pipeline.runners.kubeflow.compile import spec_file
-from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError
-from modelmill.pipeline.runners.kubeflow.submit.client_protocol import Look, Outcome, PassingError, ServerError, line
+from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Job, Look, Outcome, line
+from modelmill.pipeline.runners.kubeflow.errors import DeployError, PassingError, ServerError
 
 FINISHED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 
@@ -76,26 +75,26 @@ class KfpServer:
         """The page of a recurring run."""
         return f"{self.host}/#/recurringrun/details/{schedule_id}"
 
-    def start(self, package: Path, experiment: str | None, name: str, parameters: dict[str, Any]) -> str:
-        """Starts a run; its id. KFP shows it under the experiment, or under the pipeline's name."""
+    def start(self, job: Job) -> str:
+        """Start a run; return its id. KFP shows it under the experiment, or under the pipeline's name."""
         with self._told("starting the run"), _quiet():
-            found = self._client.create_experiment(experiment or _name(package), namespace=self._to.namespace)
+            found = self._client.create_experiment(job.experiment or job.pipeline, namespace=self._to.namespace)
             run = self._client.run_pipeline(
-                found.experiment_id, name, pipeline_package_path=str(package), params=parameters
+                found.experiment_id, job.title, pipeline_package_path=str(job.package), params=job.parameters
             )
         return str(run.run_id)
 
-    def schedule(self, package: Path, experiment: str | None, name: str, parameters: dict[str, Any], cron: str) -> str:
-        """Makes a recurring run; its id."""
+    def schedule(self, job: Job, cron: str) -> str:
+        """Make a recurring run; return its id."""
         with self._told("making the schedule"), _quiet():
-            found = self._client.create_experiment(experiment or _name(package), namespace=self._to.namespace)
+            found = self._client.create_experiment(job.experiment or job.pipeline, namespace=self._to.namespace)
             recurring = self._client.create_recurring_run(
                 found.experiment_id,
-                name,
+                job.title,
                 cron_expression=cron,
                 no_catchup=True,
-                params=parameters,
-                pipeline_package_path=str(package),
+                params=job.parameters,
+                pipeline_package_path=str(job.package),
             )
         return str(recurring.recurring_run_id)
 
@@ -174,11 +173,6 @@ def _url(host: str) -> str:
     if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", host):
         raise DeployError(f"--host: found {host!r}; give a URL, such as https://kubeflow.example.com/pipeline")
     return host.rstrip("/")
-
-
-def _name(package: Path) -> str:
-    """The pipeline's name."""
-    return str(spec_file.read(package)["pipelineInfo"]["name"])
 
 
 def _short(content: Any) -> str:

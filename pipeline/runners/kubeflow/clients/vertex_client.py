@@ -8,13 +8,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from modelmill.pipeline.layout import NODES
-from modelmill.pipeline.runners.kubeflow.compile.targets import DeployError
-from modelmill.pipeline.runners.kubeflow.submit.client_protocol import Look, Outcome, PassingError, ServerError, line
+from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Job, Look, Outcome, line
+from modelmill.pipeline.runners.kubeflow.errors import DeployError, PassingError, ServerError
 
 CONSOLE = "https://console.cloud.google.com/vertex-ai"
 STATE = "PIPELINE_STATE_"
@@ -79,19 +78,21 @@ class VertexServer:
         """The page of a schedule."""
         return f"{CONSOLE}/locations/{self._location}/pipelines/schedules/{schedule_id}?project={self._project}"
 
-    def start(self, package: Path, experiment: str | None, name: str, parameters: dict[str, Any]) -> str:
-        """Starts a run; its id. The experiment is a label of it."""
-        job = self._job(package, experiment, name, parameters)
-        job_id = _job_id(job.pipeline_spec["pipelineInfo"]["name"])
+    def start(self, job: Job) -> str:
+        """Start a run; return its id. The experiment is a label of it."""
+        message = self._job(job)
+        job_id = _job_id(job.pipeline)
         with self._told("starting the run"):
-            made = self._pipelines.create_pipeline_job(parent=self._parent, pipeline_job=job, pipeline_job_id=job_id)
+            made = self._pipelines.create_pipeline_job(
+                parent=self._parent, pipeline_job=message, pipeline_job_id=job_id
+            )
         return str(made.name.rpartition("/")[2])
 
-    def schedule(self, package: Path, experiment: str | None, name: str, parameters: dict[str, Any], cron: str) -> str:
-        """Makes a schedule; its id. A run that is still going on keeps the next one from starting."""
-        request = {"parent": self._parent, "pipeline_job": self._job(package, experiment, name, parameters)}
+    def schedule(self, job: Job, cron: str) -> str:
+        """Make a schedule; return its id. A run that is still going on keeps the next one from starting."""
+        request = {"parent": self._parent, "pipeline_job": self._job(job)}
         schedule = {
-            "display_name": name,
+            "display_name": job.title,
             "cron": cron,
             "max_concurrent_run_count": 1,
             "create_pipeline_job_request": request,
@@ -113,21 +114,21 @@ class VertexServer:
         said = (failed and line(failed.error.message)) or line(job.error.message) or "Vertex does not say why"
         return Look(nodes, Outcome(state, failed and failed.task_name, said))
 
-    def _job(self, package: Path, experiment: str | None, name: str, parameters: dict[str, Any]) -> Any:
+    def _job(self, job: Job) -> Any:
         """The message that makes a run."""
         from google.cloud import aiplatform_v1
         from google.cloud.aiplatform.utils import pipeline_utils
 
-        if experiment and not LABEL.fullmatch(experiment):
-            raise DeployError(f"--experiment: found {experiment!r}; on Vertex give small letters, digits, - and _")
-        content = json.loads(package.read_text(encoding="utf-8"))
+        if job.experiment and not LABEL.fullmatch(job.experiment):
+            raise DeployError(f"--experiment: found {job.experiment!r}; on Vertex give small letters, digits, - and _")
+        content = json.loads(job.package.read_text(encoding="utf-8"))
         builder = pipeline_utils.PipelineRuntimeConfigBuilder.from_job_spec_json(content)
-        builder.update_runtime_parameters(parameters)
+        builder.update_runtime_parameters(job.parameters)
         message = {
-            "displayName": name,
+            "displayName": job.title,
             "pipelineSpec": content["pipelineSpec"],
             "runtimeConfig": builder.build(),
-            "labels": {EXPERIMENT: experiment} if experiment else {},
+            "labels": {EXPERIMENT: job.experiment} if job.experiment else {},
             "serviceAccount": self._to.service_account or "",
         }
         return aiplatform_v1.PipelineJob.from_json(json.dumps(message))
