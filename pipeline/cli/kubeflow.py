@@ -91,13 +91,15 @@ def submit_command(
     _check_options(platform, options)
     with tempfile.TemporaryDirectory(prefix="modelmill-") as folder:
         path = Path(experiment)
-        if not _is_compiled(path):
+        if _is_compiled(path):
+            _compile_only({"--set": overrides, "--image": image, "--allow-latest": allow_latest})
+        else:
             package = _compiled(experiment, overrides, platform, image, root, allow_latest)
             path = Path(folder, f"pipeline{package.suffix}")
             package.write(path)
             for note in package.notes:
                 typer.echo(f"note: {note}", err=True)
-        given = Submission(path, platform, experiment_name, tuple(param or ()), schedule, wait)
+        given = Submission(path, platform, experiment_name, tuple(param or ()), schedule, wait, root)
         try:
             code = submit(given, partial(platform.connect, options), typer.echo)
         except DeployError as error:
@@ -190,6 +192,13 @@ def _check_options(platform: Platform, options: ServerOptions) -> None:
         platform.check_options(options)
     except DeployError as error:
         stop(2, str(error))
+
+
+def _compile_only(given: dict[str, Any]) -> None:
+    """End the program with 2 where an option of the compiler is given for a file that is compiled already."""
+    for name, value in given.items():
+        if value:
+            stop(2, f"{name}: the file is compiled already; leave it out, or give the experiment instead of the file")
 
 
 def _is_compiled(path: Path) -> bool:

@@ -82,6 +82,8 @@ def test_submit_takes_a_compiled_file_and_a_token(package: Path, tmp_path: Path)
         assert (code, "refuses access" in said) == (1, True)
         code, said = call("submit", str(package), "--host", server.url, "--param", "seed=1")
         assert (code, "unknown parameter 'seed'" in said) == (2, True)
+        code, said = call("submit", str(package), "--host", server.url, "--set", "run.seed=1")
+        assert (code, "--set: the file is compiled already" in said) == (2, True)
 
 
 def test_submit_to_vertex_takes_an_experiment(tmp_path: Path) -> None:

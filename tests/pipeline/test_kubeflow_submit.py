@@ -40,6 +40,7 @@ def package(tmp_path: Path) -> Path:
     spec = {
         "pipelineInfo": {"name": "digits"},
         "schemaVersion": "2.1.0",
+        "defaultPipelineRoot": "s3://team/artifacts",
         "root": {
             "dag": {"tasks": {"train": {"componentRef": {"name": "train"}}}},
             "inputDefinitions": {
@@ -79,6 +80,7 @@ def test_submit_with_parameters_and_a_token(package: Path) -> None:
         assert code == 0
         assert server.runs[0]["runtime_config"]["parameters"] == {"train_epochs": 5}
         assert set(server.runs[0]["pipeline_spec"]) == {"pipeline_spec", "platform_spec"}
+        assert server.runs[0]["runtime_config"]["pipeline_root"] == "s3://team/artifacts", "servers ignore the file's"
         assert server.experiments[0]["display_name"] == "nightly"
         assert told == [f"submitted: {server.url}/#/runs/details/run-1"]
 
@@ -126,7 +128,17 @@ def test_schedule(given: str, sent: str, package: Path) -> None:
     with FakeKfpServer() as server:
         assert run(server, package, told, cron=given) == 0
         assert server.recurring[0]["trigger"]["cron_schedule"]["cron"] == sent
+        assert server.recurring[0]["runtime_config"]["pipeline_root"] == "s3://team/artifacts"
         assert "recurring-1" in told.text
+
+
+def test_a_run_may_have_a_root_of_its_own(package: Path) -> None:
+    with FakeKfpServer() as server:
+        assert run(server, package, Told(), root="minio://other/folder/") == 0
+        assert server.runs[0]["runtime_config"]["pipeline_root"] == "minio://other/folder"
+        with pytest.raises(DeployError, match="root: found '/mnt/x'; kubeflow takes"):
+            run(server, package, Told(), root="/mnt/x")
+        assert len(server.runs) == 1
 
 
 @pytest.mark.parametrize("fault", [500, 503, BREAK])

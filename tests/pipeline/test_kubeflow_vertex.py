@@ -157,7 +157,7 @@ def test_nobody_is_there(package: Path) -> None:
         host = f"http://127.0.0.1:{free.getsockname()[1]}"
     server = VertexServer(Connection("my-project", "europe-west4", token="x", host=host))
     with pytest.raises(ServerError, match="does not answer"):
-        server.start(Job(package, "x", "x"))
+        server.start(Job(package, "x", "x", "gs://bucket/root"))
 
 
 def test_without_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

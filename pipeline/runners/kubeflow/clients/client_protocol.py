@@ -38,6 +38,7 @@ class Job:
       package: the compiled file.
       pipeline: the pipeline's name.
       title: of the run.
+      root: pipeline root of the run; the server of KFP knows none but that of a run's runtime config.
       experiment: under which KFP shows the run; a label of it on Vertex.
       parameters: values of the run's parameters by name.
     """
@@ -45,6 +46,7 @@ class Job:
     package: Path
     pipeline: str
     title: str
+    root: str
     experiment: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
 

@@ -80,7 +80,11 @@ class KfpServer:
         with self._told("starting the run"), _quiet():
             found = self._client.create_experiment(job.experiment or job.pipeline, namespace=self._to.namespace)
             run = self._client.run_pipeline(
-                found.experiment_id, job.title, pipeline_package_path=str(job.package), params=job.parameters
+                found.experiment_id,
+                job.title,
+                pipeline_package_path=str(job.package),
+                params=job.parameters,
+                pipeline_root=job.root,
             )
         return str(run.run_id)
 
@@ -95,6 +99,7 @@ class KfpServer:
                 no_catchup=True,
                 params=job.parameters,
                 pipeline_package_path=str(job.package),
+                pipeline_root=job.root,
             )
         return str(recurring.recurring_run_id)
 

@@ -123,6 +123,7 @@ class VertexServer:
             raise DeployError(f"--experiment: found {job.experiment!r}; on Vertex give small letters, digits, - and _")
         content = json.loads(job.package.read_text(encoding="utf-8"))
         builder = pipeline_utils.PipelineRuntimeConfigBuilder.from_job_spec_json(content)
+        builder.update_pipeline_root(job.root)
         builder.update_runtime_parameters(job.parameters)
         message = {
             "displayName": job.title,

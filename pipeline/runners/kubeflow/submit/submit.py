@@ -27,6 +27,7 @@ class Submission:
       parameters: `name=value` each.
       cron: makes a schedule of it.
       wait: until it has ended.
+      root: pipeline root of the run; that of the compiled file if absent.
     """
 
     package: Path
@@ -35,10 +36,11 @@ class Submission:
     parameters: tuple[str, ...] = ()
     cron: str | None = None
     wait: bool = False
+    root: str | None = None
 
 
-def checked(submission: Submission) -> tuple[str, dict[str, Any], str | None]:
-    """The pipeline's name, the parameters by name, and the schedule as KFP has it: all before anything is sent.
+def checked(submission: Submission) -> tuple[Job, str | None]:
+    """Return the job, and the schedule as the platform has it: all is checked before anything is sent.
 
     Raises:
       DeployError: something of it is wrong.
@@ -60,7 +62,16 @@ def checked(submission: Submission) -> tuple[str, dict[str, Any], str | None]:
         _same_way(platform, "data" in spec["root"]["dag"]["tasks"], given["data_path"])
     if "push_destination" in given:
         given["push_destination"] = locations.destination_folder("--param push_destination", given["push_destination"])
-    return spec["pipelineInfo"]["name"], given, platform.cron(submission.cron) if submission.cron else None
+    root = platform.root(submission.root or spec.get("defaultPipelineRoot"))
+    name = spec["pipelineInfo"]["name"]
+    job = Job(submission.package, name, _title(name, given), root, submission.experiment, given)
+    return job, platform.cron(submission.cron) if submission.cron else None
+
+
+def _title(name: str, parameters_: dict[str, Any]) -> str:
+    """Return the name of a run: pipeline, time, and the label of the version if one is given."""
+    label = parameters_.get(parameters.LABEL)
+    return f"{name} {datetime.now():%Y-%m-%d %H:%M:%S}" + (f" ({label})" if label else "")
 
 
 def _same_way(platform: Platform, fetches: bool, data: str) -> None:
@@ -89,12 +100,8 @@ def submit(
       DeployError: something is wrong with what was asked for.
       ServerError: the server refused, or does not answer.
     """
-    name, given, cron = checked(submission)
+    job, cron = checked(submission)
     server = connect()
-    title = f"{name} {datetime.now():%Y-%m-%d %H:%M:%S}"
-    if given.get(parameters.LABEL):
-        title += f" ({given[parameters.LABEL]})"
-    job = Job(submission.package, name, title, submission.experiment, given)
     if cron:
         made = server.schedule(job, cron)
         tell(f"scheduled ({cron}): {server.schedule_link(made)}")
