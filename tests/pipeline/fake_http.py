@@ -13,6 +13,10 @@ from urllib.parse import urlsplit
 BREAK = 0
 
 
+class Text(str):
+    """An answer of plain text; a plain str is a page."""
+
+
 class FakeServer:
     """The server; use it as a context.
 
@@ -88,7 +92,8 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
                 return
             data = content.encode() if isinstance(content, str) else json.dumps(content).encode()
             self.send_response(status)
-            self.send_header("Content-Type", "text/html" if isinstance(content, str) else "application/json")
+            kind = "text/html" if isinstance(content, str) else "application/json"
+            self.send_header("Content-Type", "text/plain" if isinstance(content, Text) else kind)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

@@ -5,7 +5,8 @@
         ...  # modelmill submit --host {server.url}
 
 It implements what kfp's client and ours use of the v2beta1 REST API: healthz, experiments, runs and recurring runs.
-It keeps what it was sent, and can refuse, fail, and break the connection.
+As the real one it says nothing of why a task failed: that stands in the log of its pod alone, whose Argo node the task
+names as a child. It keeps what it was sent, and can refuse, fail, and break the connection.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import parse_qs
 
-from tests.pipeline.fake_http import FakeServer
+from tests.pipeline.fake_http import FakeServer, Text
 
 API = "/apis/v2beta1"
+CREATED = "2026-11-30T12:00:00Z"
 
 
 class FakeKfpServer(FakeServer):
@@ -30,7 +33,8 @@ class FakeKfpServer(FakeServer):
     Attributes:
       outcome: states of a run, one a question; the last one stays.
       tasks: what is told of the run's tasks, in the API's JSON form.
-      error: message of a run that failed.
+      logs: of pods, by their names.
+      pages: whether the server of KFP's pages stands before the API's; else the API server gives logs itself.
       runs: bodies of the runs that were started; recurring: of the schedules.
     """
 
@@ -46,7 +50,8 @@ class FakeKfpServer(FakeServer):
         super().__init__(token, certificate)
         self.outcome = ["SUCCEEDED"]
         self.tasks: list[dict[str, Any]] = []
-        self.error = ""
+        self.logs: dict[str, str] = {}
+        self.pages = True
         self.runs: list[dict[str, Any]] = []
         self.recurring: list[dict[str, Any]] = []
         self.experiments: list[dict[str, Any]] = []
@@ -59,11 +64,21 @@ class FakeKfpServer(FakeServer):
             return 200, "<html>hello</html>"
         if path == ("/apis/v1beta1/healthz" if self._kind == "v1" else f"{API}/healthz"):
             return (401, "") if not allowed else (200, {"multi_user": self._multi_user})
+        if self._kind == "v2" and (pod := self._pod(path, query)):
+            found = allowed and pod in self.logs
+            return (200, Text(self.logs[pod])) if found else (500, "Could not get main container logs")
         if self._kind == "v1" or not path.startswith(API):
             return 404, {"message": "Not Found"}
         if not allowed:
             return 401, {"code": 16, "message": "Request header error: there is no user identity header"}
         return self._api(method, path.removeprefix(API), body)
+
+    def _pod(self, path: str, query: str) -> str | None:
+        """Return the pod whose log is asked for."""
+        if self.pages:
+            return parse_qs(query)["podname"][0] if path == "/k8s/pod/logs" else None
+        found = re.fullmatch(r"/apis/v1alpha1/runs/run-\d+/nodes/([^/]+)/log", path)
+        return found[1] if found else None
 
     def _api(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         if (method, path) == ("GET", "/experiments"):
@@ -81,8 +96,13 @@ class FakeKfpServer(FakeServer):
         if method == "GET" and re.fullmatch(r"/runs/run-\d+", path):
             state = self.outcome[min(self._asked, len(self.outcome) - 1)]
             self._asked += 1
-            run = {"run_id": path[6:], "state": state, "run_details": {"task_details": self.tasks}}
-            if self.error and state == "FAILED":
-                run["error"] = {"code": 13, "message": self.error}
+            started = self.runs[int(path.rpartition("-")[2]) - 1] if self.runs else {}
+            run = {
+                **started,
+                "run_id": path[6:],
+                "state": state,
+                "created_at": CREATED,
+                "run_details": {"task_details": self.tasks},
+            }
             return 200, run
         return 404, {"code": 5, "message": f"there is no {path}"}

@@ -10,15 +10,18 @@ from typing import Any
 import pytest
 import yaml
 
+from modelmill.pipeline.runners.kubeflow import task_outcome
 from modelmill.pipeline.runners.kubeflow.clients.client_protocol import wait
 from modelmill.pipeline.runners.kubeflow.clients.kfp_client import Connection, KfpServer
 from modelmill.pipeline.runners.kubeflow.errors import DeployError, ServerError
 from modelmill.pipeline.runners.kubeflow.platform_base import look_up
 from modelmill.pipeline.runners.kubeflow.submit.submit import Submission, submit
+from modelmill.pipeline.runners.kubeflow.task_outcome import TaskOutcome
 from tests.pipeline.fake_http import BREAK
 from tests.pipeline.fake_kfp import FakeKfpServer
 
 KUBEFLOW = look_up("kubeflow")
+# As the API tells of a run whose node `train` failed: no reason, and the Argo nodes of the pods.
 TASKS = [
     {"run_id": "run-1", "task_id": "0", "display_name": "root", "state": "FAILED"},
     {"run_id": "run-1", "task_id": "1", "display_name": "train-driver", "state": "SUCCEEDED"},
@@ -27,9 +30,12 @@ TASKS = [
         "task_id": "2",
         "display_name": "train",
         "state": "FAILED",
-        "error": {"code": 2, "message": "main: Error (exit code 1): out of memory"},
+        "child_tasks": [{"pod_name": "digits-x7k2p-111"}],
     },
+    {"run_id": "run-1", "task_id": "3", "display_name": "executor", "state": "FAILED"},
 ]
+POD = "digits-x7k2p-system-container-impl-111"
+LAUNCHER = "F1130 12:00:00 main.go:50] failed to execute component: exit status 3\n"
 
 
 @pytest.fixture
@@ -94,22 +100,52 @@ def test_wait_tells_the_nodes_and_the_end(package: Path) -> None:
         assert told[1:] == ["train: running", f"done: {server.url}/#/runs/details/run-1"]
 
 
-def test_a_run_that_fails_names_node_reason_and_link(package: Path) -> None:
+def log(refused: bool, reason: str) -> str:
+    """The end of a log: what the entrypoint says, and behind it the launcher."""
+    return f"Epoch 1\n{task_outcome.to_line(TaskOutcome(refused, reason))}\nfailed: {reason}\n{LAUNCHER}"
+
+
+@pytest.mark.parametrize("pages", [True, False])
+@pytest.mark.parametrize(
+    ("refused", "code", "said"), [(False, 1, "failed in train: out"), (True, 3, "refused by a gate in train: out")]
+)
+def test_outcome_and_reason_come_from_the_log_of_the_node_that_failed(
+    pages: bool, refused: bool, code: int, said: str, package: Path
+) -> None:
     told = Told()
-    with FakeKfpServer() as server:
-        server.outcome, server.tasks, server.error = ["RUNNING", "FAILED"], TASKS, "a child has failed"
-        assert run(server, package, told, wait=True) == 1
-        assert "failed in train: main: Error (exit code 1): out of memory" in told.text
+    with FakeKfpServer(token="secret") as server:
+        server.outcome, server.tasks, server.pages = ["RUNNING", "FAILED"], TASKS, pages
+        server.logs = {POD: log(refused, "out of memory,\n  twice")}
+        assert run(server, package, told, {"token": "secret"}, wait=True) == code
+        assert said in told.text
+        assert "twice" in told.text
         assert f"{server.url}/#/runs/details/run-1" in told[-1]
 
 
-def test_a_gate_that_refuses_is_no_failure(package: Path) -> None:
+def test_the_last_attempt_of_a_node_with_retries_is_read(package: Path) -> None:
+    first, second = yaml.safe_load_all(package.read_text())
+    first["root"]["dag"]["tasks"]["train"]["retryPolicy"] = {"maxRetryCount": 1}
+    metadata = {"labels": {"team": "a"}, "annotations": {}}
+    second["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-train"] = {"podMetadata": metadata}
+    package.write_text(yaml.safe_dump_all([first, second]))
     told = Told()
     with FakeKfpServer() as server:
-        error = {"code": 2, "message": "main: Error (exit code 3)"}
-        server.outcome, server.tasks = ["FAILED"], [{**TASKS[2], "display_name": "data-gate", "error": error}]
+        attempts = [{"pod_name": "digits-x7k2p-222"}, {"pod_name": "digits-x7k2p-333"}]
+        server.outcome, server.tasks = ["FAILED"], [*TASKS[:3], {**TASKS[3], "child_tasks": attempts}]
+        name = "digits-x7k2p-metadata-0-1-retry-system-container-impl"
+        server.logs = {f"{name}-222": log(False, "killed"), f"{name}-333": log(True, "the data does not fit")}
         assert run(server, package, told, wait=True) == 3
-        assert "refused by a gate in data-gate" in told.text
+        assert "refused by a gate in train: the data does not fit" in told.text
+
+
+def test_a_run_whose_log_is_gone_fails_without_a_reason(package: Path) -> None:
+    told = Told()
+    with FakeKfpServer() as server:
+        server.outcome, server.tasks = ["FAILED"], TASKS
+        assert run(server, package, told, wait=True) == 1
+        assert "failed in train: the server does not say why, and gives no log that does" in told.text
+        server.logs = {POD: "Killed\n" + LAUNCHER}
+        assert run(server, package, told, wait=True) == 1, "the launcher's exit status says nothing of who ended it"
 
 
 def test_a_run_that_is_cancelled_ends_the_waiting(package: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from modelmill.components.evaluate import baseline_lookup
 from modelmill.components.validate import previous_lookup as history
 from modelmill.data.core import files
-from modelmill.pipeline.runners.kubeflow import mounts
+from modelmill.pipeline.runners.kubeflow import mounts, task_outcome
 from modelmill.pipeline.runners.kubeflow.compile import parameters
 from modelmill.pipeline.runners.kubeflow.container import executor_io, markers
 from modelmill.pipeline.runners.kubeflow.emulator import launcher
@@ -355,6 +355,8 @@ def test_a_task_that_ends_early_says_why(raised: str, code: int, said: str, tmp_
     assert done.returncode == code
     assert "half way" in done.stderr
     assert done.stderr.splitlines()[-1] == said
+    found = task_outcome.from_log(done.stderr + "the launcher has the last word")
+    assert found == task_outcome.TaskOutcome(code == 3, said.partition(": ")[2])
 
 
 def test_what_a_task_starts_imports_nothing_of_the_working_directory() -> None:
@@ -375,4 +377,5 @@ def test_a_task_has_its_time(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
     assert done.returncode == 124
-    assert "out of time after 1 s" in done.stderr
+    found = task_outcome.from_log(done.stderr)
+    assert found == task_outcome.TaskOutcome(False, "out of time after 1 s (run.time_limits)")

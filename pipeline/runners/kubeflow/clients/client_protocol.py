@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,8 +11,6 @@ from typing import Any, Protocol
 from modelmill.pipeline.runners.kubeflow.errors import PassingError, ServerError
 
 PATIENCE = 300.0
-# What KFP's launcher, and what Vertex, says when our entrypoint ended because a gate refused.
-GATE = re.compile(r"(exit (status|code):?|non-zero status of) 3\b")
 
 
 @dataclass(frozen=True)
@@ -59,16 +56,13 @@ class Outcome:
       state: SUCCEEDED, FAILED, CANCELED, ...
       node: the node that failed, if one is known.
       reason: why.
+      refused: whether a gate refused; nothing is broken then.
     """
 
     state: str
     node: str | None = None
     reason: str = ""
-
-    @property
-    def refused(self) -> bool:
-        """A gate refused; nothing is broken."""
-        return self.state != "SUCCEEDED" and bool(GATE.search(self.reason))
+    refused: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from modelmill.pipeline.layout import NODES
+from modelmill.pipeline.runners.kubeflow import task_outcome
+from modelmill.pipeline.runners.kubeflow.clients import kfp_pods
 from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Job, Look, Outcome, line
 from modelmill.pipeline.runners.kubeflow.errors import DeployError, PassingError, ServerError
 
+# Bytes of an answer, such as a log, that are read.
+LONGEST = 20_000_000
 FINISHED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 
 
@@ -107,7 +111,24 @@ class KfpServer:
         """How a run goes."""
         with self._told(f"asking for run {run_id} ({self.link(run_id)})"):
             run = self._client.get_run(run_id)
-        return Look(_states(run), _outcome(run) if run.state in FINISHED else None)
+        return Look(_states(run), self._outcome(run) if run.state in FINISHED else None)
+
+    def _outcome(self, run: Any) -> Outcome:
+        """How a run ended, and why by the log of the node that failed: the API does not say it."""
+        if run.state != "FAILED":
+            return Outcome(run.state, reason="" if run.state == "SUCCEEDED" else "the server does not say why")
+        details = (run.run_details and run.run_details.task_details) or []
+        failed = [str(task.display_name or "") for task in details if task.state == "FAILED"]
+        node = next((name for name in failed if name in NODES), None)
+        for text in kfp_pods.logs(run, node, self._to.namespace, self._get):
+            found = task_outcome.from_log(text)
+            if found:
+                return Outcome(run.state, node, found.reason, found.refused)
+        if run.error and run.error.message:
+            return Outcome(run.state, node, _short(run.error.message))
+        unread = "the server does not say why, and gives no log that does"
+        driver = next((name for name in failed if name.removesuffix("-driver") in NODES), None)
+        return Outcome(run.state, node or driver, f"{unread}; look at the log of the node's pod")
 
     def _health(self) -> dict[str, Any]:
         """The answer of the v2 health check."""
@@ -137,9 +158,9 @@ class KfpServer:
         try:
             request = urllib.request.Request(self.host + path, headers=headers)
             with urllib.request.urlopen(request, timeout=15, context=context) as answer:
-                return answer.status, answer.read(100_000).decode(errors="replace")
+                return answer.status, answer.read(LONGEST).decode(errors="replace")
         except urllib.error.HTTPError as error:
-            return error.code, error.read(100_000).decode(errors="replace")
+            return error.code, error.read(LONGEST).decode(errors="replace")
         except OSError as error:
             reason = getattr(error, "reason", None) or error
             if isinstance(reason, ssl.SSLCertVerificationError):
@@ -193,19 +214,3 @@ def _states(run: Any) -> dict[str, str]:
     """The state of every node that has one; KFP has tasks of its own, too, such as drivers."""
     details = (run.run_details and run.run_details.task_details) or []
     return {task.display_name: task.state for task in details if task.display_name in NODES and task.state}
-
-
-def _outcome(run: Any) -> Outcome:
-    if run.state == "SUCCEEDED":
-        return Outcome(run.state)
-    node, reason = None, ""
-    for task in (run.run_details and run.run_details.task_details) or []:
-        name = (task.display_name or "").removesuffix("-driver")
-        if task.state == "FAILED" and (name in NODES or node is None):
-            said = _short(task.error.message) if task.error and task.error.message else ""
-            node, reason = (name if name in NODES else node), said or reason
-            if name in NODES and said:
-                break
-    if not reason:
-        reason = _short(run.error.message) if run.error and run.error.message else "the server does not say why"
-    return Outcome(run.state, node, reason)

@@ -21,6 +21,8 @@ FINISHED = {"SUCCEEDED": "SUCCEEDED", "FAILED": "FAILED", "CANCELLED": "CANCELED
 PROJECT = re.compile(r"[a-z][a-z0-9.:-]{4,62}|[0-9]{6,20}")
 LOCATION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+# What Vertex says when the command of a container ended because a gate refused.
+GATE = re.compile(r"non-zero status of 3\b")
 # With which Google's client begins what it says.
 REQUEST = re.compile(r"^(GET|POST) \S+: ")
 EXPERIMENT = "experiment"
@@ -112,7 +114,7 @@ class VertexServer:
             return Look(nodes, Outcome(state) if state else None)
         failed = next((task for task in tasks if task.state.name == "FAILED"), None)
         said = (failed and line(failed.error.message)) or line(job.error.message) or "Vertex does not say why"
-        return Look(nodes, Outcome(state, failed and failed.task_name, said))
+        return Look(nodes, Outcome(state, failed and failed.task_name, said, bool(GATE.search(said))))
 
     def _job(self, job: Job) -> Any:
         """The message that makes a run."""

@@ -26,8 +26,10 @@ from modelmill.components.gates import GateRefusedError
 from modelmill.components.upstream import tfx_internals
 from modelmill.data.core import progress
 from modelmill.pipeline.runners import failure
+from modelmill.pipeline.runners.kubeflow import task_outcome
 from modelmill.pipeline.runners.kubeflow.compile import spec_patches
 from modelmill.pipeline.runners.kubeflow.container import executor_io, markers
+from modelmill.pipeline.runners.kubeflow.task_outcome import TaskOutcome
 
 DONE, FAILED, REFUSED, OUT_OF_TIME = 0, 1, 3, 124
 # Where Kubernetes looks for the last word of a container.
@@ -113,10 +115,16 @@ def _ended_early(error: BaseException) -> int:
     logging.exception("the task ended early")
     refused = failure.refusal(error)
     reason = refused or failure.reason(error)
-    print(f"{'refused' if refused else 'failed'}: {reason}", file=sys.stderr, flush=True)
+    _say(TaskOutcome(refused is not None, reason))
     if TERMINATION_LOG.exists() and os.access(TERMINATION_LOG, os.W_OK):
         TERMINATION_LOG.write_text(reason[:4000], encoding="utf-8")
     return REFUSED if refused else FAILED
+
+
+def _say(outcome: TaskOutcome) -> None:
+    """Write the outcome to the log: for clients, and as its last line for people."""
+    word = "refused" if outcome.refused else "failed"
+    print(f"{task_outcome.to_line(outcome)}\n{word}: {outcome.reason}", file=sys.stderr, flush=True)
 
 
 def _watch(seconds: int) -> None:
@@ -124,7 +132,7 @@ def _watch(seconds: int) -> None:
 
     def end() -> None:
         time.sleep(seconds)
-        print(f"failed: out of time after {seconds} s (run.time_limits)", file=sys.stderr)
+        _say(TaskOutcome(False, f"out of time after {seconds} s (run.time_limits)"))
         leave(OUT_OF_TIME)
 
     threading.Thread(target=end, daemon=True, name="time limit").start()

@@ -120,7 +120,7 @@ def _report(outcome: Outcome, link: str, tell: Callable[[str], None]) -> int:
         return DONE
     where = f" in {outcome.node}" if outcome.node else ""
     if outcome.refused:
-        tell(f"refused by a gate{where}: {outcome.reason}\n  the log says which: {link}")
+        tell(f"refused by a gate{where}: {outcome.reason}\n  {link}")
         return REFUSED
     tell(f"{outcome.state.lower()}{where}: {outcome.reason}\n  {link}")
     return FAILED
