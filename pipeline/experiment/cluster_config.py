@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from modelmill.data.core import plugins
 from modelmill.data.core.config import Strict
+from modelmill.pipeline.experiment.kubernetes_config import QUANTITY, Kubernetes
 from modelmill.pipeline.layout import NODES
 
 DEFAULT = "default"
-QUANTITY = r"[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|K|M|G|T)?"
-ABSOLUTE = r"/[^\s]*"
 
 Value = TypeVar("Value")
 
@@ -30,49 +29,6 @@ class Resources(Strict):
     cpu: float | None = Field(None, gt=0, le=1024, description="Cores.")
     memory: str | None = Field(None, pattern=f"^{QUANTITY}$", description="Such as 4G or 512Mi.")
     accelerator: Accelerator | None = None
-
-
-class Volume(Strict):
-    """A persistent volume claim, mounted into the containers."""
-
-    claim: str = Field(min_length=1)
-    path: str = Field(pattern=f"^{ABSOLUTE}$", description="Where it is mounted.")
-    sub_path: str = ""
-
-
-class Secret(Strict):
-    """A Kubernetes secret, as files under `path` or as environment variables."""
-
-    name: str = Field(min_length=1)
-    path: str | None = Field(None, pattern=f"^{ABSOLUTE}$")
-    env: dict[str, str] = Field({}, description="Key of the secret: name of the environment variable.")
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if (self.path is None) == (not self.env):
-            raise ValueError("give either 'path' (files) or 'env' (key: VARIABLE)")
-        return self
-
-
-class Toleration(Strict):
-    """As Kubernetes has it."""
-
-    key: str = ""
-    operator: Literal["Equal", "Exists"] = "Equal"
-    value: str = ""
-    effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
-    seconds: int | None = Field(None, ge=0)
-
-
-class Kubernetes(Strict):
-    """How the pods of a node are scheduled, and what is mounted into them."""
-
-    node_selector: dict[str, str] = {}
-    tolerations: tuple[Toleration, ...] = ()
-    volumes: tuple[Volume, ...] = ()
-    secrets: tuple[Secret, ...] = ()
-    image_pull_secrets: tuple[str, ...] = ()
-    shared_memory: str | None = Field(None, pattern=f"^{QUANTITY}$", description="Size of /dev/shm, such as 2Gi.")
 
 
 class Cluster(Strict):
@@ -101,6 +57,16 @@ class ClusterRunConfig(Strict):
         for name in values:
             if name not in (DEFAULT, *NODES):
                 raise ValueError(plugins.unknown("node", name, (DEFAULT, *NODES)))
+        return values
+
+    @field_validator("kubernetes")
+    @classmethod
+    def _pods(cls, values: dict[str, Kubernetes]) -> dict[str, Kubernetes]:
+        for name in values:
+            try:
+                pod(values, name).check_unique()
+            except ValueError as error:
+                raise ValueError(f"{name}, with what it has of '{DEFAULT}': {error}") from error
         return values
 
     @field_validator("retries")

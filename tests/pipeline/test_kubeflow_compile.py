@@ -28,7 +28,10 @@ SETTINGS = [
     "run.kubernetes={default: {volumes: [{claim: models, path: /mnt/models}], image_pull_secrets: [registry]}, "
     "train: {node_selector: {pool: gpu}, shared_memory: 2Gi, "
     "tolerations: [{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule, seconds: 60}], "
-    "secrets: [{name: keys, env: {token: TOKEN}}, {name: files, path: /mnt/secret}]}}",
+    "secrets: [{name: keys, env: {token: TOKEN}}, {name: files, path: /mnt/secret}], "
+    "config_maps: [{name: store, env: {region: REGION}}, {name: conf, path: /mnt/conf, optional: true}]}, "
+    "ingest: {env: {AWS_REGION: eu-central-1, AWS_ENDPOINT_URL: 'http://minio:9000'}}, "
+    "compress: {env: {TF_CPP_MIN_LOG_LEVEL: '1'}}}",
     "run.cluster={destination: /mnt/models/digits, checkpoints: /mnt/models/checkpoints}",
     "run.seed=7",
     "compress.workers=3",
@@ -61,9 +64,10 @@ def container(package: Any, node: str) -> Any:
 
 
 def test_workers_are_told_by_what_is_no_part_of_a_cache_key(compiled: SimpleNamespace) -> None:
-    for package in (compiled.kubeflow, compiled.vertex):
+    level = {"name": "TF_CPP_MIN_LOG_LEVEL", "value": "1"}
+    for package, more in ((compiled.kubeflow, [level]), (compiled.vertex, [])):
         found = container(package, "compress")
-        assert found["env"] == [{"name": "MODELMILL_WORKERS", "value": "3"}]
+        assert found["env"] == [*more, {"name": "MODELMILL_WORKERS", "value": "3"}]
         config = task(package, "compress")["inputs"]["parameters"]["config"]["runtimeValue"]["constant"]
         assert json.loads(config)["workers"] == 1
 
@@ -177,12 +181,27 @@ def test_the_kubernetes_document(compiled: SimpleNamespace) -> None:
     ]
     assert train["secretAsEnv"][0]["keyToEnv"] == [{"secretKey": "token", "envVar": "TOKEN"}]
     assert train["secretAsVolume"][0]["mountPath"] == "/mnt/secret"
-    assert train["enabledSharedMemory"] == {"volumeName": "shm", "size": "2Gi"}
+    shared = {"volumeName": "shm", "mountPath": "/dev/shm", "medium": "Memory", "sizeLimit": "2Gi"}
+    assert train["emptyDirMounts"] == [shared], "no driver reads enabledSharedMemory"
+    assert train["configMapAsEnv"][0]["keyToEnv"] == [{"configMapKey": "region", "envVar": "REGION"}]
+    assert (train["configMapAsVolume"][0]["mountPath"], train["configMapAsVolume"][0]["optional"]) == (
+        "/mnt/conf",
+        True,
+    )
     assert executors["exec-push"]["pvcMount"][0]["mountPath"] == "/mnt/models"
     assert executors["exec-push"]["imagePullSecret"][0]["secretName"] == "registry"
     assert "nodeSelector" not in executors["exec-push"]
     assert compiled.vertex.document is None
     assert "Vertex" in compiled.vertex.notes[0]
+
+
+def test_plain_environment_variables_are_those_of_the_container(compiled: SimpleNamespace) -> None:
+    assert container(compiled.kubeflow, "ingest")["env"] == [
+        {"name": "AWS_REGION", "value": "eu-central-1"},
+        {"name": "AWS_ENDPOINT_URL", "value": "http://minio:9000"},
+    ]
+    assert "env" not in container(compiled.kubeflow, "train")
+    assert "env" not in container(compiled.vertex, "ingest")
 
 
 def test_accelerators_have_the_targets_names(compiled: SimpleNamespace) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from modelmill.pipeline.experiment.cluster_config import Kubernetes, Resources, of_node, pod
+from modelmill.pipeline.experiment.cluster_config import Resources, of_node, pod
 from modelmill.pipeline.experiment.experiment import ExperimentError, load
+from modelmill.pipeline.experiment.kubernetes_config import Kubernetes
 
 
 def test_a_node_has_its_own_or_the_default() -> None:
@@ -39,6 +40,28 @@ def test_a_nodes_own_fields_replace_those_of_the_default() -> None:
         ("run.kubernetes={default: {volumes: [{claim: a, pat: /m}]}}", "unknown key 'pat'; .*did you mean 'path'"),
         ("run.kubernetes={default: {secrets: [{name: a}]}}", "give either 'path' .* or 'env'"),
         ("run.kubernetes={default: {tolerations: [{effect: Never}]}}", "run.kubernetes.default.tolerations.0.effect"),
+        (
+            "run.kubernetes={train: {volumes: [{claim: a, path: /m}, {claim: b, path: /m}]}}",
+            "run.kubernetes.train: .*the path /m is given 2 times",
+        ),
+        ("run.kubernetes={train: {volumes: [{claim: a, path: /m}, {claim: a, path: /n}]}}", "the volume a is given 2"),
+        ("run.kubernetes={train: {volumes: [{claim: a, path: /dev/shm}], shared_memory: 1Gi}}", "the path /dev/shm"),
+        (
+            "run.kubernetes={default: {volumes: [{claim: a, path: /m}]}, train: {secrets: [{name: a, path: /n}]}}",
+            "run.kubernetes: .*train, with what it has of 'default': the volume a is given 2 times",
+        ),
+        (
+            "run.kubernetes={train: {secrets: [{name: a.b, path: /m}]}}",
+            "found name 'a.b'; KFP calls the volume like it",
+        ),
+        (
+            "run.kubernetes={train: {env: {A: b}, config_maps: [{name: c, env: {key: A}}]}}",
+            "the variable A is given 2 times",
+        ),
+        ("run.kubernetes={train: {env: {MODELMILL_WORKERS: '2'}}}", "MODELMILL_WORKERS: the compiler sets it"),
+        ("run.kubernetes={train: {env: {a-b: c}}}", "a-b: it is no name of an environment variable"),
+        ("run.kubernetes={train: {pod_affinity: [x]}}", "pod_affinity: found .*KFP's driver reads none"),
+        ("run.kubernetes={train: {privileged: true}}", "privileged: found True; KFP drops all capabilities"),
         ("run.cluster={rot: gs://b/x}", "run.cluster.rot: unknown key 'rot'; .*did you mean 'root'"),
     ],
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelmill.pipeline.experiment.cluster_config import ClusterRunConfig, Kubernetes, Secret, Toleration, pod
+from modelmill.pipeline.experiment.cluster_config import ClusterRunConfig, pod
+from modelmill.pipeline.experiment.kubernetes_config import SHARED_MEMORY, ConfigMap, Kubernetes, Secret, Toleration
 
 
 def document(run: ClusterRunConfig, selectors: dict[str, dict[str, str]]) -> dict[str, Any] | None:
@@ -30,7 +31,6 @@ def document(run: ClusterRunConfig, selectors: dict[str, dict[str, str]]) -> dic
 
 def _config(wanted: Kubernetes, selector: dict[str, str]) -> dict[str, Any]:
     """Fields without a value are left out."""
-    secrets = wanted.secrets
     config: dict[str, Any] = {
         "nodeSelector": {"labels": selector} if selector else None,
         "tolerations": [_toleration(one) for one in wanted.tolerations],
@@ -43,19 +43,14 @@ def _config(wanted: Kubernetes, selector: dict[str, str]) -> dict[str, Any]:
             }
             for one in wanted.volumes
         ],
-        "secretAsVolume": [{**_secret(one), "mountPath": one.path} for one in secrets if one.path],
-        "secretAsEnv": [
-            {
-                **_secret(one),
-                "keyToEnv": [{"secretKey": key, "envVar": variable} for key, variable in one.env.items()],
-            }
-            for one in secrets
-            if one.env
-        ],
+        "secretAsVolume": [_files(one, "secretName") for one in wanted.secrets if one.path],
+        "secretAsEnv": [_variables(one, "secretName", "secretKey") for one in wanted.secrets if one.env],
+        "configMapAsVolume": [_files(one, "configMapName") for one in wanted.config_maps if one.path],
+        "configMapAsEnv": [_variables(one, "configMapName", "configMapKey") for one in wanted.config_maps if one.env],
         "imagePullSecret": [
             {"secretName": name, "secretNameParameter": _constant(name)} for name in wanted.image_pull_secrets
         ],
-        "enabledSharedMemory": {"volumeName": "shm", "size": wanted.shared_memory} if wanted.shared_memory else None,
+        "emptyDirMounts": _shared_memory(wanted),
     }
     return {key: value for key, value in config.items() if value}
 
@@ -65,8 +60,26 @@ def _constant(value: str) -> dict[str, Any]:
     return {"runtimeValue": {"constant": value}}
 
 
-def _secret(secret: Secret) -> dict[str, Any]:
-    return {"secretName": secret.name, "secretNameParameter": _constant(secret.name)}
+def _named(keys: Secret | ConfigMap, field: str) -> dict[str, Any]:
+    """Return the fields that name a secret or a ConfigMap."""
+    named: dict[str, Any] = {field: keys.name, f"{field}Parameter": _constant(keys.name)}
+    return {**named, "optional": True} if keys.optional else named
+
+
+def _files(keys: Secret | ConfigMap, field: str) -> dict[str, Any]:
+    return {**_named(keys, field), "mountPath": keys.path}
+
+
+def _variables(keys: Secret | ConfigMap, field: str, key_field: str) -> dict[str, Any]:
+    pairs = [{key_field: key, "envVar": variable} for key, variable in keys.env.items()]
+    return {**_named(keys, field), "keyToEnv": pairs}
+
+
+def _shared_memory(wanted: Kubernetes) -> list[dict[str, Any]]:
+    """Return an emptyDir in memory: no driver reads the field `enabledSharedMemory`."""
+    if not wanted.shared_memory:
+        return []
+    return [{"volumeName": "shm", "mountPath": SHARED_MEMORY, "medium": "Memory", "sizeLimit": wanted.shared_memory}]
 
 
 def _toleration(one: Toleration) -> dict[str, Any]:

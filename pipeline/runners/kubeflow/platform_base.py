@@ -118,6 +118,10 @@ class Platform(Plugin[Strict]):
         """Return the Kubernetes document for the nodes; None if nothing is asked for, or the platform takes none."""
         return None
 
+    def environment(self, experiment: Experiment, node: str) -> dict[str, str]:
+        """Return the environment variables that the experiment asks for in a node's container."""
+        return {}
+
     def notes(self, experiment: Experiment) -> tuple[str, ...]:
         """Return what a person should know of the compiled experiment."""
         return ()

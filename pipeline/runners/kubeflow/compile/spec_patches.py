@@ -36,7 +36,7 @@ def mend(spec: dict[str, Any], experiment: Experiment, platform: Platform, root:
     caching(spec, experiment, platform)
     fetched_data(spec, platform)
     arguments(spec, experiment)
-    processes(spec, experiment)
+    environment(spec, experiment, platform)
 
 
 def tasks(spec: dict[str, Any]) -> dict[str, Any]:
@@ -154,7 +154,16 @@ def arguments(spec: dict[str, Any], experiment: Experiment) -> None:
             found["args"] += ["--time_limit", str(limit)]
 
 
-def processes(spec: dict[str, Any], experiment: Experiment) -> None:
-    """Of the Compressor, by its environment, which is not part of a cache key."""
-    if "compress" in tasks(spec):
-        container(spec, "compress")["env"] = [{"name": worker_count.ENV, "value": str(experiment.compress.workers)}]
+def environment(spec: dict[str, Any], experiment: Experiment, platform: Platform) -> None:
+    """Set the containers' environment variables, which are not part of a cache key.
+
+    One of them is the number of the Compressor's processes.
+    """
+    for node in tasks(spec):
+        if node == DATA:
+            continue
+        variables = platform.environment(experiment, node)
+        if node == "compress":
+            variables = {**variables, worker_count.ENV: str(experiment.compress.workers)}
+        if variables:
+            container(spec, node)["env"] = [{"name": name, "value": value} for name, value in variables.items()]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import yaml
 
 from modelmill.data.core import plugins
-from modelmill.pipeline.experiment.cluster_config import of_node
+from modelmill.pipeline.experiment.cluster_config import of_node, pod
 from modelmill.pipeline.experiment.experiment import Experiment
 from modelmill.pipeline.runners.kubeflow import kubernetes_document
 from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Server, ServerOptions
@@ -76,6 +76,10 @@ class Kubeflow(Platform):
             resources = of_node(experiment.run.resources, node)
             selectors[node] = self.limits(node, resources).node_selector if resources else {}
         return kubernetes_document.document(experiment.run, selectors)
+
+    def environment(self, experiment: Experiment, node: str) -> dict[str, str]:
+        """See Platform."""
+        return pod(experiment.run.kubernetes, node).env
 
     def check_options(self, options: ServerOptions) -> None:
         """See Platform."""
