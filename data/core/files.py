@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -20,6 +23,36 @@ class Entry(NamedTuple):
     is_folder: bool
 
 
+class RemoteFileError(OSError):
+    """What TensorFlow's file systems can't do; the message names the path, and says what to do about a scheme."""
+
+    def __str__(self) -> str:
+        return f"{self.filename}: {self.strerror}"
+
+
+class RemoteFileNotFoundError(RemoteFileError, FileNotFoundError):
+    """There is nothing at the path."""
+
+
+@contextlib.contextmanager
+def remote_errors(path: str) -> Iterator[None]:
+    """Raise TensorFlow's errors as OSErrors: RemoteFileError, which is a FileNotFoundError where nothing is there."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        scheme, schemes = path.partition("://")[0], tf.io.gfile.get_registered_schemes()
+        if scheme not in schemes:
+            allowed = ", ".join(["a path", *sorted(f"{name}://" for name in schemes if name not in ("", "file"))])
+            reason = f"TensorFlow has no file system for {scheme}://; allowed: {allowed}; "
+            reason += "do: copy the files to one of these"
+            raise RemoteFileError(errno.EPROTONOSUPPORT, reason, path) from error
+        missing = isinstance(error, tf.errors.NotFoundError)
+        kind = RemoteFileNotFoundError if missing else RemoteFileError
+        raise kind(errno.ENOENT if missing else errno.EIO, " ".join(str(error.message).split()), path) from error
+
+
 def is_remote(path: str) -> bool:
     """Whether only TensorFlow's file systems know the path."""
     return "://" in path
@@ -34,8 +67,9 @@ def entries(folder: str) -> list[Entry]:
         import tensorflow as tf
 
         folder = folder.rstrip("/")  # of an object's name each slash is a part
-        names = [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
-        every = [Entry(name, tf.io.gfile.isdir(f"{folder}/{name}")) for name in names if name]
+        with remote_errors(folder):
+            names = [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
+            every = [Entry(name, tf.io.gfile.isdir(f"{folder}/{name}")) for name in names if name]
     return sorted(entry for entry in every if not entry.name.startswith("."))
 
 
@@ -46,11 +80,8 @@ def read(path: str) -> bytes:
             return file.read()
     import tensorflow as tf
 
-    try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            return bytes(file.read())
-    except tf.errors.OpError as error:
-        raise OSError(error.message) from error
+    with remote_errors(path), tf.io.gfile.GFile(path, "rb") as file:
+        return bytes(file.read())
 
 
 def names(folder: str) -> list[str]:
@@ -60,8 +91,9 @@ def names(folder: str) -> list[str]:
     import tensorflow as tf
 
     try:
-        return sorted({name.strip("/") for name in tf.io.gfile.listdir(folder)} - {""})
-    except tf.errors.NotFoundError:
+        with remote_errors(folder):
+            return sorted({name.strip("/") for name in tf.io.gfile.listdir(folder)} - {""})
+    except FileNotFoundError:
         return []
 
 
@@ -73,10 +105,11 @@ def write(path: str, content: bytes) -> None:
         return
     import tensorflow as tf
 
-    if not path.startswith("gs://"):  # a folder is an object of no bytes there, on which KFP's launcher stumbles
-        tf.io.gfile.makedirs(os.path.dirname(path))
-    with tf.io.gfile.GFile(path, "wb") as file:
-        file.write(content)
+    with remote_errors(path):
+        if not path.startswith("gs://"):  # a folder is an object of no bytes there, on which KFP's launcher stumbles
+            tf.io.gfile.makedirs(os.path.dirname(path))
+        with tf.io.gfile.GFile(path, "wb") as file:
+            file.write(content)
 
 
 def state(path: str) -> tuple[int, int]:
@@ -97,12 +130,24 @@ def state(path: str) -> tuple[int, int]:
 
 
 def is_file(path: str) -> bool:
-    """Whether there is such a file."""
+    """Whether there is such a file. Raises OSError where that can't be known."""
     if not is_remote(path):
         return os.path.isfile(path)
     import tensorflow as tf
 
-    return bool(tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path))
+    with remote_errors(path):
+        return bool(tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path))
+
+
+def check_readable(path: str) -> None:
+    """Raise OSError unless a file or a folder is there."""
+    if not is_remote(path):
+        os.stat(path)
+        return
+    import tensorflow as tf
+
+    with remote_errors(path):
+        tf.io.gfile.stat(path.rstrip("/"))
 
 
 def inside(root: str, path: str) -> bool:
@@ -124,7 +169,7 @@ class _Remote(io.RawIOBase):
     def __init__(self, path: str) -> None:
         import tensorflow as tf
 
-        self._file, self._error = tf.io.gfile.GFile(path, "rb"), tf.errors.OpError
+        self._file, self._path = tf.io.gfile.GFile(path, "rb"), path
 
     def readable(self) -> bool:
         return True
@@ -133,19 +178,15 @@ class _Remote(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        try:
+        with remote_errors(self._path):
             found = self._file.read(len(buffer))
-        except self._error as error:
-            raise OSError(error.message) from error
         buffer[: len(found)] = found
         return len(found)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        try:
+        with remote_errors(self._path):
             self._file.seek(offset, whence)
-        except self._error as error:
-            raise OSError(error.message) from error
-        return int(self._file.tell())
+            return int(self._file.tell())
 
     def tell(self) -> int:
         return int(self._file.tell())

@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 def new(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Of the project; it is made.")],
     data: Annotated[
-        Path, typer.Option(help="A folder with a folder of examples for each class; or tables, or series, or one file.")
+        str, typer.Option(help="A folder with a folder of examples for each class; or tables, or series, or one file.")
     ],
     modality: Annotated[str | None, typer.Option(help="What an example is; guessed by the files if absent.")] = None,
     label: Annotated[
@@ -55,8 +55,9 @@ def new(
     from modelmill.pipeline.preflight import new_project
 
     try:
-        kind = modality or new_project.guess(data)
-        asked = Asked(kind, data, label, task, family, budget_bytes, max_drop)
+        source = new_project.local_data(data)
+        kind = modality or new_project.guess(source)
+        asked = Asked(kind, source, label, task, family, budget_bytes, max_drop)
         path, draft = new_project.write(folder, asked)
     except (NoProjectError, BadDataError, UnknownNameError, PlugInError) as error:
         stop(2, str(error))
@@ -130,6 +131,7 @@ def preview(
     root: Annotated[Path, typer.Option(help="Where all runs lie, and the samples.")] = ROOT,
 ) -> None:
     """Show examples before and after augmentation on one page; nothing is run."""
+    from modelmill.data.core import files
     from modelmill.data.readers.labels_csv import BadDataError
     from modelmill.pipeline.experiment.experiment import ExperimentError, load
     from modelmill.pipeline.report.examples import preview as page
@@ -142,7 +144,7 @@ def preview(
             Path(os.devnull)
         ):  # TensorFlow tells what it found of GPUs; nobody has asked
             page.write(target, loaded, root, count)
-    except (ExperimentError, BadDataError, page.NothingToShowError) as error:
+    except (ExperimentError, BadDataError, page.NothingToShowError, files.RemoteFileError) as error:
         stop(2, str(error))
     except OSError as error:
         stop(2, f"{error.filename or output}: {error.strerror}")

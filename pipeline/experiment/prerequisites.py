@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from modelmill.data.core import format
+from modelmill.data.core import files, format
 from modelmill.data.core.fetch import resolve
 from modelmill.pipeline.experiment.errors import ExperimentError
 from modelmill.pipeline.experiment.experiment import Experiment
@@ -24,6 +24,7 @@ def prepare(experiment: Experiment, phase: Callable[[str], AbstractContextManage
         **{f"augment.{field}": name for field, name in experiment.augment.outside().items()},
         **{f"model.{field}": name for field, name in experiment.model.files().items()},
     }
+    _check_remote_data(experiment)
     problems: dict[str, str] = {}  # by what they say: two sections may name the same checkpoint
     for field, name in named.items():
         wanted = resolve.awaited(name)
@@ -46,6 +47,22 @@ def prepare(experiment: Experiment, phase: Callable[[str], AbstractContextManage
                 problems.setdefault(str(error), section)
     if problems:
         raise ExperimentError(experiment.name, [_with(field, told) for told, field in problems.items()])
+
+
+def _check_remote_data(experiment: Experiment) -> None:
+    """Raise ExperimentError where data in a store is not there, or its scheme is one that TensorFlow lacks."""
+    problems = []
+    for field in ("path", "schema_file"):
+        name = getattr(experiment.data, field)
+        try:
+            if name is not None and files.is_remote(name):
+                files.check_readable(name)
+        except FileNotFoundError:
+            problems.append(f"data.{field}: found {name!r}; there is nothing there")
+        except OSError as error:
+            problems.append(f"data.{field}: found {name!r}; {error.strerror}")
+    if problems:
+        raise ExperimentError(experiment.name, problems)
 
 
 def _with(field: str, told: str) -> str:

@@ -55,9 +55,9 @@ def check(experiment: Experiment, root: Path, measure: bool = False) -> list[Lin
     """
     folders = Folders(root, experiment.name)
     folder = experiment.data.path or str(folders.samples / str(experiment.data.sample))
+    prerequisites.prepare(experiment, lambda _: nullcontext(lambda _: None))
     if experiment.data.sample and not os.path.exists(folder):
         sample_data.materialize(experiment.data.sample, folders.samples)
-    prerequisites.prepare(experiment, lambda _: nullcontext(lambda _: None))
     found = profile.look(folder, experiment.data, experiment.split)
     return [*_data(found, folder, experiment), *_gates(found, experiment), *_costs(found, experiment, folders, measure)]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from modelmill.components import intervals
 from modelmill.components.models import family as families
 from modelmill.data import modality, task
-from modelmill.data.core import plugins
+from modelmill.data.core import files, plugins
 from modelmill.data.profiling.draft import Asked, Domain, Draft, NoProjectError
 from modelmill.data.profiling.profile import Found
 from modelmill.data.readers.labels_csv import BadDataError
@@ -68,6 +68,16 @@ def write(folder: Path, asked: Asked) -> tuple[Path, Draft]:
     (folder / SCHEMA).write_text(_schema(draft), encoding="utf-8")
     (folder / FILE).write_text(_experiment(folder, draft, asked), encoding="utf-8")
     return folder / FILE, draft
+
+
+def local_data(given: str) -> Path:
+    """Return the path of data on this machine. Raises NoProjectError where it lies in a store."""
+    if files.is_remote(given):
+        raise NoProjectError(
+            f"--data {given}: new looks at every file, on this machine only; allowed: a path; do: copy some of the "
+            "data to a folder here, make the project of it, and then give the store as data.path, or run.cluster.data"
+        )
+    return Path(given)
 
 
 def guess(data: Path) -> str:

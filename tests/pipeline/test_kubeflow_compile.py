@@ -242,8 +242,8 @@ def test_nothing_of_this_machine_is_in_it(compiled: SimpleNamespace) -> None:
 def test_a_remote_beam_runner_is_for_the_nodes_that_can_use_it() -> None:
     from modelmill.pipeline.runners.kubeflow.compile.compiler import compile_experiment
 
-    options = "--runner=DataflowRunner"
-    experiment = load("digits-cnn", [f"run.beam=['{options}', '--project=p']", "augment.mode=materialized"])
+    options, data = "--runner=DataflowRunner", "run.cluster.data=gs://bucket/digits"
+    experiment = load("digits-cnn", [f"run.beam=['{options}', '--project=p']", "augment.mode=materialized", data])
     package = compile_experiment(experiment, VERTEX, IMAGE, "gs://bucket/root")
     assert {node for node in NODES if options in container(package, node)["args"]} == {
         "ingest",
@@ -266,6 +266,47 @@ def test_data_that_the_launcher_fetches() -> None:
     assert task(package, "data")["inputs"]["parameters"]["uri"] == {"componentInputParameter": "data_path"}
     assert task(package, "ingest")["dependentTasks"] == ["data"]
     assert package.spec["root"]["inputDefinitions"]["parameters"]["data_path"]["defaultValue"] == "s3://bucket/images"
+
+
+FLINK = ["--runner=FlinkRunner", "--flink_master=flink:8081"]
+OUTSIDE = "run.beam: found --runner=FlinkRunner, whose workers are outside of the pods and have to see "
+
+
+@pytest.mark.parametrize(
+    ("root", "data", "told"),
+    [
+        (None, None, f"{OUTSIDE}the root: found minio://.*give --root gs://.*and the data: found the sample digits"),
+        ("gs://b/x", None, f"{OUTSIDE}the data: found the sample digits, which is written into the pod of ingest"),
+        ("gs://b/x", "/mnt/images", f"{OUTSIDE}the data: found /mnt/images; give run.cluster.data: gs://"),
+        ("s3://b/x", "gs://b/images", f"{OUTSIDE}the root: found s3://b/x, which each pod has as a copy"),
+    ],
+)
+def test_beam_outside_of_the_pods_needs_places_that_it_sees(root: str | None, data: str | None, told: str) -> None:
+    from modelmill.pipeline.runners.kubeflow.compile.compiler import compile_experiment
+
+    settings = [f"run.beam={json.dumps(FLINK)}", *([f"run.cluster.data={data}"] if data else [])]
+    with pytest.raises(DeployError, match=told):
+        compile_experiment(load("digits-cnn", settings), KUBEFLOW, IMAGE, root)
+
+
+def test_beam_whose_workers_are_in_the_pod_takes_any_place() -> None:
+    from modelmill.pipeline.runners.kubeflow.compile.locations import locate
+
+    options = ["--runner=PortableRunner", "--job_endpoint=flink:8099", "--environment_type=LOOPBACK"]
+    experiment = load("digits-cnn", [f"run.beam={json.dumps(options)}"])
+    assert locate(experiment, KUBEFLOW, "minio://b/x").data.endswith("/digits")
+
+
+@pytest.mark.parametrize("place", ["gs://bucket/iris", "s3://bucket/iris", "minio://bucket/iris"])
+def test_data_in_a_store_is_the_clusters_too(place: str) -> None:
+    from modelmill.pipeline.runners.kubeflow.compile.locations import locate
+
+    experiment = load("digits-cnn", ["data.sample=null", f"data.path={place}"])
+    assert locate(experiment, KUBEFLOW, "minio://b/x").data == place
+    with pytest.raises(DeployError, match="data: found 'hdfs://x/y'; kubeflow needs gs://BUCKET/FOLDER, minio://"):
+        locate(load("digits-cnn", ["data.sample=null", "data.path=hdfs://x/y"]), KUBEFLOW, "minio://b/x")
+    experiment = load("digits-cnn", ["data.sample=null", f"data.path={place}", "data.schema_file=gs://b/s.pbtxt"])
+    assert locate(experiment, KUBEFLOW, "minio://b/x").experiment.data.schema_file == "gs://b/s.pbtxt"
 
 
 def breaks(change: Any, compiled: SimpleNamespace) -> list[str]:

@@ -43,6 +43,32 @@ def found(project: Path, root: Path) -> dict[str, Line]:
     return {line.name: line for line in check(load(str(project)), root)}
 
 
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("s3://lake/iris", "TensorFlow has no file system for s3://; allowed: a path, gs://, ram://"),
+        ("minio://lake/iris", "TensorFlow has no file system for minio://"),
+        ("ram://nothing/iris", "there is nothing there"),
+    ],
+)
+def test_data_in_a_store_that_can_not_be_read_ends_with_one_clear_line(
+    place: str, told: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    experiment = tmp_path / "iris.yaml"
+    experiment.write_text(f"data: {{modality: image, height: 8, width: 8, path: '{place}'}}\nmodel: {{family: cnn}}\n")
+    for command in ("check", "run"):
+        done = CliRunner().invoke(cli.app, [command, str(experiment), "--root", str(tmp_path / "runs")])
+        said = " ".join((done.output + capfd.readouterr().out).split())
+        assert done.exit_code == 2, said
+        assert f"data.path: found '{place}'; {told}" in said
+        assert "Traceback" not in said
+    done = CliRunner().invoke(cli.app, ["new", str(tmp_path / "project"), "--data", place])
+    assert (done.exit_code, f"--data {place}: new looks at every file, on this machine only" in done.output) == (
+        2,
+        True,
+    )
+
+
 def test_a_new_project_suits_its_data_and_can_be_loaded(tmp_path: Path, pictures: Path) -> None:
     path = make(tmp_path / "My Pets", pictures, max_bytes=70_000)
     experiment = load(str(path.parent))

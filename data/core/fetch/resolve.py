@@ -100,7 +100,7 @@ def _fetched(name: str) -> Path:
     try:
         content = files.read(name)
     except OSError as error:
-        raise FileNotFoundError(f"{name}: {error}") from error
+        raise FileNotFoundError(str(error)) from error
     path = Path(tempfile.mkdtemp(prefix="modelmill-"), name.rsplit("/", 1)[-1])
     path.write_bytes(content)
     return path

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from modelmill.components import beam_runners
+from modelmill.data.core import files
 from modelmill.data.core.fetch import resolve
 from modelmill.pipeline.experiment.experiment import Experiment
 from modelmill.pipeline.runners.kubeflow.errors import DeployError
@@ -33,7 +35,9 @@ def locate(experiment: Experiment, platform: Platform, root: str) -> Located:
     """
     cluster, notes = experiment.run.cluster, []
     data = _data(experiment, platform)
-    if experiment.data.schema_file and not cluster.schema_file:
+    _check_beam(experiment, root, data)
+    schema = cluster.schema_file or _remote(experiment.data.schema_file)
+    if experiment.data.schema_file and not schema:
         raise DeployError(
             f"run.cluster.schema_file: missing; {experiment.data.schema_file} is a file of this machine. "
             "Give where the cluster finds it: gs://..., or a path in the container"
@@ -67,7 +71,7 @@ def locate(experiment: Experiment, platform: Platform, root: str) -> Located:
     moved = experiment.model_copy(
         update={
             "data": experiment.data.model_copy(
-                update={"path": None if experiment.data.sample else data, "schema_file": cluster.schema_file}
+                update={"path": None if experiment.data.sample else data, "schema_file": schema}
             ),
             "push": experiment.push.model_copy(update={"destination": destination}),
         }
@@ -75,15 +79,41 @@ def locate(experiment: Experiment, platform: Platform, root: str) -> Located:
     return Located(moved, data, checkpoints, destination, tuple(notes))
 
 
+def _remote(name: str | None) -> str | None:
+    """Return a place that means the same for the cluster as here; None if it is this machine's."""
+    return name if name is not None and files.is_remote(name) else None
+
+
 def _data(experiment: Experiment, platform: Platform) -> str:
-    if experiment.run.cluster.data:
-        return platform.data_folder(experiment.run.cluster.data)
+    given = experiment.run.cluster.data or _remote(experiment.data.path)
+    if given:
+        return platform.data_folder(given)
     if experiment.data.sample:
         return f"{SAMPLES}/{experiment.data.sample}"  # the entrypoint writes it there
     raise DeployError(
         f"run.cluster.data: missing; {experiment.data.path} is a folder of this machine. "
         "Give where the cluster finds it: gs://BUCKET/FOLDER, or a path on a mounted volume"
     )
+
+
+def _check_beam(experiment: Experiment, root: str, data: str) -> None:
+    """Raise DeployError where Beam's workers are outside of the pod and can't see what it sees."""
+    options = experiment.run.beam
+    if not beam_runners.is_remote(options) or beam_runners.LOOPBACK in options:
+        return  # with LOOPBACK the workers are processes of the pod
+    hidden = []
+    if not root.startswith("gs://"):
+        hidden.append(f"the root: found {root}, which each pod has as a copy; give --root gs://BUCKET/FOLDER")
+    if not data.startswith("gs://"):
+        sample = f"the sample {experiment.data.sample}, which is written into the pod of ingest"
+        what = sample if data.startswith(f"{SAMPLES}/") else data
+        hidden.append(f"the data: found {what}; give run.cluster.data: gs://BUCKET/FOLDER")
+    if hidden:
+        runner = beam_runners.runner(options)
+        raise DeployError(
+            f"run.beam: found --runner={runner}, whose workers are outside of the pods and have to see "
+            f"{'; and '.join(hidden)}; or leave run.beam out: Beam then works in the pods"
+        )
 
 
 def destination_folder(name: str, given: str) -> str:

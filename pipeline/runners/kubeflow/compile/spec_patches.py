@@ -6,10 +6,9 @@ Each function mends one thing in the spec, a dictionary in protobuf's JSON form,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
-from modelmill.components.beam_runners import IN_PROCESS, LOCAL_BEAM
+from modelmill.components import beam_runners
 from modelmill.components.compress.trials import worker_count
 from modelmill.components.upstream import tfx_internals
 from modelmill.pipeline.experiment.cluster_config import of_node
@@ -62,18 +61,12 @@ def driver(spec: dict[str, Any], platform: Platform) -> None:
 def beam(spec: dict[str, Any], experiment: Experiment) -> None:
     """A remote Beam runner is for the nodes that can use it; the others work in their container."""
     given = list(experiment.run.beam)
-    if not remote(given):
+    if not beam_runners.is_remote(given):
         return
     for node in tasks(spec):
         if node not in REMOTE:
             args = container(spec, node)["args"]
-            container(spec, node)["args"] = [*(arg for arg in args if arg not in given), *LOCAL_BEAM]
-
-
-def remote(beam_args: Iterable[str]) -> bool:
-    """Whether Beam's work is done outside of the container."""
-    runners = [arg.partition("=")[2] for arg in beam_args if arg.startswith("--runner=")]
-    return any(runner not in IN_PROCESS for runner in runners)
+            container(spec, node)["args"] = [*(arg for arg in args if arg not in given), *beam_runners.LOCAL_BEAM]
 
 
 def resources(spec: dict[str, Any], experiment: Experiment, platform: Platform) -> None:

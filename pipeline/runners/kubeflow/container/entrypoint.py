@@ -22,12 +22,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from modelmill.components import beam_runners
 from modelmill.components.gates import GateRefusedError
 from modelmill.components.upstream import tfx_internals
 from modelmill.data.core import progress
 from modelmill.pipeline.runners import failure
 from modelmill.pipeline.runners.kubeflow import task_outcome
-from modelmill.pipeline.runners.kubeflow.compile import spec_patches
 from modelmill.pipeline.runners.kubeflow.container import executor_io, markers
 from modelmill.pipeline.runners.kubeflow.task_outcome import TaskOutcome
 
@@ -67,7 +67,7 @@ def _run(options: argparse.Namespace, beam: list[str]) -> None:
     executor_input = json.loads(options.json_serialized_invocation_args)
     logging.info("ExecutorInput (for `modelmill run-node`): %s", json.dumps(executor_input))
     inputs_spec = json.loads(options.json_serialized_inputs_spec_args or "{}")
-    extra = executor_io.mend_input(executor_input, inputs_spec, spec_patches.remote(beam), options.declared_outputs)
+    extra = executor_io.mend_input(executor_input, inputs_spec, beam_runners.is_remote(beam), options.declared_outputs)
     file = Path(executor_input["outputs"]["outputFile"])
     properties = executor_input["inputs"]["parameterValues"]
     if "input_base" in properties and "input_config" in properties:
