@@ -65,7 +65,7 @@ def submit_command(
     namespace: Annotated[str | None, typer.Option("-n", "--namespace", help="KFP for many users: yours.")] = None,
     project: Annotated[str | None, typer.Option(help="Vertex: the project.")] = None,
     location: Annotated[str | None, typer.Option(help="Vertex: the region.")] = None,
-    service_account: Annotated[str | None, typer.Option(help="Vertex: as whom the nodes run.")] = None,
+    service_account: Annotated[str | None, typer.Option(help="As whom the nodes run.")] = None,
     experiment_name: Annotated[
         str | None, typer.Option("--experiment", help="Where KFP shows the run; a label on Vertex.")
     ] = None,

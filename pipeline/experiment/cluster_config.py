@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from modelmill.data.core import plugins
 from modelmill.data.core.config import Strict
-from modelmill.pipeline.experiment.kubernetes_config import QUANTITY, Kubernetes
+from modelmill.pipeline.experiment.kubernetes_config import IMPOSSIBLE, QUANTITY, Kubernetes, number_of_bytes
 from modelmill.pipeline.layout import NODES
 
 DEFAULT = "default"
@@ -23,12 +23,46 @@ class Accelerator(Strict):
     count: int = Field(1, ge=1, le=256)
 
 
+class Requests(Strict):
+    """What the scheduler reserves for a node's container."""
+
+    cpu: float | None = Field(None, gt=0, le=1024, description="Cores.")
+    memory: str | None = Field(None, pattern=f"^{QUANTITY}$", description="Such as 4G or 512Mi.")
+
+
 class Resources(Strict):
-    """What a node's container gets."""
+    """What a node's container gets at most, and what is reserved for it: as much, if `requests` does not say less."""
 
     cpu: float | None = Field(None, gt=0, le=1024, description="Cores.")
     memory: str | None = Field(None, pattern=f"^{QUANTITY}$", description="Such as 4G or 512Mi.")
     accelerator: Accelerator | None = None
+    requests: Requests = Requests()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _possible(cls, values: Any) -> Any:
+        for name in values if isinstance(values, dict) else ():
+            if name == "ephemeral_storage":
+                raise ValueError(f"{name}: found {values[name]!r}; {IMPOSSIBLE[name]}")
+        return values
+
+    @model_validator(mode="after")
+    def _not_more_than_limits(self) -> Self:
+        wanted = self.requests
+        if wanted.cpu is not None and self.cpu is not None and wanted.cpu > self.cpu:
+            raise ValueError(f"requests.cpu: found {wanted.cpu:g}; give at most the limit, cpu: {self.cpu:g}")
+        if wanted.memory and self.memory and number_of_bytes(wanted.memory) > number_of_bytes(self.memory):
+            raise ValueError(f"requests.memory: found {wanted.memory}; give at most the limit, memory: {self.memory}")
+        return self
+
+
+class Retry(Strict):
+    """How often a failed node is tried again, and after how many seconds."""
+
+    count: int = Field(ge=0, le=20)
+    wait: int = Field(60, ge=0, le=86_400, description="Seconds before the first retry.")
+    factor: float = Field(2.0, ge=1, le=100, description="By which each further wait is longer.")
+    max_wait: int = Field(3600, ge=0, le=86_400, description="Seconds.")
 
 
 class Cluster(Strict):
@@ -45,7 +79,7 @@ class ClusterRunConfig(Strict):
     """The part of `run` that is for clusters; keys are nodes, or `default` for those that are not named."""
 
     resources: dict[str, Resources] = {}
-    retries: dict[str, int] = Field({}, description="How often a failed node is tried again.")
+    retries: dict[str, int | Retry] = Field({}, description="How often a failed node is tried again.")
     time_limits: dict[str, int] = Field({}, description="Seconds.")
     cache: dict[str, bool] = Field({}, description="Whether a node's earlier outputs may be taken.")
     kubernetes: dict[str, Kubernetes] = Field({}, description="A node's own fields replace those of `default`.")
@@ -71,9 +105,9 @@ class ClusterRunConfig(Strict):
 
     @field_validator("retries")
     @classmethod
-    def _some_retries(cls, values: dict[str, int]) -> dict[str, int]:
+    def _some_retries(cls, values: dict[str, int | Retry]) -> dict[str, int | Retry]:
         for name, value in values.items():
-            if not 0 <= value <= 20:
+            if isinstance(value, int) and not 0 <= value <= 20:
                 raise ValueError(f"{name}: found {value}; give 0 to 20")
         return values
 

@@ -21,8 +21,9 @@ from modelmill.pipeline.runners.kubeflow.platform_base import Platform, look_up
 KUBEFLOW, VERTEX = look_up("kubeflow"), look_up("vertex")
 IMAGE = "registry.example:5000/team/modelmill:0.1.0"
 SETTINGS = [
-    "run.resources={default: {cpu: 1, memory: 2G}, train: {cpu: 4, memory: 16Gi, accelerator: {type: nvidia-t4}}}",
-    "run.retries={default: 1, train: 3, push: 0}",
+    "run.resources={default: {cpu: 1, memory: 2G}, train: {cpu: 4, memory: 16Gi, "
+    "requests: {cpu: 0.5, memory: 8Gi}, accelerator: {type: nvidia-t4}}}",
+    "run.retries={default: 1, train: {count: 3, wait: 10, factor: 3, max_wait: 90}, push: 0}",
     "run.time_limits={train: 3600}",
     "run.cache={statistics: false}",
     "run.kubernetes={default: {volumes: [{claim: models, path: /mnt/models}], image_pull_secrets: [registry]}, "
@@ -30,6 +31,11 @@ SETTINGS = [
     "tolerations: [{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule, seconds: 60}], "
     "secrets: [{name: keys, env: {token: TOKEN}}, {name: files, path: /mnt/secret}], "
     "config_maps: [{name: store, env: {region: REGION}}, {name: conf, path: /mnt/conf, optional: true}]}, "
+    "push: {labels: {team: vision}, annotations: {sidecar.istio.io/inject: 'false'}, image_pull_policy: Always, "
+    "node_affinity: [{match: [{key: zone, values: [a, b]}], weight: 5}, {match: [{key: gpu, operator: Exists}]}], "
+    "security_context: {run_as_user: 1000, run_as_group: 0, run_as_non_root: true}, active_deadline: 600, "
+    "empty_dirs: [{path: /scratch, size: 1Gi}], ephemeral_volumes: [{path: /big, size: 50Gi, storage_class: fast}], "
+    "field_env: {NODE: spec.nodeName}}, "
     "ingest: {env: {AWS_REGION: eu-central-1, AWS_ENDPOINT_URL: 'http://minio:9000'}}, "
     "compress: {env: {TF_CPP_MIN_LOG_LEVEL: '1'}}}",
     "run.cluster={destination: /mnt/models/digits, checkpoints: /mnt/models/checkpoints}",
@@ -37,6 +43,14 @@ SETTINGS = [
     "compress.workers=3",
     "augment.mode=materialized",  # every node there is
 ]
+
+
+# Fields of kfp-kubernetes' KubernetesExecutorConfig that the driver or the compiler of KFP 2.17 reads.
+READ_BY_THE_DRIVER = {
+    *("secretAsVolume", "secretAsEnv", "pvcMount", "nodeSelector", "podMetadata", "imagePullSecret"),
+    *("imagePullPolicy", "configMapAsVolume", "configMapAsEnv", "activeDeadlineSeconds", "fieldPathAsEnv"),
+    *("tolerations", "genericEphemeralVolume", "nodeAffinity", "emptyDirMounts", "securityContext"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +176,11 @@ def test_every_node_gets_what_was_asked_for(compiled: SimpleNamespace) -> None:
         assert container(compiled.kubeflow, node)["image"] == IMAGE
         count = {"train": 3, "push": 0}.get(node, 1)
         assert task(compiled.kubeflow, node).get("retryPolicy", {}).get("maxRetryCount", 0) == count
+    requests = container(compiled.kubeflow, "train")["resources"]
+    assert (requests["resourceCpuRequest"], requests["resourceMemoryRequest"]) == ("0.5", "8Gi")
+    assert requests["memoryRequest"] == pytest.approx(8 * 1024**3 / 1e9)
+    backoff = {"backoffDuration": "10s", "backoffFactor": 3.0, "backoffMaxDuration": "90s"}
+    assert task(compiled.kubeflow, "train")["retryPolicy"] == {"maxRetryCount": 3, **backoff}
     cached = {node for node in NODES if task(compiled.kubeflow, node)["cachingOptions"]}
     assert set(NODES) - cached == {"ingest", "last-statistics", "baseline", "push", "statistics"}
     assert container(compiled.kubeflow, "train")["args"][-2:] == ["--time_limit", "3600"]
@@ -193,6 +212,29 @@ def test_the_kubernetes_document(compiled: SimpleNamespace) -> None:
     assert "nodeSelector" not in executors["exec-push"]
     assert compiled.vertex.document is None
     assert "Vertex" in compiled.vertex.notes[0]
+
+
+def test_pods_get_every_field_that_the_driver_reads(compiled: SimpleNamespace) -> None:
+    push = compiled.kubeflow.document["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-push"]
+    assert push["podMetadata"] == {"labels": {"team": "vision"}, "annotations": {"sidecar.istio.io/inject": "false"}}
+    assert push["imagePullPolicy"] == "Always"
+    assert push["nodeAffinity"] == [
+        {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a", "b"]}], "weight": 5},
+        {"matchExpressions": [{"key": "gpu", "operator": "Exists"}]},
+    ]
+    assert push["securityContext"] == {"runAsUser": "1000", "runAsGroup": "0", "runAsNonRoot": True}
+    assert push["activeDeadlineSeconds"] == "600"
+    assert push["emptyDirMounts"] == [{"volumeName": "empty-0", "mountPath": "/scratch", "sizeLimit": "1Gi"}]
+    volume = {"volumeName": "ephemeral-0", "mountPath": "/big", "accessModes": ["ReadWriteOnce"], "size": "50Gi"}
+    assert push["genericEphemeralVolume"] == [{**volume, "storageClassName": "fast"}]
+    assert push["fieldPathAsEnv"] == [{"name": "NODE", "fieldPath": "spec.nodeName"}]
+    assert push["pvcMount"][0]["mountPath"] == "/mnt/models", "what it does not say is that of the default"
+
+
+def test_the_document_has_no_field_that_kfp_does_not_know(compiled: SimpleNamespace) -> None:
+    """KUBERNETES_EXECUTOR_CONFIG is that of KFP 2.17; servers refuse a document with a field they don't know."""
+    for executor in compiled.kubeflow.document["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
+        assert set(executor) <= READ_BY_THE_DRIVER
 
 
 def test_plain_environment_variables_are_those_of_the_container(compiled: SimpleNamespace) -> None:

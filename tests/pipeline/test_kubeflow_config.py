@@ -60,6 +60,23 @@ def test_a_nodes_own_fields_replace_those_of_the_default() -> None:
         ),
         ("run.kubernetes={train: {env: {MODELMILL_WORKERS: '2'}}}", "MODELMILL_WORKERS: the compiler sets it"),
         ("run.kubernetes={train: {env: {a-b: c}}}", "a-b: it is no name of an environment variable"),
+        (
+            "run.resources={train: {cpu: 1, requests: {cpu: 2}}}",
+            "requests.cpu: found 2; give at most the limit, cpu: 1",
+        ),
+        (
+            "run.resources={train: {memory: 1G, requests: {memory: 1Gi}}}",
+            "requests.memory: found 1Gi; give at most the",
+        ),
+        ("run.resources={train: {ephemeral_storage: 1G}}", "the pipeline spec has no such resource; give an ephemeral"),
+        ("run.retries={train: {count: 99}}", "run.retries.train"),
+        ("run.kubernetes={train: {node_affinity: [{match: [{key: a}]}]}}", "operator In takes values; give some"),
+        (
+            "run.kubernetes={train: {security_context: {run_as_user: 0, run_as_non_root: true}}}",
+            "run_as_user: found 0, which is root",
+        ),
+        ("run.kubernetes={train: {service_account: x}}", "give it to the run .submit --service-account."),
+        ("run.kubernetes={train: {empty_dirs: [{path: /m}, {path: /m}]}}", "the path /m is given 2 times"),
         ("run.kubernetes={train: {pod_affinity: [x]}}", "pod_affinity: found .*KFP's driver reads none"),
         ("run.kubernetes={train: {privileged: true}}", "privileged: found True; KFP drops all capabilities"),
         ("run.cluster={rot: gs://b/x}", "run.cluster.rot: unknown key 'rot'; .*did you mean 'root'"),

@@ -82,11 +82,13 @@ def run(server: FakeKfpServer, package: Path, told: Told, connection: dict[str, 
 def test_submit_with_parameters_and_a_token(package: Path) -> None:
     told = Told()
     with FakeKfpServer(token="secret") as server:
-        code = run(server, package, told, {"token": "secret"}, parameters=("train_epochs=5",), experiment="nightly")
+        to = {"token": "secret", "service_account": "runner"}
+        code = run(server, package, told, to, parameters=("train_epochs=5",), experiment="nightly")
         assert code == 0
         assert server.runs[0]["runtime_config"]["parameters"] == {"train_epochs": 5}
         assert set(server.runs[0]["pipeline_spec"]) == {"pipeline_spec", "platform_spec"}
         assert server.runs[0]["runtime_config"]["pipeline_root"] == "s3://team/artifacts", "servers ignore the file's"
+        assert server.runs[0]["service_account"] == "runner"
         assert server.experiments[0]["display_name"] == "nightly"
         assert told == [f"submitted: {server.url}/#/runs/details/run-1"]
 

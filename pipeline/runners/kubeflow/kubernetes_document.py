@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from modelmill.pipeline.experiment.cluster_config import ClusterRunConfig, pod
-from modelmill.pipeline.experiment.kubernetes_config import SHARED_MEMORY, ConfigMap, Kubernetes, Secret, Toleration
+from modelmill.pipeline.experiment.kubernetes_config import (
+    SHARED_MEMORY,
+    ConfigMap,
+    Kubernetes,
+    NodeAffinity,
+    Secret,
+    Toleration,
+)
 
 
 def document(run: ClusterRunConfig, selectors: dict[str, dict[str, str]]) -> dict[str, Any] | None:
@@ -50,9 +57,20 @@ def _config(wanted: Kubernetes, selector: dict[str, str]) -> dict[str, Any]:
         "imagePullSecret": [
             {"secretName": name, "secretNameParameter": _constant(name)} for name in wanted.image_pull_secrets
         ],
-        "emptyDirMounts": _shared_memory(wanted),
+        "emptyDirMounts": [*_shared_memory(wanted), *_empty_dirs(wanted)],
+        "imagePullPolicy": wanted.image_pull_policy,
+        "podMetadata": _filled({"labels": wanted.labels, "annotations": wanted.annotations}),
+        "nodeAffinity": [_affinity(term) for term in wanted.node_affinity],
+        "securityContext": _security(wanted),
+        "activeDeadlineSeconds": str(wanted.active_deadline) if wanted.active_deadline else None,
+        "genericEphemeralVolume": _ephemeral(wanted),
+        "fieldPathAsEnv": [{"name": name, "fieldPath": field} for name, field in wanted.field_env.items()],
     }
-    return {key: value for key, value in config.items() if value}
+    return _filled(config)
+
+
+def _filled(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value}
 
 
 def _constant(value: str) -> dict[str, Any]:
@@ -87,3 +105,38 @@ def _toleration(one: Toleration) -> dict[str, Any]:
     if one.seconds is not None:
         found["tolerationSeconds"] = str(one.seconds)  # an int64 is a text in protobuf's JSON
     return {key: value for key, value in found.items() if value}
+
+
+def _empty_dirs(wanted: Kubernetes) -> list[dict[str, Any]]:
+    return [
+        _filled({"volumeName": f"empty-{place}", "mountPath": one.path, "medium": one.medium, "sizeLimit": one.size})
+        for place, one in enumerate(wanted.empty_dirs)
+    ]
+
+
+def _ephemeral(wanted: Kubernetes) -> list[dict[str, Any]]:
+    return [
+        {
+            "volumeName": f"ephemeral-{place}",
+            "mountPath": one.path,
+            "accessModes": [one.access],
+            "size": one.size,
+            **({"storageClassName": one.storage_class} if one.storage_class else {"defaultStorageClass": True}),
+        }
+        for place, one in enumerate(wanted.ephemeral_volumes)
+    ]
+
+
+def _affinity(term: NodeAffinity) -> dict[str, Any]:
+    conditions = [_filled({"key": one.key, "operator": one.operator, "values": list(one.values)}) for one in term.match]
+    return {"matchExpressions": conditions, **({"weight": term.weight} if term.weight else {})}
+
+
+def _security(wanted: Kubernetes) -> dict[str, Any]:
+    """Return the fields that are given: 0 is a user, false an answer."""
+    found = wanted.security_context
+    if found is None:
+        return {}
+    numbers = {"runAsUser": found.run_as_user, "runAsGroup": found.run_as_group}
+    fields: dict[str, Any] = {key: str(value) for key, value in numbers.items() if value is not None}
+    return {**fields, **({} if found.run_as_non_root is None else {"runAsNonRoot": found.run_as_non_root})}

@@ -16,12 +16,11 @@ from modelmill.data.core.config import Strict
 from modelmill.data.core.plugins import Plugin
 from modelmill.pipeline.experiment.cluster_config import Resources
 from modelmill.pipeline.experiment.experiment import Experiment
+from modelmill.pipeline.experiment.kubernetes_config import number_of_bytes
 from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Server, ServerOptions
 from modelmill.pipeline.runners.kubeflow.errors import DeployError
 
 PACKAGE = "modelmill.pipeline.runners.kubeflow.platforms"
-BYTES = {"": 1, **{unit: 1000**power for power, unit in enumerate("KMGT", 1)}}
-BYTES |= {f"{unit}i": 1024**power for power, unit in enumerate("KMGT", 1)}
 CRON_FIELD = r"[0-9A-Za-z*/,?#L-]+"
 CRON_WORDS = {
     "@yearly": "0 0 1 1 *",
@@ -184,7 +183,12 @@ class Platform(Plugin[Strict]):
             spec |= {"cpuLimit": wanted.cpu, "resourceCpuLimit": f"{wanted.cpu:g}"}
         if wanted.memory is not None:
             # The number is in units of 10^9 bytes, the text as Kubernetes has it; newer servers read the text.
-            spec |= {"memoryLimit": bytes_of(wanted.memory) / 1e9, "resourceMemoryLimit": wanted.memory}
+            spec |= {"memoryLimit": number_of_bytes(wanted.memory) / 1e9, "resourceMemoryLimit": wanted.memory}
+        if wanted.requests.cpu is not None:
+            spec |= {"cpuRequest": wanted.requests.cpu, "resourceCpuRequest": f"{wanted.requests.cpu:g}"}
+        if wanted.requests.memory is not None:
+            memory = wanted.requests.memory
+            spec |= {"memoryRequest": number_of_bytes(memory) / 1e9, "resourceMemoryRequest": memory}
         if wanted.accelerator is not None:
             name, selector = self.accelerator(node, wanted.accelerator.type)
             count = str(wanted.accelerator.count)
@@ -216,10 +220,3 @@ def look_up(name: str) -> Platform:
 def names() -> list[str]:
     """Return the names of the platforms."""
     return plugins.names(PACKAGE)
-
-
-def bytes_of(quantity: str) -> float:
-    """Return the number of bytes of a Kubernetes quantity."""
-    found = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", quantity)
-    assert found, "the configuration has checked it"
-    return float(found[1]) * BYTES[found[2]]

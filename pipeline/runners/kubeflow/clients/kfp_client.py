@@ -36,6 +36,7 @@ class Connection:
       token: a bearer token.
       verify: whether the certificate is checked.
       ca: file of certificates to check it by.
+      service_account: as whom the pods of a run act; the server's default one if absent.
     """
 
     host: str
@@ -43,6 +44,7 @@ class Connection:
     token: str | None = None
     verify: bool = True
     ca: Path | None = None
+    service_account: str | None = None
 
 
 class KfpServer:
@@ -89,6 +91,7 @@ class KfpServer:
                 pipeline_package_path=str(job.package),
                 params=job.parameters,
                 pipeline_root=job.root,
+                service_account=self._to.service_account,
             )
         return str(run.run_id)
 
@@ -104,6 +107,7 @@ class KfpServer:
                 params=job.parameters,
                 pipeline_package_path=str(job.package),
                 pipeline_root=job.root,
+                service_account=self._to.service_account,
             )
         return str(recurring.recurring_run_id)
 

@@ -11,7 +11,7 @@ from typing import Any
 from modelmill.components import beam_runners
 from modelmill.components.compress.trials import worker_count
 from modelmill.components.upstream import tfx_internals
-from modelmill.pipeline.experiment.cluster_config import of_node
+from modelmill.pipeline.experiment.cluster_config import Retry, of_node
 from modelmill.pipeline.experiment.experiment import Experiment
 from modelmill.pipeline.runners.kubeflow.compile.parameters import FETCHED
 from modelmill.pipeline.runners.kubeflow.compile.spec_file import container
@@ -80,15 +80,16 @@ def resources(spec: dict[str, Any], experiment: Experiment, platform: Platform) 
 
 
 def retries(spec: dict[str, Any], experiment: Experiment) -> None:
-    """How often a node is tried again; a minute later at first, then twice as long each time."""
+    """Set how often a node is tried again, and when; by default a minute later, then twice as long each time."""
     for node, task in tasks(spec).items():
-        count = of_node(experiment.run.retries, node)
-        if count:
+        given = of_node(experiment.run.retries, node)
+        retry = Retry(count=given) if isinstance(given, int) else given
+        if retry and retry.count:
             task["retryPolicy"] = {
-                "maxRetryCount": count,
-                "backoffDuration": "60s",
-                "backoffFactor": 2.0,
-                "backoffMaxDuration": "3600s",
+                "maxRetryCount": retry.count,
+                "backoffDuration": f"{retry.wait}s",
+                "backoffFactor": retry.factor,
+                "backoffMaxDuration": f"{retry.max_wait}s",
             }
 
 

@@ -48,7 +48,7 @@ class Kubeflow(Platform):
     LOG_OUTPUT = "executor-logs"  # since 2.5, where PUBLISH_LOGS is true
     TAKES_DOCUMENT = True
     CRON_SECONDS = True
-    OPTIONS = ("host", "namespace", "token", "ca", "no_verify_tls")
+    OPTIONS = ("host", "namespace", "service_account", "token", "ca", "no_verify_tls")
     TOKEN_VARIABLE = "KFP_TOKEN"
 
     def text(self, job: dict[str, Any], document: dict[str, Any] | None) -> str:
@@ -94,6 +94,11 @@ class Kubeflow(Platform):
 
         self.check_options(options)
         connection = kfp_client.Connection(
-            str(options.host), options.namespace, options.token, not options.no_verify_tls, options.ca
+            str(options.host),
+            options.namespace,
+            options.token,
+            not options.no_verify_tls,
+            options.ca,
+            options.service_account,
         )
         return kfp_client.KfpServer(connection)
