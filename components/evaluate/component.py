@@ -10,6 +10,7 @@ from tfx import v1 as tfx
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import BaseChannel, Channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.utils import proto_utils
 
 from modelmill.components import artifacts
 from modelmill.components.evaluate import compare, executor, float_executor, tfma_extractors
@@ -93,6 +94,11 @@ def eval_config(config: EvaluateConfig, asked: str = DEFAULT) -> config_pb2.Eval
         metrics_specs=[config_pb2.MetricsSpec(metrics=[count, judged, *others])],
     )
     return compare.with_intervals(result)
+
+
+def eval_config_json(config: str, asked: str) -> str:
+    """Return `eval_config` of a section `evaluate` in JSON, as TFX's Evaluator takes it."""
+    return str(proto_utils.proto_to_json(eval_config(EvaluateConfig.model_validate_json(config), asked)))
 
 
 class CompressedEvaluatorSpec(ComponentSpec):

@@ -14,7 +14,7 @@ import yaml
 from modelmill.pipeline.experiment.cluster_config import Accelerator, Resources
 from modelmill.pipeline.experiment.experiment import load
 from modelmill.pipeline.layout import NODES
-from modelmill.pipeline.runners.kubeflow.compile import images, validate_spec
+from modelmill.pipeline.runners.kubeflow.compile import images, parameters, validate_spec
 from modelmill.pipeline.runners.kubeflow.errors import DeployError
 from modelmill.pipeline.runners.kubeflow.platform_base import Platform, look_up
 
@@ -102,13 +102,8 @@ def test_kfp_itself_reads_it(compiled: SimpleNamespace) -> None:
     assert deployment.executors["exec-train"].container.resources.accelerator.type == "nvidia.com/gpu"
 
     loaded = components.load_component_from_file(str(compiled.yaml))
-    assert set(loaded.component_spec.inputs) == {
-        "data_path",
-        "push_destination",
-        "seed",
-        "train_epochs",
-        "version_label",
-    }
+    plain = {"data_path", "push_destination", "seed", "train_epochs", "version_label"}
+    assert plain | {"train_optimizer_learning_rate", "compress_max_drop"} <= set(loaded.component_spec.inputs)
     document = client._extract_pipeline_yaml(str(compiled.yaml))
     assert set(document.to_dict()) == {"pipeline_spec", "platform_spec"}
 
@@ -142,19 +137,85 @@ def test_vertex_own_client_reads_it(compiled: SimpleNamespace) -> None:
 
 def test_parameters_have_the_experiments_values_as_defaults(compiled: SimpleNamespace) -> None:
     declared = compiled.kubeflow.spec["root"]["inputDefinitions"]["parameters"]
-    assert {name: one["defaultValue"] for name, one in declared.items()} == {
-        "data_path": "/tmp/modelmill/samples/digits",
-        "push_destination": "/mnt/models/digits",
-        "seed": 7,
-        "train_epochs": 60,
-        "version_label": "",
+    defaults = {name: one["defaultValue"] for name, one in declared.items()}
+    assert defaults["data_path"] == "/tmp/modelmill/samples/digits"
+    assert (defaults["push_destination"], defaults["version_label"]) == ("/mnt/models/digits", "")
+    numbers = {
+        **{"seed": 7, "train_epochs": 60, "train_batch": 32, "train_optimizer_learning_rate": 0.002},
+        **{"train_early_stopping_patience": 25, "evaluate_threshold": 0.95, "compress_max_drop": 0.015},
     }
+    assert {name: defaults[name] for name in numbers} == numbers
+    assert declared["train_batch"]["parameterType"] == "NUMBER_INTEGER"
+    assert declared["train_optimizer_learning_rate"]["parameterType"] == "NUMBER_DOUBLE"
+    assert "compress_workers" not in declared, "a compile's: it is in the environment"
     assert task(compiled.kubeflow, "train")["inputs"]["parameters"]["modelmill_seed"] == {
         "componentInputParameter": "seed"
     }
     inputs = container(compiled.kubeflow, "train")["args"]
     spec = json.loads(inputs[inputs.index("--json_serialized_inputs_spec_args") + 1])
     assert spec["parameters"]["modelmill_seed"] == {"parameterType": "NUMBER_INTEGER"}
+
+
+def test_default_parameters_make_the_properties_that_the_experiment_has(compiled: SimpleNamespace) -> None:
+    declared = compiled.kubeflow.spec["root"]["inputDefinitions"]["parameters"]
+    for node in ("train", "compress", "evaluate", "evaluate-compressed"):
+        constants, filled = {}, {}
+        for key, source in task(compiled.kubeflow, node)["inputs"]["parameters"].items():
+            if "runtimeValue" in source:
+                constants[key] = source["runtimeValue"]["constant"]
+            elif key.startswith(parameters.EXTRA):
+                filled[key] = float(declared[source["componentInputParameter"]]["defaultValue"])  # as protobuf has it
+        assert filled
+        merged = {**constants, **filled}
+        parameters.merge(merged)
+        assert {key: _parsed(value) for key, value in merged.items()} == {
+            key: {**_parsed(value), "seed": 7} if key == "custom_config" else _parsed(value)
+            for key, value in constants.items()
+        }
+
+
+def _parsed(value: Any) -> Any:
+    """What JSON says, if it is that."""
+    try:
+        return json.loads(value)
+    except (TypeError, ValueError):
+        return value
+
+
+def test_the_evaluator_of_a_run_demands_what_its_parameters_say(compiled: SimpleNamespace) -> None:
+    from modelmill.components.evaluate import component
+
+    given = task(compiled.kubeflow, "evaluate")["inputs"]["parameters"]
+    config, first = (given[key]["runtimeValue"]["constant"] for key in ("evaluate", "eval_config"))
+    assert json.loads(component.eval_config_json(config, "classification")) == json.loads(first)
+    properties = {"evaluate": config, "task": "classification", "modelmill_evaluate__threshold": 0.5}
+    parameters.merge(properties)
+    assert "0.95" not in str(
+        json.loads(component.eval_config_json(properties["evaluate"], "classification"))["metrics_specs"][0]["metrics"][
+            1
+        ]["per_slice_thresholds"]
+    )
+    copies = {name for name in task(compiled.kubeflow, "evaluate-compressed")["inputs"]["parameters"]}
+    assert {"modelmill_config__confidence", "modelmill_config__min_slice", "modelmill_bounds__margin"} <= copies
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"evaluate_threshold": 2.0}, "evaluate.threshold: found 2; accuracy is 0 to 1"),
+        ({"train_epochs": 0}, "--param train_epochs=0: train.epochs: found 0; .*greater than or equal to 1"),
+        ({"train_optimizer_learning_rate": -1.0}, "train.optimizer.learning_rate: found -1.0"),
+        ({"evaluate_confidence": 2.0}, "evaluate.confidence: found 2.0"),
+        ({"compress_max_drop": -0.1}, "compress.max_drop: found -0.1"),
+    ],
+)
+def test_parameters_are_checked_by_the_models_of_their_sections(
+    given: dict[str, Any], told: str, compiled: SimpleNamespace
+) -> None:
+    for package in (compiled.kubeflow, compiled.vertex):
+        with pytest.raises(DeployError, match=told):
+            parameters.check(package.spec, given)
+    parameters.check(compiled.kubeflow.spec, {"train_epochs": 5, "compress_max_drop": 0.5})
 
 
 def test_every_node_is_told_the_outputs_that_it_declares(compiled: SimpleNamespace) -> None:

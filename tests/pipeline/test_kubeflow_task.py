@@ -191,17 +191,23 @@ def test_parts_of_a_property_are_merged() -> None:
     from modelmill.components.train.config import TrainConfig
 
     custom = {"train": TrainConfig(epochs=60).canonical(), "seed": 0}
-    properties = {"custom_config": json.dumps(custom), "modelmill_seed": 5.0, "modelmill_epochs": 3.0, "code": "x"}
+    properties = {"custom_config": json.dumps(custom), "modelmill_seed": 5.0, "code": "x"}
+    properties |= {"modelmill_train__epochs": 3.0, "modelmill_train__optimizer__learning_rate": 0.5}
     extra = parameters.merge(properties)
     assert set(properties) == {"custom_config", "code"}
-    assert set(extra) == {"modelmill_seed", "modelmill_epochs"}
+    assert len(extra) == 3
     merged = json.loads(properties["custom_config"])
-    assert merged == {"train": TrainConfig(epochs=3).canonical(), "seed": 5}
+    changed = TrainConfig.model_validate({"epochs": 3, "optimizer": {"learning_rate": 0.5}})
+    assert merged == {"train": changed.canonical(), "seed": 5}
+    properties["modelmill_train__epochs"] = 2.5
+    with pytest.raises(ValueError, match=r"train.epochs: found 2.5; .* integer"):
+        parameters.merge(properties)
 
 
 DECLARED = {
     "train_epochs": {"parameterType": "NUMBER_INTEGER"},
     "seed": {"parameterType": "NUMBER_INTEGER"},
+    "train_batch": {"parameterType": "NUMBER_DOUBLE"},
     "data_path": {"parameterType": "STRING"},
 }
 
@@ -217,7 +223,8 @@ def test_values_of_parameters() -> None:
         (["seed"], "give name=value"),
         (["seed=many"], "'seed' is a whole number"),
         (["seed=1", "seed=2"], "given twice"),
-        (["train_epochs=0"], "out of range"),
+        (["seed=-1"], "'seed' is out of range; give 0 to"),
+        (["train_batch=x"], "'train_batch' is a number"),
     ],
 )
 def test_values_that_are_refused(given: list[str], told: str) -> None:

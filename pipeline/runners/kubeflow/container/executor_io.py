@@ -62,7 +62,12 @@ def mend_input(
     for key in ("destination", "history", "checkpoints"):
         if given.get(key, "").startswith("/"):  # versions on gs:// are read and written there, without a mount
             given[key] = mounts.local(given[key])
-    return parameters.merge(given)
+    extra = parameters.merge(given)
+    if "eval_config" in given and "evaluate" in given:
+        from modelmill.components.evaluate import component  # imports TFX
+
+        given["eval_config"] = component.eval_config_json(given["evaluate"], given["task"])
+    return extra
 
 
 def mend_output(output: dict[str, Any], extra: dict[str, Any]) -> None:

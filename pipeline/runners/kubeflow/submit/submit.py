@@ -57,6 +57,7 @@ def checked(submission: Submission) -> tuple[Job, str | None]:
     given = parameters.values(
         spec["root"].get("inputDefinitions", {}).get("parameters", {}), list(submission.parameters)
     )
+    parameters.check(spec, given)
     if "data_path" in given:
         given["data_path"] = platform.data_folder(given["data_path"])
         _same_way(platform, "data" in spec["root"]["dag"]["tasks"], given["data_path"])
