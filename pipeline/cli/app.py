@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from modelmill.pipeline.cli import completion, kubeflow, runs
+from modelmill.pipeline.cli import completion, kubeflow, remote, runs
 from modelmill.pipeline.cli import project as cli_tools
 from modelmill.pipeline.cli.messages import stop
 
@@ -261,3 +261,4 @@ def _program() -> list[str]:
 cli_tools.register(app)
 runs.register(app)
 kubeflow.register(app)
+remote.register(app)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from modelmill.pipeline.cli import servers
 from modelmill.pipeline.cli.messages import stop
 
 if TYPE_CHECKING:
-    from modelmill.pipeline.runners.kubeflow.clients.client_protocol import ServerOptions
     from modelmill.pipeline.runners.kubeflow.platform_base import Platform
 
 EXPERIMENT = Annotated[str, typer.Argument(help="A shipped experiment's name, or the path of a YAML file.")]
@@ -45,7 +45,7 @@ def compile_command(
     allow_latest: LATEST = False,
 ) -> None:
     """Compile an experiment for Kubeflow Pipelines v2 or Vertex AI Pipelines."""
-    platform = _platform(target)
+    platform = servers.platform(target)
     package = _compiled(experiment, overrides, platform, image, root, allow_latest)
     path = output or Path(f"{package.spec['pipelineInfo']['name']}{package.suffix}")
     if path.suffix != package.suffix:
@@ -72,6 +72,14 @@ def submit_command(
     param: Annotated[list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Repeatable.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Until it has ended.")] = False,
     schedule: Annotated[str | None, typer.Option(metavar="CRON", help="Run it again and again.")] = None,
+    every: Annotated[int | None, typer.Option(metavar="SECONDS", help="Run it again and again.")] = None,
+    start: Annotated[str | None, typer.Option(metavar="TIME", help="Of a schedule, such as 2027-01-31T06:00Z.")] = None,
+    end: Annotated[str | None, typer.Option(metavar="TIME", help="Of a schedule.")] = None,
+    concurrency: Annotated[int, typer.Option(help="How many runs of a schedule may go on at once.")] = 1,
+    catch_up: Annotated[bool, typer.Option("--catch-up", help="Start runs later that a schedule missed.")] = False,
+    latest_of: Annotated[
+        str | None, typer.Option(metavar="PIPELINE", help="Schedule the latest version of an uploaded pipeline.")
+    ] = None,
     token_file: Annotated[
         Path | None, typer.Option(help="An access token; KFP_TOKEN or VERTEX_TOKEN would do, too.")
     ] = None,
@@ -81,14 +89,14 @@ def submit_command(
     allow_latest: LATEST = False,
 ) -> None:
     """Submit to KFP v2 or to Vertex: 0 submitted (with --wait: pushed), 3 a gate refused, 2 bad input, 1 failure."""
-    from modelmill.pipeline.runners.kubeflow.clients.client_protocol import ServerOptions
+    from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Schedule, ServerOptions
     from modelmill.pipeline.runners.kubeflow.errors import DeployError, ServerError
     from modelmill.pipeline.runners.kubeflow.submit.submit import Submission, submit
 
-    platform = _platform(target)
-    token = _token(token_file, platform.TOKEN_VARIABLE)
+    platform = servers.platform(target)
+    token = servers.token(token_file, platform.TOKEN_VARIABLE)
     options = ServerOptions(host, namespace, project, location, service_account, token, ca_file, not verify_tls)
-    _check_options(platform, options)
+    servers.check_options(platform, options)
     with tempfile.TemporaryDirectory(prefix="modelmill-") as folder:
         path = Path(experiment)
         if _is_compiled(path):
@@ -99,7 +107,8 @@ def submit_command(
             package.write(path)
             for note in package.notes:
                 typer.echo(f"note: {note}", err=True)
-        given = Submission(path, platform, experiment_name, tuple(param or ()), schedule, wait, root)
+        when = Schedule(schedule, every, start, end, concurrency, catch_up) if schedule or every is not None else None
+        given = Submission(path, platform, experiment_name, tuple(param or ()), when, latest_of, wait=wait, root=root)
         try:
             code = submit(given, partial(platform.connect, options), typer.echo)
         except DeployError as error:
@@ -163,37 +172,6 @@ def _compiled(
         stop(2, str(error))
 
 
-def _platform(given: str) -> Platform:
-    from modelmill.data.core import plugins
-    from modelmill.pipeline.runners.kubeflow import platform_base
-
-    known = platform_base.names()
-    if given not in known:
-        stop(2, f"--target: {plugins.unknown('target', given, known)}")
-    try:
-        return platform_base.look_up(given)
-    except plugins.PlugInError as error:
-        stop(2, str(error))
-
-
-def _check_options(platform: Platform, options: ServerOptions) -> None:
-    """End the program with 2 where an option is missing, or is another platform's."""
-    from dataclasses import fields
-
-    from modelmill.pipeline.runners.kubeflow import platform_base
-    from modelmill.pipeline.runners.kubeflow.errors import DeployError
-
-    flags = {one.name: f"--{one.name.replace('_', '-')}" for one in fields(options)} | {"ca": "--ca-file"}
-    for name, flag in flags.items():
-        if getattr(options, name) and name not in platform.OPTIONS:
-            takers = [one for one in platform_base.names() if name in platform_base.look_up(one).OPTIONS]
-            stop(2, f"{flag}: it is for --target {' or '.join(takers)} only; leave it out")
-    try:
-        platform.check_options(options)
-    except DeployError as error:
-        stop(2, str(error))
-
-
 def _compile_only(given: dict[str, Any]) -> None:
     """End the program with 2 where an option of the compiler is given for a file that is compiled already."""
     for name, value in given.items():
@@ -205,16 +183,6 @@ def _is_compiled(path: Path) -> bool:
     if not path.is_file() or path.suffix not in (".yaml", ".yml", ".json"):
         return False
     return re.search(r'deploymentSpec"?:', path.read_text(encoding="utf-8", errors="replace")) is not None
-
-
-def _token(file: Path | None, variable: str) -> str | None:
-    """Not an option of its own: command lines are seen by everybody on a machine."""
-    if file is None:
-        return os.environ.get(variable)
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        stop(2, f"--token-file: {error}")
 
 
 def _json(given: str) -> dict[str, Any]:

@@ -83,9 +83,12 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             self._serve()
 
+        def do_DELETE(self) -> None:
+            self._serve()
+
         def _serve(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
+            body = _body(self.rfile.read(length), self.headers.get("Content-Type") or "")
             status, content = server.take(self.command, self.path, self.headers.get("Authorization"), body)
             if status == BREAK:
                 self.close_connection = True
@@ -102,3 +105,8 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
             """Nothing: tests read `requests`."""
 
     return Handler
+
+
+def _body(content: bytes, kind: str) -> Any:
+    """JSON as it is, an uploaded file as bytes; None if there is neither."""
+    return (content if kind.startswith("multipart/") else json.loads(content)) if content else None

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from modelmill.pipeline.runners.kubeflow import task_outcome
-from modelmill.pipeline.runners.kubeflow.clients.client_protocol import wait
+from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Schedule, wait
 from modelmill.pipeline.runners.kubeflow.clients.kfp_client import Connection, KfpServer
 from modelmill.pipeline.runners.kubeflow.errors import DeployError, ServerError
 from modelmill.pipeline.runners.kubeflow.platform_base import look_up
@@ -164,7 +164,7 @@ def test_a_run_that_is_cancelled_ends_the_waiting(package: Path) -> None:
 def test_schedule(given: str, sent: str, package: Path) -> None:
     told = Told()
     with FakeKfpServer() as server:
-        assert run(server, package, told, cron=given) == 0
+        assert run(server, package, told, schedule=Schedule(given)) == 0
         assert server.recurring[0]["trigger"]["cron_schedule"]["cron"] == sent
         assert server.recurring[0]["runtime_config"]["pipeline_root"] == "s3://team/artifacts"
         assert "recurring-1" in told.text
@@ -296,8 +296,8 @@ def test_tls(certificate: Path, package: Path) -> None:
         ({"parameters": ("epochs=5",)}, "unknown parameter 'epochs'; .*did you mean 'train_epochs'"),
         ({"parameters": ("data_path=minio://b/x",)}, "compile it with --set run.cluster.data=minio://b/x"),
         ({"parameters": ("push_destination=models",)}, "a folder on a mounted volume"),
-        ({"cron": "every monday"}, "--schedule: found 'every monday'"),
-        ({"cron": "0 6 * * 1", "wait": True}, "--wait and --schedule"),
+        ({"schedule": Schedule("every monday")}, "--schedule: found 'every monday'"),
+        ({"schedule": Schedule("0 6 * * 1"), "wait": True}, "--wait and --schedule"),
     ],
 )
 def test_bad_input_is_told_before_anything_is_sent(more: dict[str, Any], told: str, package: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from modelmill.pipeline.experiment.experiment import load
-from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Job
+from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Job, Schedule
 from modelmill.pipeline.runners.kubeflow.clients.vertex_client import Connection, VertexServer
 from modelmill.pipeline.runners.kubeflow.errors import DeployError, ServerError
 from modelmill.pipeline.runners.kubeflow.platform_base import look_up
@@ -110,7 +110,7 @@ def test_a_run_that_is_cancelled_ends_the_waiting(package: Path) -> None:
 def test_schedule(given: str, sent: str, package: Path) -> None:
     told = Told()
     with FakeVertexServer() as server:
-        assert run(server, package, told, cron=given, parameters=("seed=4",)) == 0
+        assert run(server, package, told, schedule=Schedule(given), parameters=("seed=4",)) == 0
         (schedule,) = server.schedules
     assert schedule.cron == sent
     request = schedule.create_pipeline_job_request
@@ -189,7 +189,7 @@ def test_a_connection_that_is_none(connection: Connection, told: str) -> None:
         ({"parameters": ("epochs=5",)}, "unknown parameter 'epochs'; .*did you mean 'train_epochs'"),
         ({"parameters": ("data_path=minio://b/x",)}, "vertex needs gs://BUCKET/FOLDER or"),
         ({"parameters": ("push_destination=models",)}, "give gs://BUCKET/FOLDER"),
-        ({"cron": "30 0 6 * * 1"}, "--schedule: found '30 0 6"),
+        ({"schedule": Schedule("30 0 6 * * 1")}, "--schedule: found '30 0 6"),
         ({"experiment": "Nightly Runs"}, "--experiment: found 'Nightly Runs'"),
     ],
 )

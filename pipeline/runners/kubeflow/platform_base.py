@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, ClassVar
 
 from modelmill.data.core import plugins
@@ -17,7 +18,7 @@ from modelmill.data.core.plugins import Plugin
 from modelmill.pipeline.experiment.cluster_config import Resources
 from modelmill.pipeline.experiment.experiment import Experiment
 from modelmill.pipeline.experiment.kubernetes_config import number_of_bytes
-from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Server, ServerOptions
+from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Operations, Schedule, ServerOptions
 from modelmill.pipeline.runners.kubeflow.errors import DeployError
 
 PACKAGE = "modelmill.pipeline.runners.kubeflow.platforms"
@@ -55,6 +56,7 @@ class Platform(Plugin[Strict]):
       LOG_OUTPUT: key of the output that the driver adds to every task for its log; "" if it adds none.
       TAKES_DOCUMENT: whether a Kubernetes document may follow the pipeline spec.
       CRON_SECONDS: whether the first of six fields of a cron is the second; else there are five.
+      SCHEDULE_FLAGS: what schedules can do besides a cron, a start, an end and concurrency: "--every", "--catch-up".
       OPTIONS: fields of ServerOptions that the platform's server takes.
       TOKEN_VARIABLE: environment variable that may hold the access token.
     """
@@ -81,6 +83,7 @@ class Platform(Plugin[Strict]):
     LOG_OUTPUT: ClassVar[str] = ""
     TAKES_DOCUMENT: ClassVar[bool] = False
     CRON_SECONDS: ClassVar[bool] = False
+    SCHEDULE_FLAGS: ClassVar[tuple[str, ...]] = ()
     OPTIONS: ClassVar[tuple[str, ...]]
     TOKEN_VARIABLE: ClassVar[str]
 
@@ -102,7 +105,7 @@ class Platform(Plugin[Strict]):
         """
 
     @abstractmethod
-    def connect(self, options: ServerOptions) -> Server:
+    def connect(self, options: ServerOptions) -> Operations:
         """Connect to the server.
 
         Raises:
@@ -195,6 +198,28 @@ class Platform(Plugin[Strict]):
             spec["accelerator"] = {"type": name, "count": count, "resourceType": name, "resourceCount": count}
         return Limits(spec, selector)
 
+    def schedule(self, given: Schedule) -> Schedule:
+        """Return a schedule as the platform has it.
+
+        Raises:
+          DeployError: it is none, or the platform has no such thing.
+        """
+        asked = {"--every": given.every, "--catch-up": given.catch_up}
+        for flag, value in asked.items():
+            if value and flag not in self.SCHEDULE_FLAGS:
+                raise DeployError(f"{flag}: {self.name} has no such thing; its schedules go by a cron; leave it out")
+        if (given.cron is None) == (given.every is None):
+            raise DeployError("--schedule and --every: give one of them, a cron or an interval in seconds")
+        if given.every is not None and given.every < 1:
+            raise DeployError(f"--every: found {given.every}; give at least 1 second")
+        times = {"--start": given.start, "--end": given.end}
+        moments = [_moment(flag, text) for flag, text in times.items() if text]
+        if len(moments) > 1 and moments[0] >= moments[1]:
+            raise DeployError(f"--end: found {given.end}; give a time after --start, {given.start}")
+        if given.concurrency < 1:
+            raise DeployError(f"--concurrency: found {given.concurrency}; give at least 1")
+        return replace(given, cron=self.cron(given.cron) if given.cron else None)
+
     def cron(self, given: str) -> str:
         """Return a cron as the platform has it.
 
@@ -210,6 +235,17 @@ class Platform(Plugin[Strict]):
                 f"{more}, or one of {', '.join(CRON_WORDS)}"
             )
         return " ".join(["0", *fields] if self.CRON_SECONDS and len(fields) == 5 else fields)
+
+
+def _moment(flag: str, text: str) -> datetime:
+    """Return a time with its zone."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise DeployError(f"{flag}: found {text!r}; give a time with its zone, such as 2027-01-31T06:00:00Z")
+    return found
 
 
 def look_up(name: str) -> Platform:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,6 +38,7 @@ class Job:
       root: pipeline root of the run; the server of KFP knows none but that of a run's runtime config.
       experiment: under which KFP shows the run; a label of it on Vertex.
       parameters: values of the run's parameters by name.
+      latest_of: name of an uploaded pipeline whose latest version a schedule runs instead of the file.
     """
 
     package: Path
@@ -46,6 +47,57 @@ class Job:
     root: str
     experiment: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
+    latest_of: str | None = None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When runs are started.
+
+    Attributes:
+      cron: as the platform has it; or `every`.
+      every: seconds between two runs.
+      start: time in RFC 3339 before which none is started.
+      end: time in RFC 3339 after which none is started.
+      concurrency: how many runs may go on at once.
+      catch_up: whether runs that were missed, while it was disabled say, are started later.
+    """
+
+    cron: str | None = None
+    every: int | None = None
+    start: str | None = None
+    end: str | None = None
+    concurrency: int = 1
+    catch_up: bool = False
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """A run in a list."""
+
+    id: str
+    name: str
+    state: str
+    created: str
+
+
+@dataclass(frozen=True)
+class ScheduleLine:
+    """A schedule in a list; `when` is a cron or an interval."""
+
+    id: str
+    name: str
+    when: str
+    enabled: bool
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """A version of a pipeline on a server."""
+
+    pipeline_id: str
+    version_id: str
+    link: str
 
 
 @dataclass(frozen=True)
@@ -79,8 +131,8 @@ class Server(Protocol):
     def start(self, job: Job) -> str:
         """Start a run; return its id."""
 
-    def schedule(self, job: Job, cron: str) -> str:
-        """Make a schedule, by a cron as the server has it; return its id."""
+    def schedule(self, job: Job, schedule: Schedule) -> str:
+        """Make a schedule; return its id."""
 
     def look(self, run_id: str) -> Look:
         """How a run goes."""
@@ -90,6 +142,37 @@ class Server(Protocol):
 
     def schedule_link(self, schedule_id: str) -> str:
         """The page of a schedule."""
+
+
+class Operations(Server, Protocol):
+    """A server with what can be done about its runs and schedules; DeployError where the platform can't."""
+
+    def runs(self, count: int) -> list[RunLine]:
+        """Return the newest runs."""
+
+    def logs(self, run_id: str, node: str) -> Iterator[str]:
+        """Yield the logs of a node, the last attempt first."""
+
+    def stop(self, run_id: str) -> None:
+        """End a run."""
+
+    def retry(self, run_id: str) -> None:
+        """Run the nodes of a run that failed again."""
+
+    def archive(self, run_id: str) -> None:
+        """Move a run out of the list of runs."""
+
+    def upload(self, package: str, name: str, version: str) -> Uploaded:
+        """Upload a compiled file as a version of a pipeline."""
+
+    def schedules(self) -> list[ScheduleLine]:
+        """Return all schedules."""
+
+    def enable_schedule(self, schedule_id: str, enabled: bool) -> None:
+        """Let a schedule start runs, or keep it from that."""
+
+    def delete_schedule(self, schedule_id: str) -> None:
+        """Delete a schedule."""
 
 
 def wait(

@@ -18,7 +18,7 @@ from typing import Any
 from modelmill.pipeline.layout import NODES
 from modelmill.pipeline.runners.kubeflow import task_outcome
 from modelmill.pipeline.runners.kubeflow.clients import kfp_pods
-from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Job, Look, Outcome, line
+from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Job, Look, Outcome, Schedule, line
 from modelmill.pipeline.runners.kubeflow.errors import DeployError, PassingError, ServerError
 
 # Bytes of an answer, such as a log, that are read.
@@ -56,15 +56,15 @@ class KfpServer:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._to = connection
+        self.connection = connection
         self.host = _url(connection.host)
         health = self._health()
         if health.get("multi_user") and not connection.namespace:
             raise DeployError(f"--namespace: missing; {self.host} serves many users, each in a namespace")
         import kfp
 
-        with _quiet():
-            self._client = kfp.Client(
+        with quiet():
+            self.client = kfp.Client(
                 host=self.host,
                 # Any but "kubeflow" is used as it is; "" would make the client ask the server again and again.
                 namespace=connection.namespace or "kubeflow",
@@ -83,38 +83,84 @@ class KfpServer:
 
     def start(self, job: Job) -> str:
         """Start a run; return its id. KFP shows it under the experiment, or under the pipeline's name."""
-        with self._told("starting the run"), _quiet():
-            found = self._client.create_experiment(job.experiment or job.pipeline, namespace=self._to.namespace)
-            run = self._client.run_pipeline(
+        with self.told("starting the run"), quiet():
+            found = self.client.create_experiment(job.experiment or job.pipeline, namespace=self.connection.namespace)
+            run = self.client.run_pipeline(
                 found.experiment_id,
                 job.title,
                 pipeline_package_path=str(job.package),
                 params=job.parameters,
                 pipeline_root=job.root,
-                service_account=self._to.service_account,
+                service_account=self.connection.service_account,
             )
         return str(run.run_id)
 
-    def schedule(self, job: Job, cron: str) -> str:
-        """Make a recurring run; return its id."""
-        with self._told("making the schedule"), _quiet():
-            found = self._client.create_experiment(job.experiment or job.pipeline, namespace=self._to.namespace)
-            recurring = self._client.create_recurring_run(
-                found.experiment_id,
-                job.title,
-                cron_expression=cron,
-                no_catchup=True,
-                params=job.parameters,
-                pipeline_package_path=str(job.package),
-                pipeline_root=job.root,
-                service_account=self._to.service_account,
+    def schedule(self, job: Job, schedule: Schedule) -> str:
+        """Make a recurring run, of the file or of the latest version of an uploaded pipeline; return its id."""
+        import kfp_server_api as api
+
+        when = {"start_time": schedule.start, "end_time": schedule.end}
+        trigger = (
+            api.V2beta1Trigger(cron_schedule=api.V2beta1CronSchedule(cron=schedule.cron, **when))
+            if schedule.cron
+            else api.V2beta1Trigger(
+                periodic_schedule=api.V2beta1PeriodicSchedule(interval_second=str(schedule.every), **when)
             )
-        return str(recurring.recurring_run_id)
+        )
+        with self.told("making the schedule"), quiet():
+            found = self.client.create_experiment(job.experiment or job.pipeline, namespace=self.connection.namespace)
+            body = api.V2beta1RecurringRun(
+                experiment_id=found.experiment_id,
+                display_name=job.title,
+                mode=api.RecurringRunMode.ENABLE,
+                runtime_config=api.V2beta1RuntimeConfig(parameters=job.parameters, pipeline_root=job.root),
+                trigger=trigger,
+                no_catchup=not schedule.catch_up,
+                max_concurrency=str(schedule.concurrency),
+                service_account=self.connection.service_account,
+                **self._what(job),
+            )
+            made = api.RecurringRunServiceApi(self.api_client()).recurring_run_service_create_recurring_run(body)
+        return str(made.recurring_run_id)
+
+    def _what(self, job: Job) -> dict[str, Any]:
+        """Return what a schedule runs: a pipeline without a version is its latest one, at each run."""
+        import kfp_server_api as api
+        import yaml
+
+        if job.latest_of:
+            found = self.pipeline_id(job.latest_of)
+            if found is None:
+                raise DeployError(
+                    f"--latest-of: found {job.latest_of!r}; the server has no such pipeline; "
+                    "do: modelmill remote upload"
+                )
+            return {"pipeline_version_reference": api.V2beta1PipelineVersionReference(pipeline_id=found)}
+        documents = list(yaml.safe_load_all(job.package.read_text(encoding="utf-8")))
+        spec = dict(zip(("pipeline_spec", "platform_spec"), documents, strict=False))
+        return {"pipeline_spec": spec if len(spec) > 1 else documents[0]}
+
+    def pipeline_id(self, name: str) -> str | None:
+        """Return the id of an uploaded pipeline; None if there is none of the name."""
+        found = self.client.get_pipeline_id(name)
+        return None if found is None else str(found)
+
+    def api_client(self) -> Any:
+        """Return a client of the API's own, for what kfp's client does not do."""
+        import kfp_server_api as api
+
+        configuration = api.Configuration(host=self.host)
+        configuration.verify_ssl = self.connection.verify
+        configuration.ssl_ca_cert = str(self.connection.ca) if self.connection.ca else None
+        if self.connection.token:
+            configuration.api_key["authorization"] = self.connection.token
+            configuration.api_key_prefix["authorization"] = "Bearer"
+        return api.ApiClient(configuration)
 
     def look(self, run_id: str) -> Look:
         """How a run goes."""
-        with self._told(f"asking for run {run_id} ({self.link(run_id)})"):
-            run = self._client.get_run(run_id)
+        with self.told(f"asking for run {run_id} ({self.link(run_id)})"):
+            run = self.client.get_run(run_id)
         return Look(_states(run), self._outcome(run) if run.state in FINISHED else None)
 
     def _outcome(self, run: Any) -> Outcome:
@@ -124,7 +170,7 @@ class KfpServer:
         details = (run.run_details and run.run_details.task_details) or []
         failed = [str(task.display_name or "") for task in details if task.state == "FAILED"]
         node = next((name for name in failed if name in NODES), None)
-        for text in kfp_pods.logs(run, node, self._to.namespace, self._get):
+        for text in kfp_pods.logs(run, node, self.connection.namespace, self.get):
             found = task_outcome.from_log(text)
             if found:
                 return Outcome(run.state, node, found.reason, found.refused)
@@ -136,7 +182,7 @@ class KfpServer:
 
     def _health(self) -> dict[str, Any]:
         """The answer of the v2 health check."""
-        status, body = self._get("/apis/v2beta1/healthz")
+        status, body = self.get("/apis/v2beta1/healthz")
         if status in (401, 403):
             raise ServerError(f"{self.host} refuses access ({status}); give a token (--token-file, or KFP_TOKEN)")
         with contextlib.suppress(ValueError):
@@ -145,7 +191,7 @@ class KfpServer:
                 return found
         if status >= 500:
             raise ServerError(f"{self.host} is out of order ({status}): {_short(body)}")
-        status_v1, body_v1 = self._get("/apis/v1beta1/healthz")
+        status_v1, body_v1 = self.get("/apis/v1beta1/healthz")
         if status_v1 == 200 and body_v1.lstrip().startswith("{"):
             raise DeployError(f"--host: {self.host} is a server of KFP v1; modelmill needs v2 (2.0 or newer)")
         raise DeployError(
@@ -153,12 +199,12 @@ class KfpServer:
             "Give the URL of Kubeflow Pipelines, such as http://localhost:8080 of a port-forward"
         )
 
-    def _get(self, path: str) -> tuple[int, str]:
+    def get(self, path: str) -> tuple[int, str]:
         """Status and body."""
-        context = ssl.create_default_context(cafile=str(self._to.ca) if self._to.ca else None)
-        if not self._to.verify:
+        context = ssl.create_default_context(cafile=str(self.connection.ca) if self.connection.ca else None)
+        if not self.connection.verify:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        headers = {"Authorization": f"Bearer {self._to.token}"} if self._to.token else {}
+        headers = {"Authorization": f"Bearer {self.connection.token}"} if self.connection.token else {}
         try:
             request = urllib.request.Request(self.host + path, headers=headers)
             with urllib.request.urlopen(request, timeout=15, context=context) as answer:
@@ -175,7 +221,7 @@ class KfpServer:
             raise ServerError(f"{self.host} does not answer: {reason}") from error
 
     @contextlib.contextmanager
-    def _told(self, doing: str) -> Iterator[None]:
+    def told(self, doing: str) -> Iterator[None]:
         """Errors of the client in words."""
         import urllib3
         from kfp_server_api.exceptions import ApiException
@@ -192,7 +238,7 @@ class KfpServer:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """kfp's client prints links and warns of its own age."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -12,7 +12,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from modelmill.pipeline.layout import NODES
-from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Job, Look, Outcome, line
+from modelmill.pipeline.runners.kubeflow.clients.client_protocol import (
+    Job,
+    Look,
+    Outcome,
+    RunLine,
+    Schedule,
+    ScheduleLine,
+    Uploaded,
+    line,
+)
 from modelmill.pipeline.runners.kubeflow.errors import DeployError, PassingError, ServerError
 
 CONSOLE = "https://console.cloud.google.com/vertex-ai"
@@ -90,17 +99,19 @@ class VertexServer:
             )
         return str(made.name.rpartition("/")[2])
 
-    def schedule(self, job: Job, cron: str) -> str:
+    def schedule(self, job: Job, schedule: Schedule) -> str:
         """Make a schedule; return its id. A run that is still going on keeps the next one from starting."""
         request = {"parent": self._parent, "pipeline_job": self._job(job)}
-        schedule = {
+        message = {
             "display_name": job.title,
-            "cron": cron,
-            "max_concurrent_run_count": 1,
+            "cron": schedule.cron,
+            "max_concurrent_run_count": schedule.concurrency,
             "create_pipeline_job_request": request,
+            **({"start_time": schedule.start} if schedule.start else {}),
+            **({"end_time": schedule.end} if schedule.end else {}),
         }
         with self._told("making the schedule"):
-            made = self._schedules.create_schedule(parent=self._parent, schedule=schedule)
+            made = self._schedules.create_schedule(parent=self._parent, schedule=message)
         return str(made.name.rpartition("/")[2])
 
     def look(self, run_id: str) -> Look:
@@ -115,6 +126,62 @@ class VertexServer:
         failed = next((task for task in tasks if task.state.name == "FAILED"), None)
         said = (failed and line(failed.error.message)) or line(job.error.message) or "Vertex does not say why"
         return Look(nodes, Outcome(state, failed and failed.task_name, said, bool(GATE.search(said))))
+
+    def runs(self, count: int) -> list[RunLine]:
+        """Return the newest runs."""
+        found = []
+        with self._told("listing the runs"):
+            request = {"parent": self._parent, "order_by": "create_time desc", "page_size": min(count, 100)}
+            for job in self._pipelines.list_pipeline_jobs(request=request):
+                state = job.state.name.removeprefix(STATE)
+                created = f"{job.create_time:%Y-%m-%d %H:%M:%S}" if job.create_time else ""
+                found.append(RunLine(job.name.rpartition("/")[2], job.display_name, state, created))
+                if len(found) == count:
+                    break
+        return found
+
+    def stop(self, run_id: str) -> None:
+        """End a run."""
+        with self._told(f"stopping run {run_id}"):
+            self._pipelines.cancel_pipeline_job(name=f"{self._parent}/pipelineJobs/{run_id}")
+
+    def schedules(self) -> list[ScheduleLine]:
+        """Return all schedules."""
+        with self._told("listing the schedules"):
+            every = list(self._schedules.list_schedules(parent=self._parent))
+        return [
+            ScheduleLine(one.name.rpartition("/")[2], one.display_name, one.cron, one.state.name == "ACTIVE")
+            for one in every
+        ]
+
+    def enable_schedule(self, schedule_id: str, enabled: bool) -> None:
+        """Let a schedule start runs, or keep it from that."""
+        with self._told(f"changing schedule {schedule_id}"):
+            change = self._schedules.resume_schedule if enabled else self._schedules.pause_schedule
+            change(name=f"{self._parent}/schedules/{schedule_id}")
+
+    def delete_schedule(self, schedule_id: str) -> None:
+        """Delete a schedule."""
+        with self._told(f"deleting schedule {schedule_id}"):
+            self._schedules.delete_schedule(name=f"{self._parent}/schedules/{schedule_id}")
+
+    def logs(self, run_id: str, node: str) -> Iterator[str]:
+        """Refuse: Vertex's API of pipelines has no logs."""
+        raise DeployError(
+            f"logs: Vertex keeps them in Cloud Logging; the page of the run shows them: {self.link(run_id)}"
+        )
+
+    def retry(self, run_id: str) -> None:
+        """Refuse: Vertex has no such thing."""
+        raise DeployError("retry: Vertex has no such thing; submit again: nodes that are done come from the cache")
+
+    def archive(self, run_id: str) -> None:
+        """Refuse: Vertex has no such thing."""
+        raise DeployError("archive: Vertex has no such thing; runs can be deleted on its page")
+
+    def upload(self, package: str, name: str, version: str) -> Uploaded:
+        """Refuse: Vertex has no such thing."""
+        raise DeployError("upload: Vertex's API keeps no pipelines; keep the file in a repository of Artifact Registry")
 
     def _job(self, job: Job) -> Any:
         """The message that makes a run."""

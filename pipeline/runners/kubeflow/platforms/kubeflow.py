@@ -11,7 +11,7 @@ from modelmill.data.core import plugins
 from modelmill.pipeline.experiment.cluster_config import of_node, pod
 from modelmill.pipeline.experiment.experiment import Experiment
 from modelmill.pipeline.runners.kubeflow import kubernetes_document
-from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Server, ServerOptions
+from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Operations, ServerOptions
 from modelmill.pipeline.runners.kubeflow.errors import DeployError
 from modelmill.pipeline.runners.kubeflow.platform_base import Platform
 
@@ -48,6 +48,7 @@ class Kubeflow(Platform):
     LOG_OUTPUT = "executor-logs"  # since 2.5, where PUBLISH_LOGS is true
     TAKES_DOCUMENT = True
     CRON_SECONDS = True
+    SCHEDULE_FLAGS = ("--every", "--catch-up")
     OPTIONS = ("host", "namespace", "service_account", "token", "ca", "no_verify_tls")
     TOKEN_VARIABLE = "KFP_TOKEN"
 
@@ -88,9 +89,9 @@ class Kubeflow(Platform):
                 "--host: missing; give the URL of Kubeflow Pipelines, such as http://localhost:8080 of a port-forward"
             )
 
-    def connect(self, options: ServerOptions) -> Server:
+    def connect(self, options: ServerOptions) -> Operations:
         """See Platform."""
-        from modelmill.pipeline.runners.kubeflow.clients import kfp_client
+        from modelmill.pipeline.runners.kubeflow.clients import kfp_client, kfp_operations
 
         self.check_options(options)
         connection = kfp_client.Connection(
@@ -101,4 +102,4 @@ class Kubeflow(Platform):
             options.ca,
             options.service_account,
         )
-        return kfp_client.KfpServer(connection)
+        return kfp_operations.KfpOperations(connection)

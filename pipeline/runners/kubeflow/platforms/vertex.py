@@ -7,7 +7,7 @@ from typing import Any
 
 from modelmill.data.core import plugins
 from modelmill.pipeline.experiment.experiment import Experiment
-from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Server, ServerOptions
+from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Operations, ServerOptions
 from modelmill.pipeline.runners.kubeflow.errors import DeployError
 from modelmill.pipeline.runners.kubeflow.mounts import MOUNTS
 from modelmill.pipeline.runners.kubeflow.platform_base import Platform
@@ -71,7 +71,7 @@ class Vertex(Platform):
             return given
         raise DeployError(f"run.cluster.checkpoints: found {given!r}; on {self.name} give an absolute path or gs://...")
 
-    def connect(self, options: ServerOptions) -> Server:
+    def connect(self, options: ServerOptions) -> Operations:
         """See Platform."""
         from modelmill.pipeline.runners.kubeflow.clients import vertex_client
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Job, Outcome, Server, wait
+from modelmill.pipeline.runners.kubeflow.clients.client_protocol import Job, Outcome, Schedule, Server, wait
 from modelmill.pipeline.runners.kubeflow.compile import locations, parameters, spec_file
 from modelmill.pipeline.runners.kubeflow.errors import DeployError
 from modelmill.pipeline.runners.kubeflow.platform_base import Platform
@@ -25,7 +25,8 @@ class Submission:
       platform: where it is to run.
       experiment: under which KFP shows the run; a label of it on Vertex.
       parameters: `name=value` each.
-      cron: makes a schedule of it.
+      schedule: makes a schedule of it.
+      latest_of: name of an uploaded pipeline; the schedule runs its latest version instead of the file.
       wait: until it has ended.
       root: pipeline root of the run; that of the compiled file if absent.
     """
@@ -34,12 +35,13 @@ class Submission:
     platform: Platform
     experiment: str | None = None
     parameters: tuple[str, ...] = ()
-    cron: str | None = None
+    schedule: Schedule | None = None
+    latest_of: str | None = None
     wait: bool = False
     root: str | None = None
 
 
-def checked(submission: Submission) -> tuple[Job, str | None]:
+def checked(submission: Submission) -> tuple[Job, Schedule | None]:
     """Return the job, and the schedule as the platform has it: all is checked before anything is sent.
 
     Raises:
@@ -52,7 +54,7 @@ def checked(submission: Submission) -> tuple[Job, str | None]:
             f"of `compile --target {platform.name}`"
         )
     spec = spec_file.read(submission.package)
-    if submission.cron and submission.wait:
+    if submission.schedule and submission.wait:
         raise DeployError("--wait and --schedule: give one of them; a schedule has no end")
     given = parameters.values(
         spec["root"].get("inputDefinitions", {}).get("parameters", {}), list(submission.parameters)
@@ -65,8 +67,10 @@ def checked(submission: Submission) -> tuple[Job, str | None]:
         given["push_destination"] = locations.destination_folder("--param push_destination", given["push_destination"])
     root = platform.root(submission.root or spec.get("defaultPipelineRoot"))
     name = spec["pipelineInfo"]["name"]
-    job = Job(submission.package, name, _title(name, given), root, submission.experiment, given)
-    return job, platform.cron(submission.cron) if submission.cron else None
+    job = Job(submission.package, name, _title(name, given), root, submission.experiment, given, submission.latest_of)
+    if submission.latest_of and not submission.schedule:
+        raise DeployError("--latest-of: it is for --schedule and --every; leave it out")
+    return job, platform.schedule(submission.schedule) if submission.schedule else None
 
 
 def _title(name: str, parameters_: dict[str, Any]) -> str:
@@ -101,20 +105,21 @@ def submit(
       DeployError: something is wrong with what was asked for.
       ServerError: the server refused, or does not answer.
     """
-    job, cron = checked(submission)
+    job, schedule = checked(submission)
     server = connect()
-    if cron:
-        made = server.schedule(job, cron)
-        tell(f"scheduled ({cron}): {server.schedule_link(made)}")
+    if schedule:
+        made = server.schedule(job, schedule)
+        when = schedule.cron or f"every {schedule.every} s"
+        tell(f"scheduled ({when}): {server.schedule_link(made)}")
         return DONE
     run_id = server.start(job)
     tell(f"submitted: {server.link(run_id)}")
     if not submission.wait:
         return DONE
-    return _report(wait(server, run_id, tell, every), server.link(run_id), tell)
+    return report_outcome(wait(server, run_id, tell, every), server.link(run_id), tell)
 
 
-def _report(outcome: Outcome, link: str, tell: Callable[[str], None]) -> int:
+def report_outcome(outcome: Outcome, link: str, tell: Callable[[str], None]) -> int:
     """One line on the end of a run, and its exit code."""
     if outcome.state == "SUCCEEDED":
         tell(f"done: {link}")
