@@ -24,7 +24,7 @@ class Entry(NamedTuple):
 
 
 class RemoteFileError(OSError):
-    """What TensorFlow's file systems can't do; the message names the path, and says what to do about a scheme."""
+    """Raised where a file system of TensorFlow fails; the message names the path, and what to do about a scheme."""
 
     def __str__(self) -> str:
         return f"{self.filename}: {self.strerror}"
