@@ -131,7 +131,7 @@ def run_node(
     from modelmill.pipeline.runners.kubeflow.compile import spec_file
     from modelmill.pipeline.runners.kubeflow.emulator import container_command
     from modelmill.pipeline.runners.kubeflow.errors import DeployError
-    from modelmill.pipeline.runners.kubeflow.mounts import ENV
+    from modelmill.pipeline.runners.kubeflow.mounts import ENV, MOUNTS
 
     try:
         spec = spec_file.read(file)
@@ -141,7 +141,10 @@ def run_node(
         stop(2, f"--task: {plugins.unknown('task', task, spec['components'])}")
     container = spec_file.container(spec, task)
     content = _json(executor_input)
-    os.makedirs(os.path.dirname(content["outputs"]["outputFile"]) or ".", exist_ok=True)
+    file = content["outputs"]["outputFile"]
+    if file.startswith(tuple(MOUNTS.values())):  # since KFP 2.15 it lies beside the outputs, not in /tmp
+        file = f"{mounts.absolute()}{file}"
+    os.makedirs(os.path.dirname(file) or ".", exist_ok=True)
     variables = {**os.environ, "PATH": f"{container_command.environment(Path())['PATH']}:{os.environ.get('PATH', '')}"}
     variables[ENV] = str(mounts.absolute())
     container_command.execute(task, [*container["command"], *container["args"]], content, variables, None)

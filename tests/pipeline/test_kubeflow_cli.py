@@ -107,6 +107,10 @@ def test_run_node_runs_the_command_of_the_file(package: Path, tmp_path: Path) ->
     code, _ = call("run-node", str(package), "--task", "train", *given)
     assert code == 5, "the code of the command"
     assert (tmp_path / "got").read_text() == json.dumps(content) + str(tmp_path)
+    content["outputs"]["outputFile"] = "/minio/mlpipeline/v2/artifacts/x/output_metadata.json"  # as KFP 2.17 has it
+    given[1] = json.dumps(content)
+    code, _ = call("run-node", str(package), "--task", "train", *given)
+    assert (code, (tmp_path / "minio/mlpipeline/v2/artifacts/x").is_dir()) == (5, True)
     code, said = call("run-node", str(package), "--task", "trian", *given)
     assert (code, "did you mean 'train'" in said) == (2, True)
     code, said = call("run-node", str(package), "--task", "train", "--executor-input", "{}")
