@@ -141,10 +141,10 @@ def run_node(
         stop(2, f"--task: {plugins.unknown('task', task, spec['components'])}")
     container = spec_file.container(spec, task)
     content = _json(executor_input)
-    file = content["outputs"]["outputFile"]
-    if file.startswith(tuple(MOUNTS.values())):  # since KFP 2.15 it lies beside the outputs, not in /tmp
-        file = f"{mounts.absolute()}{file}"
-    os.makedirs(os.path.dirname(file) or ".", exist_ok=True)
+    answer = content["outputs"]["outputFile"]
+    if answer.startswith(tuple(MOUNTS.values())):  # since KFP 2.15 it lies beside the outputs, not in /tmp
+        answer = f"{mounts.absolute()}{answer}"
+    os.makedirs(os.path.dirname(answer) or ".", exist_ok=True)
     variables = {**os.environ, "PATH": f"{container_command.environment(Path())['PATH']}:{os.environ.get('PATH', '')}"}
     variables[ENV] = str(mounts.absolute())
     container_command.execute(task, [*container["command"], *container["args"]], content, variables, None)
