@@ -148,7 +148,7 @@ def test_tfx_can_import_every_type_that_a_launcher_hands_over(input_type: dict[s
             for key, (artifact,) in tfx_entrypoint.parse_raw_artifact_dict(side).items():
                 types[name, key] = artifact.type_name
         said = {"artifacts": {key: {"artifacts": [{"metadata": {}}]} for key in outputs}}
-        Path(given["outputs"]["outputFile"]).write_text(json.dumps(said))
+        (tmp_path / "pods/run-1" / name / given["outputs"]["outputFile"].lstrip("/")).write_text(json.dumps(said))
 
     runs = launcher.LocalLauncher(spec, KUBEFLOW, tmp_path, execute=execute, input_type=input_type)
     tasks = runs.run("run-1")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,6 +106,7 @@ class LocalLauncher:
         while True:
             task.attempts += 1
             pod = self._pod(run_id, task.name)
+            self._number_logs(executor_input, task.attempts - 1)
             self._fetch(pod, executor_input["inputs"]["artifacts"])
             for one in self._outputs(executor_input).values():
                 (pod / _local(one["uri"])).parent.mkdir(parents=True, exist_ok=True)
@@ -119,6 +121,12 @@ class LocalLauncher:
                 continue
             task.outputs = self._collect(executor_input, pod)
             return
+
+    def _number_logs(self, executor_input: dict[str, Any], attempt: int) -> None:
+        """Give each attempt a log of its own, as the launcher does."""
+        logs = self._platform.LOG_OUTPUT
+        for one in executor_input["outputs"]["artifacts"].get(logs, {}).get("artifacts", []):
+            one["uri"] = f"{one['uri'].partition(logs)[0]}{logs}-{attempt}"
 
     def path(self, uri: str) -> Path:
         """Where an artifact lies in the object store."""
@@ -157,8 +165,11 @@ class LocalLauncher:
                 one["type"] = dict(self.input_type)
             inputs[key] = {"artifacts": [one]}
         root = f"{self._spec['defaultPipelineRoot']}/{self._spec['pipelineInfo']['name']}/{run_id}/{name}"
-        scratch = self._folder / "pods" / run_id / name / "tmp/kfp_outputs/output_metadata.json"
-        file = f"{root}/executor_output.json" if self._platform.MOUNTS_BUCKET else str(scratch)
+        file = f"{root}/executor_output.json"
+        if not self._platform.MOUNTS_BUCKET:
+            # A folder for each execution; since 2.15 the driver puts the task's answer there, as the pod has it.
+            root = f"{root}/{uuid.uuid4()}"
+            file = f"/{_local(root)}/output_metadata.json"
         return {
             "inputs": {"parameterValues": values, "artifacts": inputs},
             "outputs": {"artifacts": self._provided(name, run_id, root), "outputFile": file},
@@ -244,8 +255,10 @@ def _stored(value: Any) -> Any:
 
 
 def _local(uri: str) -> str:
-    """Below a pod's disk: minio://b/x is minio/b/x; a path of a real file stays as it is."""
+    """Below a pod's disk: minio://b/x and /minio/b/x are minio/b/x; a path of a real file stays as it is."""
     for scheme, folder in mounts.MOUNTS.items():
+        if uri.startswith(folder):
+            return uri.lstrip("/")
         if uri.startswith(scheme):
             return (folder + uri.removeprefix(scheme)).lstrip("/")
     return uri
