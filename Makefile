@@ -6,6 +6,7 @@ EXPERIMENT ?= digits-cnn
 ARGS ?=
 SITE ?= $(CURDIR)/build/docs
 DOCS_VENV ?= build/docs-venv
+MOTO_VENV ?= build/moto-venv
 
 # TFX, TF-MOT and Transform work with Keras 2 only, and TensorFlow reads this when imported.
 export TF_USE_LEGACY_KERAS := 1
@@ -13,7 +14,8 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Where it is set nothing is cached, and every start takes longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test test-all test-kubeflow test-wheel golden golden-record check format bench docs lock clean
+.PHONY: help setup run test test-all test-kubeflow test-kubeflow-real test-wheel golden golden-record check format \
+	bench docs lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +34,12 @@ test-all: setup ## every family with every compression method, on two devices, a
 
 test-kubeflow: setup ## digits-cnn, compiled, through what the launchers of both Kubeflow targets do
 	$(BIN)/python -m pytest tests/kubeflow -m slow -s $(ARGS)
+
+# moto stands in for S3; it is of no use to any other test, so it has an environment of its own.
+test-kubeflow-real: setup ## compiled packages by Kubeflow's own driver and launcher: KFP_DRIVER=PATH KFP_LAUNCHER=PATH
+	$(BIN)/uv venv -q --allow-existing $(MOTO_VENV)
+	$(BIN)/uv pip install -q --python $(MOTO_VENV) --group kubeflow-real
+	MOTO_SERVER=$(abspath $(MOTO_VENV))/bin/moto_server $(BIN)/python -m pytest tests/kubeflow/real -m kubeflow_real -s $(ARGS)
 
 golden: setup ## that no result has changed: of BASE=COMMIT, run here, too, or else of tests/golden/expected.json
 	$(BIN)/python -m tests.golden.against $(BASE)
