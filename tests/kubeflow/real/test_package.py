@@ -195,12 +195,17 @@ def test_the_driver_takes_over_resources_and_volumes(first: tuple[Package, Run])
 
 
 def test_a_scheduled_run_finds_the_baseline_and_writes_below_its_own_root(
-    cluster: clusters.Cluster, first: tuple[Package, Run]
+    cluster: clusters.Cluster, first: tuple[Package, Run], image_folder: Path, tmp_path: Path
 ) -> None:
     package, _ = first
+    shutil.copytree(image_folder, tmp_path / "later")
+    for path in (tmp_path / "later/rows").glob("1*.png"):
+        path.unlink()
+    cluster.store.upload(tmp_path / "later", "minio://mlpipeline/data/later")
     run = Run(cluster, package, image={plugins.ENV: str(OWN)})
     # The parameters and the root of a schedule come to the driver as those of any run do.
-    tasks = run.start({"train_epochs": 13, "version_label": "spring"}, root="minio://mlpipeline/other/root")
+    parameters = {"data_path": "minio://mlpipeline/data/later", "train_epochs": 13, "version_label": "spring"}
+    tasks = run.start(parameters, root="minio://mlpipeline/other/root")
     lineage = Lineage(cluster.metadata_port, run.id)
     assert lineage.outputs("baseline")["model"].metadata["found"] == 1
     assert lineage.outputs("last-statistics")["statistics"].metadata["found"] == 1
@@ -238,6 +243,7 @@ def test_a_training_whose_pod_is_killed_goes_on_in_the_next(
             while not list((work / "checkpoints").glob("*/state.json")):
                 if over.wait(0.02):
                     return
+            over.set()  # the next attempt is left alone
             os.kill(process.pid, signal.SIGKILL)
 
         if task == "train" and not over.is_set():
