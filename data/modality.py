@@ -10,7 +10,7 @@ from modelmill.data import policy, task
 from modelmill.data.config import DataConfig
 from modelmill.data.core import plugins
 from modelmill.data.core.plugins import Plugin, PlugInError
-from modelmill.data.spec import Features, Spec
+from modelmill.data.spec import Features, ModalityFacts, Spec, TaskFacts, TensorSpec
 from modelmill.data.splits import SplitConfig
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from modelmill.data.profiling.fingerprints import Fingerprint
 
 ConfigT = TypeVar("ConfigT", bound=DataConfig)
+Described = tuple[tuple[TensorSpec, ...], ModalityFacts]
 
 
 class Modality(Plugin[ConfigT]):
@@ -31,6 +32,7 @@ class Modality(Plugin[ConfigT]):
     Attributes:
       Config: of the section `data`, a subclass of DataConfig.
       Policy: of the section `augment`.
+      Facts: what the modality alone has to know of its examples, as `describe` finds it; readable without TensorFlow.
       PATTERN: which files of the data folder are examples: a glob, in which a folder above the file is the class.
       DESCRIBED: the raw features that get statistics (those of a CSV's further columns get them, too).
       INPUT: the raw feature that the served model takes.
@@ -52,6 +54,7 @@ class Modality(Plugin[ConfigT]):
 
     Config: type[ConfigT] = None  # type: ignore[assignment]  # required: the empty one of Plugin would not do
     Policy: ClassVar[type[policy.Policy]]
+    Facts: ClassVar[type[ModalityFacts]] = ModalityFacts
     PATTERN: ClassVar[str]
     DESCRIBED: ClassVar[tuple[str, ...]]
     INPUT: ClassVar[str]
@@ -91,16 +94,16 @@ class Modality(Plugin[ConfigT]):
     def preprocess(self, inputs: dict[str, tf.Tensor], config: ConfigT) -> dict[str, tf.Tensor]:
         """Preprocess a batch of raw features, in TFT's graph; the label is the task's."""
 
-    def expected(self, config: ConfigT) -> Spec | None:
-        """Return a Spec of the same shape as `spec` gives, before there are data; None if that can't be known.
+    def expected(self, config: ConfigT) -> Described | None:
+        """Return what `describe` will, of the same shapes, before there are data; None if that can't be known.
 
         It says what a run will cost, and which families take such examples.
         """
         return None
 
     @abstractmethod
-    def spec(self, output: tft.TFTransformOutput, example: bytes, config: ConfigT) -> Spec:
-        """Return what a model needs to know, from Transform's output and one transformed example; without labels."""
+    def describe(self, output: tft.TFTransformOutput, example: bytes, config: ConfigT) -> Described:
+        """Return the model's inputs and an instance of Facts, from Transform's output and one transformed example."""
 
     @abstractmethod
     def features(self, spec: Spec) -> dict[str, Any]:
@@ -108,13 +111,13 @@ class Modality(Plugin[ConfigT]):
 
     @abstractmethod
     def from_transformed(self, features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
-        """Return the model's inputs [batch, *spec.shape] of spec.dtype; also used when serving.
+        """Return the model's inputs of spec.input [batch, *shape]; also used when serving.
 
         A modality with `to_model_inputs` returns drafts instead.
         """
 
     def to_model_inputs(self, drafts: tf.Tensor, spec: Spec) -> tf.Tensor:
-        """Turn drafts (texts, say), which are what is augmented, into inputs [batch, *spec.shape] of spec.dtype.
+        """Turn drafts (texts, say), which are what is augmented, into inputs of spec.input [batch, *shape].
 
         A modality that defines it works on drafts in `from_transformed`, `augment`, `mix`, `encode`, `decode` and
         `show`. By default drafts are the inputs.
@@ -139,7 +142,7 @@ class Modality(Plugin[ConfigT]):
 
     @abstractmethod
     def encode(self, input: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Return the transformed features, strings, that hold one input [*spec.shape]: the opposite of `parse`."""
+        """Return the transformed features, strings, that hold one input [*shape]: the opposite of `parse`."""
 
     @abstractmethod
     def decode(self, content: bytes, config: ConfigT) -> tf.Tensor:
@@ -180,22 +183,28 @@ class Modality(Plugin[ConfigT]):
         """Return the experiment that `modelmill new` writes for some data; None if it can't. Raises NoProjectError."""
         return None
 
+    @classmethod
+    def problems(cls) -> list[str]:
+        """See Plugin."""
+        is_sound = isinstance(cls.Facts, type) and issubclass(cls.Facts, ModalityFacts)
+        return [] if is_sound else [f"Facts must be a subclass of ModalityFacts, found {cls.Facts!r}"]
+
 
 PACKAGE = Modality.PACKAGE
 
 
 def finish(drafts: tf.Tensor, spec: Spec) -> tf.Tensor:
-    """What `from_transformed` gives, and augmentation changes, to the model's inputs [batch, *spec.shape]."""
+    """What `from_transformed` gives, and augmentation changes, to the model's inputs [batch, *shape]."""
     return look_up(spec.modality).to_model_inputs(drafts, spec)
 
 
 def normalise(inputs: tf.Tensor, spec: Spec) -> tf.Tensor:
-    """Normalise inputs of spec.dtype by mean and deviation per channel of the train split, if the spec has them."""
+    """Normalise inputs of spec.input by mean and deviation per channel of the train split, if the spec has them."""
     import tensorflow as tf
 
-    if not spec.mean:
+    if not spec.input.mean:
         return inputs
-    return (tf.cast(inputs, tf.float32) - list(spec.mean)) / list(spec.stddev)
+    return (tf.cast(inputs, tf.float32) - list(spec.input.mean)) / list(spec.input.stddev)
 
 
 def look_up(name: str) -> Modality[Any]:
@@ -216,7 +225,7 @@ def streams(config: DataConfig) -> bool:
 
 
 def describe(transform_graph: str, examples: list[str], config: DataConfig) -> Spec:
-    """What a model needs to know of its examples: what the modality tells, and the labels, which are the task's.
+    """Describe transformed examples: the inputs as the modality does, the labels as the task does.
 
     Args:
       transform_graph: of Transform.
@@ -228,13 +237,53 @@ def describe(transform_graph: str, examples: list[str], config: DataConfig) -> S
 
     output = tft.TFTransformOutput(transform_graph)
     first = next(iter(tf.data.TFRecordDataset(examples, compression_type="GZIP"))).numpy()
-    spec = look_up(config.modality).spec(output, first, config)
-    asked = task.look_up(config.task).spec(output, first, config.task_settings)
-    return Spec.model_validate({**spec.model_dump(), "task": config.task, **asked})
+    described = look_up(config.modality).describe(output, first, config)
+    return assemble(
+        config.modality, described, config.task, task.look_up(config.task).describe(output, first, config.task_settings)
+    )
+
+
+def expected(config: DataConfig, labels: Sequence[str] = ()) -> Spec | None:
+    """Describe examples before there are any, with what is known of the labels; None if the modality can't."""
+    described = look_up(config.modality).expected(config)
+    if described is None:
+        return None
+    return assemble(config.modality, described, config.task, task.look_up(config.task).Facts(labels=tuple(labels)))
+
+
+def assemble(name: str, described: Described, task_name: str, task_facts: TaskFacts) -> Spec:
+    """Make the Spec of a modality's examples, as it describes them, and of the facts of a task."""
+    plug_in, (inputs, facts) = task.look_up(task_name), described
+    return Spec(
+        modality=name,
+        inputs=inputs,
+        modality_facts=facts,
+        task=task_name,
+        targets=plug_in.targets(task_facts),
+        outputs=plug_in.outputs(task_facts, inputs),
+        task_facts=task_facts,
+    )
+
+
+def read_spec(content: Mapping[str, Any]) -> Spec:
+    """Read a Spec from its JSON, with the facts of its modality and of its task.
+
+    Raises:
+      ValueError: a field is missing, unknown or of a wrong type.
+      UnknownNameError: there is no such modality or task.
+    """
+    missing = sorted(set(Spec.model_fields) - set(content))
+    if missing:
+        raise ValueError(f"the stored description of the examples lacks {', '.join(missing)}; train the model again")
+    facts = {
+        "modality_facts": look_up(content["modality"]).Facts.model_validate(content["modality_facts"]),
+        "task_facts": task.look_up(content["task"]).Facts.model_validate(content["task_facts"]),
+    }
+    return Spec.model_validate({**content, **facts})
 
 
 def parse(serialized: tf.Tensor, spec: Spec) -> tuple[tf.Tensor, tf.Tensor]:
-    """Transformed examples, serialized string [batch], to inputs [batch, *spec.shape] and labels (of the task)."""
+    """Transformed examples, serialized string [batch], to inputs [batch, *shape] and labels (of the task)."""
     import tensorflow as tf
 
     kind, asked = look_up(spec.modality), task.look_up(spec.task)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from modelmill.data.core import plugins
 from modelmill.data.core.plugins import ConfigT, Plugin
-from modelmill.data.spec import DEFAULT
+from modelmill.data.spec import DEFAULT, LABEL, TaskFacts, TensorSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from modelmill.data.spec import Spec
 
 PACKAGE = "modelmill.data.tasks"
+# What the bare model's only output is called.
+OUTPUT = "logits"
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class Task(Plugin[ConfigT]):
     Attributes:
       METRICS: the first is the one by which a model is judged if the experiment names none.
       REPORTED: names of those that every evaluation reports.
+      Facts: what the task alone has to know of its labels, as `describe` finds it; readable without TensorFlow.
       ANSWER: the served model's output, a word.
       MEANING: what that output holds, for manifests.
       MEASURE: the name of what `train_metric` computes: it stands beside the loss while a model trains.
@@ -94,6 +97,7 @@ class Task(Plugin[ConfigT]):
     KIND = "task"
     PACKAGE = PACKAGE
     REQUIRED = ("METRICS", "REPORTED", "ANSWER", "MEANING", "MEASURE")
+    Facts: ClassVar[type[TaskFacts]] = TaskFacts
     METRICS: ClassVar[tuple[Metric, ...]]
     REPORTED: ClassVar[tuple[str, ...]]
     ANSWER: ClassVar[str]
@@ -116,8 +120,16 @@ class Task(Plugin[ConfigT]):
         """Compute transformed features of labels of raw examples [batch]: a part of the TFT preprocessing function."""
 
     @abstractmethod
-    def spec(self, output: tft.TFTransformOutput, example: bytes, config: ConfigT) -> dict[str, Any]:
-        """Return the fields of Spec that are of the task, from Transform's output and one transformed train example."""
+    def describe(self, output: tft.TFTransformOutput, example: bytes, config: ConfigT) -> TaskFacts:
+        """Return an instance of Facts, from Transform's output and one transformed train example."""
+
+    def targets(self, facts: TaskFacts) -> tuple[TensorSpec, ...]:
+        """Return of what shape and type `label` gives labels; by default a number each."""
+        return (TensorSpec(name=LABEL, shape=(), dtype="float32"),)
+
+    def outputs(self, facts: TaskFacts, inputs: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
+        """Return what the bare model gives; by default one number for each label."""
+        return (TensorSpec(name=OUTPUT, shape=(len(facts.labels),), dtype="float32"),)
 
     @abstractmethod
     def features(self, spec: Spec) -> dict[str, Any]:
@@ -144,10 +156,6 @@ class Task(Plugin[ConfigT]):
           spec: of the examples.
         """
         return labels
-
-    def outputs(self, spec: Spec) -> int:
-        """Return how many numbers the bare model gives for an example; by default one for each of spec.labels."""
-        return len(spec.labels)
 
     @abstractmethod
     def loss(self, target: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
@@ -189,6 +197,14 @@ class Task(Plugin[ConfigT]):
     def examples(self, recorded: Recorded) -> Examples | None:
         """Declare which examples the report shows as the worst; by default none."""
         return None
+
+    @classmethod
+    def problems(cls) -> list[str]:
+        """See Plugin."""
+        if not (isinstance(cls.Facts, type) and issubclass(cls.Facts, TaskFacts)):
+            return [f"Facts must be a subclass of TaskFacts, found {cls.Facts!r}"]
+        bare = [name for name, field in cls.Facts.model_fields.items() if field.is_required()]
+        return [f"Facts.{name} needs a default: it is made before there are data, too" for name in bare]
 
 
 def look_up(name: str) -> Task[Any]:

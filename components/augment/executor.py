@@ -101,9 +101,12 @@ class _WriteShard(beam.DoFn):
     """All copies of the examples of a shard to its file, copy after copy, each in the order of the digests."""
 
     def __init__(self, spec: Spec, policy: str, seed: int, copies: int, staging: str) -> None:
-        self._spec, self._policy, self._seed, self._copies, self._staging = spec, policy, seed, copies, staging
+        # As JSON: a worker imports a modality of the user's own by its name only, not by unpickling its facts.
+        self._stored = spec.canonical()
+        self._policy, self._seed, self._copies, self._staging = policy, seed, copies, staging
 
     def setup(self) -> None:
+        self._spec = modality.read_spec(json.loads(self._stored))
         kind = modality.look_up(self._spec.modality)
         policy = kind.Policy.model_validate_json(self._policy).fitted(self._spec)
 

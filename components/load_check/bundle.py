@@ -104,7 +104,7 @@ def assemble(
 def read_spec(model: str) -> Spec:
     """What the model needs to know of its examples, as the Trainer wrote it."""
     description = json.loads(Path(artifacts.rebuild(model), artifacts.MODEL_FILE).read_text())
-    return Spec.model_validate(description["spec"])
+    return modality.read_spec(description["spec"])
 
 
 def _require(path: Path, what: str) -> None:
@@ -163,7 +163,7 @@ def _manifest(spec: Spec, data: DataConfig, experiment: str, trial: dict[str, An
         "flatbuffer": {
             "file": artifacts.FLATBUFFER,
             "chain": trial["chain"],
-            "input": {"dtype": spec.dtype, "shape": [1, *spec.shape]},
+            "input": {"dtype": spec.input.dtype, "shape": [1, *spec.input.shape]},
             "output": {**answer, **trial.get("output", {}), "name": asked.ANSWER, "shape": [1, len(spec.labels)]},
         },
         "saved_model": {

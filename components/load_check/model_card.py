@@ -13,7 +13,6 @@ from typing import Any
 
 from modelmill.components.load_check.config import UNSAID, CardConfig
 from modelmill.data import task
-from modelmill.data.spec import DEFAULT
 
 FILE = "model_card.md"
 # What Markdown or HTML would take for markup, in names that come from data.
@@ -53,8 +52,8 @@ def make(
     """
     said = config.model_dump()
     spec, family, data = model["spec"], model.get("family", {}), model.get("data", {})
-    asked = spec.get("task", DEFAULT)
-    labels = [str(label) for label in spec["labels"]]
+    asked, (given, *_) = spec["task"], spec["inputs"]
+    labels = [str(label) for label in spec["task_facts"]["labels"]]
     source = data.get("sample") or PurePath(str(data.get("path") or "")).name or "not recorded"
     examples = figures.get("examples")
     return [
@@ -63,7 +62,7 @@ def make(
             points=[
                 ("Name", experiment),
                 ("Kind", f"{asked} of {spec['modality']}, family {family.get('family', 'not recorded')}"),
-                ("Input", f"{spec['dtype']} {' x '.join(map(str, spec['shape']))}"),
+                ("Input", f"{given['dtype']} {' x '.join(map(str, given['shape']))}"),
                 ("Output", f"{task.look_up(asked).MEANING}: {', '.join(labels)}"),
                 ("Compression", str(trial.get("label") or "none")),
                 ("Flatbuffer", _bytes(trial)),

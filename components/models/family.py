@@ -10,7 +10,7 @@ from pydantic import Field
 
 from modelmill.components.models import networks
 from modelmill.components.models.networks import Built, Networks
-from modelmill.data import modality, task
+from modelmill.data import modality
 from modelmill.data.config import DataConfig
 from modelmill.data.core import plugins
 from modelmill.data.core.config import Strict
@@ -74,7 +74,7 @@ class Family(plugins.Plugin[ConfigT]):
 
     @abstractmethod
     def build(self, config: ConfigT, spec: Spec) -> Built:
-        """Build a Functional model: [batch, *spec.shape], normalised, to what the task learns [batch, outputs].
+        """Build a Functional model of spec.input, normalised [batch, *shape], to what the task learns [batch, size].
 
         A family of several networks, such as a generator and a discriminator, returns them by their names; those that
         have no part in the answer need no head of the task.
@@ -120,7 +120,7 @@ class Family(plugins.Plugin[ConfigT]):
         Args:
           config: of the family.
           spec: of the examples.
-          inputs: of the model, [*spec.shape].
+          inputs: of the model, as spec.input says, without the batch.
           call: calls a signature of the float model: call(name, inputs) gives its outputs.
 
         Yields:
@@ -177,7 +177,7 @@ def check(config: FamilyConfig, spec: Spec) -> None:
 def foresee(config: FamilyConfig, data: DataConfig) -> None:
     """As `check`, as far as it is known without any data; without TensorFlow."""
     # What is read from files is not known before they have been fetched: a family that needs it looks by itself.
-    spec = None if data.outside() else modality.look_up(data.modality).expected(data)
+    spec = None if data.outside() else modality.expected(data)
     if spec is not None:
         check(config, spec)
 
@@ -204,7 +204,7 @@ def inputs(spec: Spec) -> tf_keras.KerasTensor:
     """Begins a model: what the loops, and the served model, hand to it."""
     import tf_keras
 
-    return tf_keras.Input(spec.shape, dtype=spec.model_dtype)
+    return tf_keras.Input(spec.input.shape, dtype=spec.input.model_dtype)
 
 
 def head(features: tf_keras.KerasTensor, config: FamilyConfig, spec: Spec) -> tf_keras.KerasTensor:
@@ -213,7 +213,7 @@ def head(features: tf_keras.KerasTensor, config: FamilyConfig, spec: Spec) -> tf
 
     if config.dropout:
         features = tf_keras.layers.Dropout(config.dropout)(features)
-    return tf_keras.layers.Dense(task.look_up(spec.task).outputs(spec), name="logits", dtype="float32")(features)
+    return tf_keras.layers.Dense(spec.output_size, name="logits", dtype="float32")(features)
 
 
 def _regularized(model: tf_keras.Model, l1: float, l2: float) -> tf_keras.Model:

@@ -14,8 +14,8 @@ from pydantic import Field
 
 from modelmill.data import metrics
 from modelmill.data.core.config import Strict
-from modelmill.data.spec import LABEL, Spec
-from modelmill.data.task import Metric, Task
+from modelmill.data.spec import LABEL, Spec, TaskFacts, TensorSpec
+from modelmill.data.task import OUTPUT, Metric, Task
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -53,9 +53,18 @@ class Anomaly(Task[AnomalyConfig]):
         normal = tf.reduce_any(label[:, tf.newaxis] == tf.constant(config.normal), axis=1)
         return {LABEL: 1 - tf.cast(normal, tf.int64)}
 
-    def spec(self, output: tft.TFTransformOutput, example: bytes, config: AnomalyConfig) -> dict[str, Any]:
+    def describe(self, output: tft.TFTransformOutput, example: bytes, config: AnomalyConfig) -> TaskFacts:
         """Return one label, the name of the answer."""
-        return {"labels": (self.ANSWER,)}
+        return TaskFacts(labels=(self.ANSWER,))
+
+    def targets(self, facts: TaskFacts) -> tuple[TensorSpec, ...]:
+        """Return 1 for anomalies, else 0."""
+        return (TensorSpec(name=LABEL, shape=(), dtype="int64"),)
+
+    def outputs(self, facts: TaskFacts, inputs: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
+        """Return all numbers of all inputs, as one vector."""
+        size = sum(math.prod(tensor.fixed_shape) for tensor in inputs)
+        return (TensorSpec(name=OUTPUT, shape=(size,), dtype="float32"),)
 
     def features(self, spec: Spec) -> dict[str, Any]:
         """Read a number."""
@@ -83,11 +92,7 @@ class Anomaly(Task[AnomalyConfig]):
         """Return the inputs, float32 [batch, outputs]."""
         import tensorflow as tf
 
-        return tf.reshape(tf.cast(inputs, tf.float32), [-1, self.outputs(spec)])
-
-    def outputs(self, spec: Spec) -> int:
-        """Return how many inputs there are."""
-        return math.prod(spec.shape)
+        return tf.reshape(tf.cast(inputs, tf.float32), [-1, spec.output_size])
 
     def loss(self, target: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         """Compute the mean squared error."""

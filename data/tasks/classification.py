@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelmill.data import metrics
 from modelmill.data.core.config import Strict
-from modelmill.data.spec import LABEL, Spec
+from modelmill.data.spec import LABEL, Spec, TaskFacts, TensorSpec
 from modelmill.data.task import Metric, Task
 
 if TYPE_CHECKING:
@@ -60,9 +60,13 @@ class Classification(Task[Strict]):
 
         return {LABEL: tft.compute_and_apply_vocabulary(label, vocab_filename="labels")}
 
-    def spec(self, output: tft.TFTransformOutput, example: bytes, config: Strict) -> dict[str, Any]:
+    def describe(self, output: tft.TFTransformOutput, example: bytes, config: Strict) -> TaskFacts:
         """Return the classes, in the vocabulary's order."""
-        return {"labels": tuple(label.decode() for label in output.vocabulary_by_name("labels"))}
+        return TaskFacts(labels=tuple(label.decode() for label in output.vocabulary_by_name("labels")))
+
+    def targets(self, facts: TaskFacts) -> tuple[TensorSpec, ...]:
+        """Return the number of the class."""
+        return (TensorSpec(name=LABEL, shape=(), dtype="int64"),)
 
     def features(self, spec: Spec) -> dict[str, Any]:
         """Read a number."""

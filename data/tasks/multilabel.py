@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelmill.data import metrics
 from modelmill.data.core.config import Strict
-from modelmill.data.spec import LABEL, Spec
+from modelmill.data.spec import LABEL, Spec, TaskFacts, TensorSpec
 from modelmill.data.task import Metric, Task
 
 if TYPE_CHECKING:
@@ -66,9 +66,13 @@ class Multilabel(Task[Strict]):
         names = tf.ragged.boolean_mask(names, names != "").to_sparse()
         return {LABEL: tft.compute_and_apply_vocabulary(names, vocab_filename="labels")}
 
-    def spec(self, output: tft.TFTransformOutput, example: bytes, config: Strict) -> dict[str, Any]:
+    def describe(self, output: tft.TFTransformOutput, example: bytes, config: Strict) -> TaskFacts:
         """Return the labels, in the vocabulary's order."""
-        return {"labels": tuple(label.decode() for label in output.vocabulary_by_name("labels"))}
+        return TaskFacts(labels=tuple(label.decode() for label in output.vocabulary_by_name("labels")))
+
+    def targets(self, facts: TaskFacts) -> tuple[TensorSpec, ...]:
+        """Return 0 or 1 for each label."""
+        return (TensorSpec(name=LABEL, shape=(len(facts.labels),), dtype="float32"),)
 
     def features(self, spec: Spec) -> dict[str, Any]:
         """Read any number of numbers."""

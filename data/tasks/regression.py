@@ -9,10 +9,12 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from modelmill.data import metrics
 from modelmill.data.core.config import Strict
-from modelmill.data.spec import LABEL, Spec
-from modelmill.data.task import Metric, Task
+from modelmill.data.spec import LABEL, Spec, TaskFacts, TensorSpec, narrow
+from modelmill.data.task import OUTPUT, Metric, Task
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -23,9 +25,17 @@ if TYPE_CHECKING:
 MEAN, STDDEV = "label_mean", "label_stddev"
 
 
+class RegressionFacts(TaskFacts):
+    """Statistics of the labels of the train split."""
+
+    label_mean: float = 0
+    label_stddev: float = Field(1, gt=0)
+
+
 class Regression(Task[Strict]):
     """Predict a number."""
 
+    Facts = RegressionFacts
     ANSWER = "prediction"
     MEANING = "the number, in the unit of the labels"
     MEASURE = "r2"
@@ -78,13 +88,17 @@ class Regression(Task[Strict]):
         stddev = tf.where(variance > 0, tf.sqrt(variance), 1.0)
         return {LABEL: label, MEAN: tf.ones_like(label) * mean, STDDEV: tf.ones_like(label) * stddev}
 
-    def spec(self, output: tft.TFTransformOutput, example: bytes, config: Strict) -> dict[str, Any]:
+    def describe(self, output: tft.TFTransformOutput, example: bytes, config: Strict) -> RegressionFacts:
         """Return one label, the name of the answer, and the statistics that stand in each example."""
         import tensorflow as tf
 
         number = tf.io.FixedLenFeature([], tf.float32)
         found = tf.io.parse_single_example(example, {MEAN: number, STDDEV: number})
-        return {"labels": (self.ANSWER,), **{name: float(value) for name, value in found.items()}}
+        return RegressionFacts(labels=(self.ANSWER,), **{name: float(value) for name, value in found.items()})
+
+    def outputs(self, facts: TaskFacts, inputs: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
+        """Return one number."""
+        return (TensorSpec(name=OUTPUT, shape=(1,), dtype="float32"),)
 
     def features(self, spec: Spec) -> dict[str, Any]:
         """Read a number."""
@@ -106,11 +120,8 @@ class Regression(Task[Strict]):
 
     def target(self, inputs: tf.Tensor, labels: tf.Tensor, spec: Spec) -> tf.Tensor:
         """Return deviations from the mean, float32 [batch, 1]."""
-        return (self.soft_targets(labels, spec) - spec.label_mean) / spec.label_stddev
-
-    def outputs(self, spec: Spec) -> int:
-        """Return 1: the number."""
-        return 1
+        facts = narrow(spec.task_facts, RegressionFacts)
+        return (self.soft_targets(labels, spec) - facts.label_mean) / facts.label_stddev
 
     def loss(self, target: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         """Compute the squared error, in squared deviations."""
@@ -130,7 +141,9 @@ class Regression(Task[Strict]):
         """Scale back to the label's unit."""
         import tf_keras
 
-        return tf_keras.layers.Rescaling(spec.label_stddev, spec.label_mean, name=self.ANSWER, dtype="float32")(outputs)
+        facts = narrow(spec.task_facts, RegressionFacts)
+        scaling = tf_keras.layers.Rescaling(facts.label_stddev, facts.label_mean, name=self.ANSWER, dtype="float32")
+        return scaling(outputs)
 
     def figures(self, recorded: Recorded) -> list[Figure]:
         """Declare answers against truths, and their differences."""

@@ -16,7 +16,7 @@ from modelmill.components.compress.ptq.quantizer import Quantizer
 from modelmill.components.compress.trials import measure
 from modelmill.components.models.export import saved_model
 from modelmill.components.models.flatbuffer import analyze, edit, interpreter, round_scales
-from modelmill.data.spec import Spec
+from modelmill.components.testing.specs import make_spec
 
 
 def lenet() -> tf_keras.Model:
@@ -48,9 +48,7 @@ def write(model: tf_keras.Model, path: Path, kind: str = "float32", noise: float
     shape = model.input_shape[1:]
     labels = tuple(map(str, range(model.output_shape[-1])))
     statistics = {"mean": (30.0,) * shape[-1], "stddev": (70.0,) * shape[-1]}
-    converter = saved_model.converter(
-        model, Spec(modality="image", shape=shape, dtype="uint8", labels=labels, **statistics)
-    )
+    converter = saved_model.converter(model, make_spec("image", shape, "uint8", labels, **statistics))
     if kind != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if kind == "float16":

@@ -16,6 +16,7 @@ import modelmill
 from modelmill.components.models import family, networks
 from modelmill.components.models.families import bert
 from modelmill.components.models.training import layer_rates
+from modelmill.components.testing.specs import make_spec
 from modelmill.data import modality
 from modelmill.data.core.fetch import resolve, wheel
 from modelmill.data.modalities.text.tokenizer import train
@@ -64,17 +65,16 @@ def checkpoint(tmp_path: Path) -> Path:
 
 def spec(folder: Path, length: int = 12, **more: Any) -> Spec:
     made = train.read(folder, TokenizerConfig(), length)
-    return Spec(
-        **{"modality": "text", "shape": (length,), "dtype": "int32", "labels": ("a", "b"), "tokenizer": made},
-        vocabulary=train.size(made),
-        **more,
-    )
+    facts = {"tokenizer": made, "vocabulary": train.size(made), **more}
+    return make_spec("text", (length,), "int32", ("a", "b"), facts, role="tokens")
 
 
 def ids(found: Spec, sentences: list[Any]) -> np.ndarray:
     from tokenizers import Tokenizer
 
-    return np.array([one.ids for one in Tokenizer.from_str(found.tokenizer).encode_batch(sentences)], np.int32)
+    return np.array(
+        [one.ids for one in Tokenizer.from_str(found.modality_facts.tokenizer).encode_batch(sentences)], np.int32
+    )
 
 
 def embeddings(model: tf_keras.Model, tokens: np.ndarray) -> np.ndarray:
@@ -145,7 +145,7 @@ def test_the_second_text_of_a_pair_is_told_apart(checkpoint: Path) -> None:
 def test_what_does_not_fit_is_refused(checkpoint: Path, tmp_path: Path) -> None:
     found = spec(checkpoint)
     with pytest.raises(ValueError, match="16 tokens, but the data has 20; give data"):
-        begun(checkpoint, found.model_copy(update={"vocabulary": 20}))
+        begun(checkpoint, spec(checkpoint, vocabulary=20))
     with pytest.raises(ValueError, match=r"data\.length: found 20"):
         begun(checkpoint, spec(checkpoint, length=20))
     with pytest.raises(ValueError, match=r"model\.blocks: found 4, but the checkpoint has 3"):

@@ -25,6 +25,7 @@ from modelmill.components.load_check import cases, model_card, verify
 from modelmill.components.load_check.component import LoadCheck, sources
 from modelmill.components.load_check.config import CardConfig
 from modelmill.components.testing.pytest_plugin import NodeRunner, example_proto
+from modelmill.components.testing.specs import make_spec
 from modelmill.data import client, modality
 from modelmill.data.modalities.image import client as image_client
 
@@ -61,7 +62,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     examples = [raw_example(random, number) for number in range(15)]
     write_saved_model(folder / "model" / artifacts.SERVING, kernel)
     (folder / "model" / artifacts.REBUILD).mkdir()
-    spec = {"modality": "image", "shape": [4, 4, 1], "dtype": "uint8", "labels": LABELS, "mean": [0], "stddev": [1]}
+    spec = make_spec("image", (4, 4, 1), "uint8", LABELS, mean=(0,), stddev=(1,)).model_dump(mode="json")
     (folder / "model" / artifacts.REBUILD / artifacts.MODEL_FILE).write_text(json.dumps({"spec": spec}))
     write_compressed(folder / "compressed", kernel)
     recorded = []
@@ -464,7 +465,7 @@ def test_the_model_card_tells_what_was_measured_and_what_a_person_said(bundle: P
 
 
 def test_a_model_card_tells_the_level_of_its_intervals_and_what_is_undecided() -> None:
-    spec = {"modality": "image", "task": "classification", "dtype": "uint8", "shape": [4, 4, 1], "labels": LABELS}
+    spec = make_spec("image", (4, 4, 1), "uint8", LABELS).model_dump(mode="json")
     slices = {
         name: {**FIGURES, "examples": 200, "non_inferiority": outcome}
         for name, outcome in (("label=one", "passed"), ("label=two", "undecided"))
@@ -477,7 +478,7 @@ def test_a_model_card_tells_the_level_of_its_intervals_and_what_is_undecided() -
 
 
 def test_a_model_card_is_markdown_whatever_the_names_are() -> None:
-    spec = {"modality": "image", "shape": [4, 4, 1], "dtype": "uint8", "labels": ["<script>", "[a](b)", "a|b", "*"]}
+    spec = make_spec("image", (4, 4, 1), "uint8", ("<script>", "[a](b)", "a|b", "*")).model_dump(mode="json")
     figures = {**FIGURES, "slices": {"label=a|b\n# head": FIGURES}}
     sections = model_card.make("tiny", CardConfig(limits="# loud <b>"), {"spec": spec}, {"label": "int8"}, figures)
     text = model_card.markdown("tiny", sections)

@@ -13,8 +13,8 @@ from modelmill.components.compress.rewrites import distillation
 from modelmill.components.compress.rewrites.distillation import Terms
 from modelmill.components.models.training import loop
 from modelmill.components.models.training.container import Container
+from modelmill.components.testing.specs import make_spec
 from modelmill.data import task
-from modelmill.data.spec import Spec
 
 
 def network(width: int, name: str) -> tf_keras.Model:
@@ -23,7 +23,7 @@ def network(width: int, name: str) -> tf_keras.Model:
     return tf_keras.Model(inputs, layers.Dense(3, name=f"{name}_logits")(layers.GlobalAveragePooling2D()(features)))
 
 
-SPEC = Spec(modality="image", shape=(6, 6, 1), dtype="uint8", labels=("a", "b", "c"))
+SPEC = make_spec("image", (6, 6, 1), "uint8", ("a", "b", "c"))
 
 
 def fit(student: tf_keras.Model, teacher: tf_keras.Model, terms: Terms, labels: np.ndarray, epochs: int = 60) -> None:

@@ -228,7 +228,8 @@ def test_a_class_that_the_first_examples_have_none_of_is_fetched(learned: Any, c
     rows = context.varied(1, "int8")
     assert len(rows) == len(learned[0].spec.labels) and context.skipped == []
     known = learned[0].spec.labels
-    context.stored = SimpleNamespace(spec=learned[0].spec.model_copy(update={"labels": (*known, "unseen")}))
+    more = learned[0].spec.task_facts.model_copy(update={"labels": (*known, "unseen")})
+    context.stored = SimpleNamespace(spec=learned[0].spec.model_copy(update={"task_facts": more}))
     context.varied(1, "int8")
     assert [one["reason"] for one in context.skipped] == [
         "no train example of class unseen gives the ranges: there is none"

@@ -12,6 +12,7 @@ from modelmill.components.compress.ptq.quantizer import Quantizer
 from modelmill.components.models import family
 from modelmill.components.models.export import saved_model
 from modelmill.components.models.flatbuffer import analyze
+from modelmill.components.testing.specs import make_spec
 from tests.contracts.problems import PROBLEMS, SMALL
 
 IDS = 1500
@@ -26,7 +27,7 @@ def kernels(content: bytes, folder: Path) -> list[analyze.Kernel]:
 def encoder(request: pytest.FixtureRequest) -> tuple[bytes, list[np.ndarray]]:
     """The float32 flatbuffer of a small encoder, most of whose weights are the table, and texts of its ids."""
     name, random = request.param, np.random.default_rng(0)
-    spec = PROBLEMS["text"]().spec.model_copy(update={"vocabulary": IDS})
+    spec = make_spec("text", (12,), "int32", ("a", "b", "c"), {"vocabulary": IDS}, role="tokens")
     config = family.look_up(name).Config.model_validate({"family": name, **SMALL[name], "width": 32})
     model = family.build(config, spec)
     table = model.get_layer("embedding")

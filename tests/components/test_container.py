@@ -15,10 +15,10 @@ import tf_keras
 from modelmill.components.models.training import loop
 from modelmill.components.models.training.container import Container
 from modelmill.components.models.training.loop import Loop, LossTerms, Step, Update
+from modelmill.components.testing.specs import make_spec
 from modelmill.data import task
-from modelmill.data.spec import Spec
 
-SPEC = Spec(modality="image", shape=(8, 8, 1), dtype="uint8", labels=("a", "b", "c"))
+SPEC = make_spec("image", (8, 8, 1), "uint8", ("a", "b", "c"))
 CLASSIFICATION = task.look_up("classification")
 
 

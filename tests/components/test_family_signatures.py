@@ -27,6 +27,8 @@ BAGS = '''
 """A bag of words: a prompt at once, or token by token from what is remembered of those before it."""
 from typing import Literal
 from modelmill.components.models import family
+from modelmill.data.modalities.text.facts import TextFacts
+from modelmill.data.spec import narrow
 
 
 class BagsConfig(family.FamilyConfig):
@@ -44,7 +46,7 @@ class Bags(family.Family[BagsConfig]):
         from tf_keras import Model, layers
 
         inputs = family.inputs(spec)
-        features = layers.Embedding(spec.vocabulary, config.width, name="table")(inputs)
+        features = layers.Embedding(narrow(spec.modality_facts, TextFacts).vocabulary, config.width, name="table")(inputs)
         features = layers.Dense(2 * config.width, activation="relu", name="hidden")(features)
         pooled = layers.GlobalAveragePooling1D()(features)
         return Model(inputs, family.head(pooled, config, spec))
@@ -57,7 +59,7 @@ class Bags(family.Family[BagsConfig]):
         @tf.function(input_signature=[tf.TensorSpec([batch, 1], tf.int32, name="token"),
                                       tf.TensorSpec([batch, width], tf.float32, name="cache")])
         def decode_step(token, cache):
-            added = cache + layer("hidden")(layer("table")(token))[:, 0] / spec.shape[0]
+            added = cache + layer("hidden")(layer("table")(token))[:, 0] / spec.input.shape[0]
             return {"logits": layer("logits")(added), "next_cache": added}
 
         return {"decode_step": decode_step}

@@ -10,12 +10,12 @@ import tensorflow as tf
 
 from modelmill.components.models.training.dataset import Examples
 from modelmill.components.testing.pytest_plugin import example_proto
+from modelmill.components.testing.specs import make_spec
 from modelmill.data import modality
-from modelmill.data.spec import Spec
 
 tabular = modality.look_up("tabular")
 
-SPEC = Spec(modality="tabular", shape=(1,), dtype="float32", labels=("often", "seldom"))
+SPEC = make_spec("tabular", (1,), "float32", ("often", "seldom"))
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def test_what_stands_behind_the_end_changes_nothing() -> None:
     model = trained(**settings)
     short = stateless_rnn.stateless(model)(problem.inputs).numpy()
     config = family.look_up("rnn").Config.model_validate({"family": "rnn", **settings})
-    longer = family.build(config, problem.spec.model_copy(update={"shape": (12, 2)}))
+    longer = family.build(config, problem.spec.with_input(shape=(12, 2)))
     longer.set_weights(model.get_weights())
     padded = np.pad(problem.inputs, ((0, 0), (0, 5), (0, 0)))
     np.testing.assert_allclose(stateless_rnn.stateless(longer)(padded).numpy(), short, atol=TOLERANCE)

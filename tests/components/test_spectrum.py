@@ -20,18 +20,10 @@ from modelmill.components.models.export import saved_model
 from modelmill.components.models.families import conv1d
 from modelmill.components.models.flatbuffer import interpreter
 from modelmill.components.models.layers import spectrum
-from modelmill.data.spec import Spec
+from modelmill.components.testing.specs import make_spec
 
 RATE, SAMPLES = 8000, 4000
-SPEC = Spec(
-    modality="audio",
-    shape=(SAMPLES,),
-    dtype="int16",
-    labels=("a", "b"),
-    mean=(0.0,),
-    stddev=(32768.0,),
-    sample_rate=RATE,
-)
+SPEC = make_spec("audio", (SAMPLES,), "int16", ("a", "b"), {"sample_rate": RATE}, mean=(0.0,), stddev=(32768.0,))
 SMALL = conv1d.Conv1dConfig(filters=(8, 8), separable=True)
 
 

@@ -141,12 +141,12 @@ def test_numbers_are_deviations_and_what_is_missing_or_padded_is_nothing(chain: 
             known = values[values != 0]
             assert abs(known.mean()) < 1e-4 and abs(known.std() - 1) < 1e-2
         return
-    kinds = {(one.column, one.kind): place for place, one in enumerate(chain.spec.columns)}
+    kinds = {(one.column, one.kind): place for place, one in enumerate(chain.spec.modality_facts.columns)}
     empty = inputs[:, kinds["age", "missing"]] == 1
     age = inputs[:, kinds["age", "number"]]
     assert empty.any() and (age[empty] == 0).all() and abs(age[~empty].mean()) < 1e-4
     assert set(inputs[:, kinds["town", "category"]]) == {0, 1, 2}, "two known ones, and all others"
-    assert len(chain.spec.columns[kinds["town", "category"]].categories) == 2
+    assert len(chain.spec.modality_facts.columns[kinds["town", "category"]].categories) == 2
     assert {kind for column, kind in kinds if column == "since"} == set(DATED)
 
 

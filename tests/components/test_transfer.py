@@ -16,6 +16,7 @@ from modelmill.components.models.export import model_store
 from modelmill.components.models.families import transfer
 from modelmill.components.models.families.transfer import NETWORKS, TransferConfig
 from modelmill.components.models.training import layer_rates
+from modelmill.components.testing.specs import make_spec
 from modelmill.data.spec import Spec
 
 MEAN, STDDEV = (120.0, 100.0, 80.0), (60.0, 50.0, 40.0)
@@ -27,14 +28,8 @@ def begun(config: Any, about: Spec) -> tf_keras.Model:
 
 
 def spec(side: int = 32, channels: int = 3) -> Spec:
-    return Spec(
-        modality="image",
-        shape=(side, side, channels),
-        dtype="uint8",
-        labels=("a", "b", "c"),
-        mean=MEAN[:channels],
-        stddev=STDDEV[:channels],
-    )
+    statistics = {"mean": MEAN[:channels], "stddev": STDDEV[:channels]}
+    return make_spec("image", (side, side, channels), "uint8", ("a", "b", "c"), **statistics)
 
 
 @pytest.fixture(scope="module")

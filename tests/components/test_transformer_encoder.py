@@ -10,13 +10,13 @@ import tf_keras
 
 from modelmill.components.models import family
 from modelmill.components.models.families import transformer_encoder
-from modelmill.data.spec import Spec
+from modelmill.components.testing.specs import make_spec
 
 IDS = [2, 7, 9, 5, 11, 3]
 
 
 def built(length: int, **options: Any) -> tf_keras.Model:
-    spec = Spec(modality="text", shape=(length,), dtype="int32", labels=("a", "b"), vocabulary=16)
+    spec = make_spec("text", (length,), "int32", ("a", "b"), {"vocabulary": 16})
     tf_keras.utils.set_random_seed(3)
     small = {"width": 8, "depth": 1, "heads": 2, "hidden": 8, "positions": "none", **options}
     return family.build(transformer_encoder.TransformerEncoderConfig.model_validate(small), spec)

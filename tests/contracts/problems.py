@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from modelmill.components.testing.specs import make_spec
 from modelmill.data.spec import Column, Spec
 
 # What a family needs to be small, and the input it is made for.
@@ -40,7 +41,7 @@ def image() -> Problem:
     for number, label in enumerate(labels):
         inputs[number, :, 2 * label : 2 * label + 3] += 1.5
     raw = random.integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
-    spec = Spec(modality="image", shape=(8, 8, 1), dtype="uint8", labels=CLASSES, mean=(100.0,), stddev=(50.0,))
+    spec = make_spec("image", (8, 8, 1), "uint8", CLASSES, mean=(100.0,), stddev=(50.0,))
     return Problem(spec, inputs, labels, raw)
 
 
@@ -52,8 +53,7 @@ def audio() -> Problem:
     pitch = np.array([300.0, 600.0, 1200.0])[labels][:, np.newaxis] * random.uniform(0.9, 1.1, (48, 1))
     inputs = 0.3 * np.sin(2 * np.pi * pitch * time) + random.normal(0, 0.03, (48, 2000))
     raw = random.integers(-9000, 9000, (4, 2000), dtype=np.int16)
-    shape = {"shape": (2000,), "dtype": "int16", "sample_rate": 4000}
-    spec = Spec(modality="audio", labels=CLASSES, mean=(0.0,), stddev=(32768.0,), **shape)
+    spec = make_spec("audio", (2000,), "int16", CLASSES, {"sample_rate": 4000}, mean=(0.0,), stddev=(32768.0,))
     return Problem(spec, inputs.astype(np.float32), labels, raw)
 
 
@@ -65,8 +65,8 @@ def text() -> Problem:
     inputs[:, 0], inputs[np.arange(48), 1 + np.arange(48) % 5] = 2, 5 + labels
     for row, length in zip(inputs, random.integers(7, 13, 48), strict=True):
         row[length - 1 :] = [3] + [0] * (12 - length)
-    shape = {"shape": (12,), "dtype": "int32", "vocabulary": 20}
-    return Problem(Spec(modality="text", labels=CLASSES, **shape), inputs, labels, inputs[:4])
+    spec = make_spec("text", (12,), "int32", CLASSES, {"vocabulary": 20}, role="tokens")
+    return Problem(spec, inputs, labels, inputs[:4])
 
 
 def tabular() -> Problem:
@@ -78,7 +78,7 @@ def tabular() -> Problem:
     inputs[:, 1] = np.where(labels == 2, 1, random.integers(0, 2, 48) * 2)
     columns = [Column(column="a", kind="number"), Column(column="b", kind="category", categories=("x", "y"))]
     columns.append(Column(column="c", kind="number"))
-    spec = Spec(modality="tabular", shape=(3,), dtype="float32", labels=CLASSES, columns=tuple(columns))
+    spec = make_spec("tabular", (3,), "float32", CLASSES, {"columns": columns})
     return Problem(spec, inputs, labels, inputs[:4])
 
 
@@ -90,7 +90,7 @@ def series() -> Problem:
     for row, label, length in zip(inputs, labels, 4 + np.arange(48) % 4, strict=True):
         row[:length, 0] = (label - 1) * np.linspace(-1, 1, length) + random.normal(0, 0.1, length)
         row[:length, 1] = 1
-    spec = Spec(modality="series", shape=(7, 2), dtype="float32", labels=CLASSES, masked=True)
+    spec = make_spec("series", (7, 2), "float32", CLASSES, {"masked": True}, role="time")
     return Problem(spec, inputs, labels, inputs[:4])
 
 

@@ -16,9 +16,10 @@ from modelmill.components.models.export import model_store, saved_model
 from modelmill.components.models.families import mlp
 from modelmill.components.models.flatbuffer import interpreter
 from modelmill.components.models.layers.columns import Embedded
+from modelmill.components.testing.specs import make_spec
 from modelmill.data import modality
 from modelmill.data.core import plugins
-from modelmill.data.spec import Column, Spec
+from modelmill.data.spec import Column
 from tests.contracts.problems import Problem
 from tests.contracts.rows import Rows
 
@@ -46,23 +47,15 @@ def problem(sizes: Sequence[int]) -> Problem:
         raw[:, place] = random.integers(0, size + 1, ROWS)
         raw[:3, place] = (0, size, size - 1)  # the last is for what is unknown
     raw[:, -1] = random.normal(size=ROWS)
-    spec = Spec(
-        modality="tabular",
-        shape=(len(columns),),
-        dtype="float32",
-        columns=tuple(columns),
-        task="regression",
-        labels=("prediction",),
-        label_mean=0.0,
-        label_stddev=1.0,
-    )
+    size, labels = (len(columns),), ("prediction",)
+    spec = make_spec("tabular", size, "float32", labels, {"columns": columns}, task_name="regression")
     return Problem(spec, raw, np.zeros(ROWS), raw)
 
 
 def embedded(made: Problem) -> tf_keras.Model:
     """A model that gives the numbers and the vectors of a row, each category's another one."""
-    counts = [len(one.categories) + 1 if one.kind == "category" else 0 for one in made.spec.columns]
-    inputs = tf_keras.Input(made.spec.shape)
+    counts = [len(one.categories) + 1 if one.kind == "category" else 0 for one in made.spec.modality_facts.columns]
+    inputs = tf_keras.Input(made.spec.input.shape)
     layer = Embedded(counts, 2, name="columns")
     model = tf_keras.Model(inputs, layer(inputs), name="mlp")
     random = np.random.default_rng(1)
@@ -108,7 +101,7 @@ def test_columns_of_any_size_convert_and_keep_their_vectors(
     allowed = {"float32": 1e-6, "float16": 1e-3, "int4": 0.15}.get(export, 0.03)
     away = np.abs(answers - exact)[:, 1:]  # the number, which int8 gives the range of the categories, is not looked up
     assert away.max() < allowed, [
-        made.spec.columns[place // 2].column for place in np.flatnonzero(away.max(axis=0) >= allowed)
+        made.spec.modality_facts.columns[place // 2].column for place in np.flatnonzero(away.max(axis=0) >= allowed)
     ]
 
 
@@ -116,7 +109,8 @@ def test_columns_of_any_size_convert_and_keep_their_vectors(
 def test_a_column_alone_converts(size: int, tmp_path: Path) -> None:
     """Of constants that are the same for all columns the converter makes operators of their own, such as Relu6."""
     made = problem([size])
-    spec = made.spec.model_copy(update={"shape": (1,), "columns": made.spec.columns[:1]})
+    columns = made.spec.modality_facts.columns[:1]
+    spec = make_spec("tabular", (1,), "float32", made.spec.labels, {"columns": columns}, task_name="regression")
     made = made._replace(spec=spec, inputs=made.inputs[:, :1], raw=made.raw[:, :1])
     model = embedded(made)
     path = tmp_path / "model.tflite"

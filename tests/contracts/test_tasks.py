@@ -19,6 +19,7 @@ from modelmill.components.evaluate.config import EvaluateConfig
 from modelmill.components.models.export import saved_model
 from modelmill.components.models.flatbuffer import interpreter
 from modelmill.components.testing.pytest_plugin import BEAM, example_proto
+from modelmill.components.testing.specs import make_spec
 from modelmill.data import task
 from modelmill.data.core import plugins
 from modelmill.data.spec import CONTENT, LABEL, Spec
@@ -31,7 +32,7 @@ def spec(name: str, labels: tuple[str, ...] = ()) -> Spec:
     """Six numbers an example; what is answered is the task's."""
     labels = labels or {"classification": ("a", "b"), "multilabel": ("a", "b", "c")}.get(name, ("one",))
     numbers = {"label_mean": 40.0, "label_stddev": 8.0} if name == "regression" else {}
-    return Spec(modality="image", task=name, shape=(6,), dtype="float32", labels=labels, **numbers)
+    return make_spec("image", (6,), "float32", labels, task_name=name, task_facts=numbers)
 
 
 def truth(name: str, inputs: np.ndarray) -> np.ndarray:
@@ -73,7 +74,7 @@ def test_what_it_asks_is_learned_and_answered_by_both_forms_of_the_model(name: s
     about, labels = spec(name), truth(name, inputs)
     target = asked.target(tf.constant(inputs), tf.constant(labels), about)
     layer = tf_keras.Input((6,))
-    model = tf_keras.Model(layer, tf_keras.layers.Dense(asked.outputs(about))(tf_keras.layers.Dense(4)(layer)))
+    model = tf_keras.Model(layer, tf_keras.layers.Dense(about.output_size)(tf_keras.layers.Dense(4)(layer)))
     figures = {}
     model.compile(tf_keras.optimizers.Adam(0.03), asked.loss, [tf_keras.metrics.MeanMetricWrapper(asked.train_metric)])
     for stage in ("before", "after"):
@@ -100,7 +101,7 @@ def test_labels_can_be_mixed(name: str) -> None:
     labels = truth(name, np.random.default_rng(1).normal(size=(8, 6)))
     shares = asked.soft_targets(tf.constant(labels), about)
     assert shares.dtype == tf.float32 and shares.shape[0] == 8 and shares.shape.rank == 2
-    inputs, outputs = tf.zeros([8, 6]), tf.random.normal([8, asked.outputs(about)])
+    inputs, outputs = tf.zeros([8, 6]), tf.random.normal([8, about.output_size])
     plain, mixed = (asked.target(inputs, one, about) for one in (tf.constant(labels), shares))
     np.testing.assert_allclose(asked.loss(plain, outputs), asked.loss(mixed, outputs), atol=1e-5)
 

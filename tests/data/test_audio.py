@@ -11,14 +11,15 @@ import pytest
 import soundfile
 import tensorflow as tf
 
+from modelmill.components.testing.specs import make_spec
 from modelmill.data import modality
 from modelmill.data.modalities.audio import client
-from modelmill.data.spec import BadExampleError, Spec
+from modelmill.data.spec import BadExampleError
 
 audio = modality.look_up("audio")
 
 CONFIG = audio.Config(path="somewhere", sample_rate=8000, seconds=0.5)
-SPEC = Spec(modality="audio", shape=(4000,), dtype="int16")
+SPEC = make_spec("audio", (4000,), "int16", facts={"sample_rate": 4000})
 
 
 def tone(rate: int = 8000, seconds: float = 0.5, hertz: float = 440.0) -> np.ndarray:
@@ -112,11 +113,10 @@ def test_tensorflow_and_the_client_crop_and_pad_alike(length: int, tmp_path: Any
 
 
 def test_a_stored_input_is_read_back_bit_by_bit() -> None:
-    spec = Spec(modality="audio", shape=(4000,), dtype="int16", labels=("a",))
     samples = np.random.default_rng(0).integers(-32768, 32768, (3, 4000)).astype(np.int16)
     samples[0, :2] = -32768, 32767
     stored = tf.stack([audio.encode(one)["audio"] for one in samples])
-    np.testing.assert_array_equal(audio.from_transformed({"audio": stored}, spec), samples)
+    np.testing.assert_array_equal(audio.from_transformed({"audio": stored}, SPEC), samples)
 
 
 def test_the_served_graph_refuses_another_rate() -> None:

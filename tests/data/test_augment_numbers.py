@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from modelmill.components.testing.specs import make_spec
 from modelmill.data import modality
-from modelmill.data.spec import Column, Spec
+from modelmill.data.spec import Column
 
 series = modality.look_up("series")
 tabular = modality.look_up("tabular")
@@ -17,7 +18,7 @@ tabular = modality.look_up("tabular")
 RANDOM = np.random.default_rng(0)
 ROWS = np.concatenate([RANDOM.normal(size=(6, 2)), RANDOM.integers(0, 5, (6, 2))], axis=1).astype(np.float32)
 KINDS = ("number", "days", "category", "missing")
-TABLE = Spec(modality="tabular", shape=(4,), dtype="float32", columns=[Column(column="a", kind=one) for one in KINDS])
+TABLE = make_spec("tabular", (4,), "float32", facts={"columns": [Column(column="a", kind=one) for one in KINDS]})
 SERIES = RANDOM.normal(size=(6, 12, 3)).astype(np.float32)
 SERIES[:, :, 2] = np.arange(12) < np.array([12, 3, 7, 12, 1, 9])[:, np.newaxis]
 SERIES[:, :, :2] *= SERIES[:, :, 2:]

@@ -75,8 +75,8 @@ class Smell(Modality[SmellConfig]):
     INPUT = "smell"
     CLIENT = "modelmill.data.modalities.smell.client"
     def _nothing(self, *more): pass
-    examples = preprocess = spec = features = from_transformed = augment = encode = decode = client_config = _nothing
-    filename = _nothing
+    examples = preprocess = describe = features = from_transformed = augment = encode = decode = _nothing
+    filename = client_config = _nothing
     def show(self, input, config): pass
 '''
 EXPERIMENT = """\

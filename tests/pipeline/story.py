@@ -169,11 +169,14 @@ def _statistics(artifacts: Path) -> None:
 
 
 def _model(artifacts: Path, modality: str) -> None:
-    given = {"shape": [12, 12, 1], "dtype": "uint8", "mean": [127], "stddev": [60]}
+    from modelmill.components.testing.specs import make_spec
+
     if modality == "audio":
-        given = {"shape": [int(RATE * SECONDS)], "dtype": "float32", "sample_rate": RATE}
-    spec = {"modality": modality, "labels": LABELS, **given}
-    model = {"family": {"family": "cnn"}, "spec": spec, "data": {"sample": None, "path": "/pictures/pets"}}
+        spec = make_spec("audio", (int(RATE * SECONDS),), "float32", LABELS, {"sample_rate": RATE})
+    else:
+        spec = make_spec(modality, (12, 12, 1), "uint8", LABELS, mean=(127,), stddev=(60,))
+    data = {"sample": None, "path": "/pictures/pets"}
+    model = {"family": {"family": "cnn"}, "spec": spec.model_dump(mode="json"), "data": data}
     _json(artifacts / "train" / "model" / "modelmill" / "model.json", model)
     rows = [
         {"loss": 1 / epoch, "accuracy": 1 - 0.5 / epoch, "val_loss": 1.2 / epoch, "val_accuracy": 1 - 0.6 / epoch}

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from modelmill.components.models import family
-from modelmill.data.spec import Spec
+from modelmill.components.testing.specs import make_spec
 from modelmill.pipeline.report.explain import attention, token_attributions
 
-SPEC = Spec(modality="image", shape=(8, 12, 1), dtype="uint8", labels=("a", "b"), mean=(100.0,), stddev=(50.0,))
+SPEC = make_spec("image", (8, 12, 1), "uint8", ("a", "b"), mean=(100.0,), stddev=(50.0,))
 
 
 @pytest.mark.parametrize("pool", ["mean", "token"])
@@ -51,7 +51,7 @@ def test_there_is_none_without_attention() -> None:
 
 
 VOCABULARY = ("[PAD]", "good", "bad", "the", "film")
-TEXTS = Spec(modality="text", shape=(6,), dtype="int32", labels=("praise", "scorn"), vocabulary=len(VOCABULARY))
+TEXTS = make_spec("text", (6,), "int32", ("praise", "scorn"), {"vocabulary": len(VOCABULARY)})
 
 
 def texts() -> tuple[np.ndarray, np.ndarray]:

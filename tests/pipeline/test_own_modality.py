@@ -30,7 +30,7 @@ from modelmill.data.modality import Modality
 from modelmill.data.policy import Policy
 from modelmill.data.profiling import class_folders
 from modelmill.data.profiling.fingerprints import Fingerprint
-from modelmill.data.spec import LABEL, BadExampleError, Spec
+from modelmill.data.spec import LABEL, BadExampleError, ModalityFacts, TensorSpec
 
 
 class LevelsConfig(DataConfig):
@@ -63,8 +63,8 @@ class Levels(Modality[LevelsConfig]):
     def preprocess(self, inputs, config):
         return {"levels": inputs["levels"]}
 
-    def spec(self, output, example, config):
-        return Spec(modality="levels", shape=(config.count,), dtype="uint8")
+    def describe(self, output, example, config):
+        return (TensorSpec(name="levels", shape=(config.count,), dtype="uint8"),), ModalityFacts()
 
     def features(self, spec):
         import tensorflow as tf

@@ -17,7 +17,9 @@ from tests.pipeline import story
 def recorded(tmp_path: Path, task: str, labels: list[str], rows: list[dict]) -> Recorded:
     """A run that has a model of the task, raw examples, and these predictions."""
     places = {
-        ("train", "model"): {"modelmill/model.json": json.dumps({"spec": {"task": task, "labels": labels}})},
+        ("train", "model"): {
+            "modelmill/model.json": json.dumps({"spec": {"task": task, "task_facts": {"labels": labels}}})
+        },
         ("evaluate-compressed", "predictions"): {},
     }
     nodes = {}

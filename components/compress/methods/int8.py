@@ -81,8 +81,8 @@ def _integer(model: tf_keras.Model, config: Int8Config, examples: list[np.ndarra
     import tensorflow as tf
 
     spec = context.stored.spec
-    if spec.dtype != "uint8":
-        raise ValueError(f"int8.io: integer is for examples of bytes, such as images; found {spec.dtype}")
+    if spec.input.dtype != "uint8":
+        raise ValueError(f"int8.io: integer is for examples of bytes, such as images; found {spec.input.dtype}")
 
     def representative() -> Iterator[list[np.ndarray]]:
         for one in examples:
@@ -91,7 +91,7 @@ def _integer(model: tf_keras.Model, config: Int8Config, examples: list[np.ndarra
             whole.reshape(-1)[:2] = (0, 255)
             yield [whole]
 
-    served = saved_model.served(model, spec.model_copy(update={"dtype": "float32"}), batch=1)
+    served = saved_model.served(model, spec.with_input(dtype="float32"), batch=1)
     converter = _optimizing(tf.lite.TFLiteConverter.from_keras_model(served), config)
     converter.representative_dataset = representative
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]

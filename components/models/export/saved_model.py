@@ -24,16 +24,16 @@ def served(model: tf_keras.Model, spec: Spec, batch: int | None = None) -> tf_ke
     """The model between its input as a device has it and its answer.
 
     Args:
-      model: float32 [batch, *spec.shape], normalised, to what the task learns, such as logits [batch, classes].
+      model: float32 [batch, *shape], normalised, to what the task learns, such as logits [batch, classes].
       spec: of the examples.
       batch: fixed batch size, None for any.
 
     Returns:
-      A model of spec.dtype [batch, *spec.shape] to the task's answer float32 [batch, len(spec.labels)].
+      A model of spec.input [batch, *shape] to the task's answer float32 [batch, len(spec.labels)].
     """
     import tf_keras
 
-    inputs = tf_keras.Input(spec.shape, batch_size=batch, dtype=spec.dtype, name="inputs")
+    inputs = tf_keras.Input(spec.input.shape, batch_size=batch, dtype=spec.input.dtype, name="inputs")
     normalised = modality.normalise(inputs, spec)
     return tf_keras.Model(inputs, task.look_up(spec.task).postprocess(model(normalised), normalised, spec))
 
@@ -96,7 +96,7 @@ class _Behind:
     def __init__(self, front: tf_keras.Model, rest: tf_keras.Model, spec: Spec) -> None:
         import tf_keras
 
-        waves = tf_keras.Input(spec.shape, batch_size=1, dtype=spec.dtype, name="inputs")
+        waves = tf_keras.Input(spec.input.shape, batch_size=1, dtype=spec.input.dtype, name="inputs")
         features = tf_keras.Input(front.output_shape[1:], batch_size=1, name="features")
         answer = task.look_up(spec.task).postprocess(rest(features), features, spec)
         self.__dict__["_front"] = tf_keras.Model(waves, front(modality.normalise(waves, spec)))
@@ -131,7 +131,7 @@ def export(
         and what else the task serves, such as label string [batch].
       evaluate: serialized raw tf.Examples, string [batch] -> the answer.
       transform_features: serialized raw tf.Examples -> label, as the task has it.
-      preprocess: raw files -> inputs of spec.dtype [batch, *spec.shape], what the flatbuffer takes.
+      preprocess: raw files -> inputs of spec.input [batch, *shape], what the flatbuffer takes.
       And those of `more`, which the family adds; `variables` are theirs, those that the model does not have.
     """
     import tensorflow as tf

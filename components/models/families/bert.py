@@ -19,7 +19,8 @@ from modelmill.components.models.networks import MAIN, Networks
 from modelmill.components.models.pretrained import safetensors_files
 from modelmill.data.config import DataConfig
 from modelmill.data.core.fetch import resolve
-from modelmill.data.spec import Spec
+from modelmill.data.modalities.text.facts import TextFacts
+from modelmill.data.spec import Spec, narrow
 
 if TYPE_CHECKING:
     import tf_keras
@@ -127,15 +128,14 @@ class Bert(family.Family[BertConfig]):
 
         from modelmill.components.models.layers import attention, tokens
 
-        if spec.shape[0] > config.longest:
-            raise ValueError(
-                f"data.length: found {spec.shape[0]}, but there are positions for {config.longest} tokens only"
-            )
+        length, facts = spec.input.fixed_shape[0], narrow(spec.modality_facts, TextFacts)
+        if length > config.longest:
+            raise ValueError(f"data.length: found {length}, but there are positions for {config.longest} tokens only")
         inputs = family.inputs(spec)
         mask = attention.PaddingMask(name="mask")(inputs)
-        features = layers.Embedding(spec.vocabulary, config.width, name="embedding")(inputs)
-        if spec.pairs:
-            separator = json.loads(spec.tokenizer)["model"]["vocab"]["[SEP]"]
+        features = layers.Embedding(facts.vocabulary, config.width, name="embedding")(inputs)
+        if facts.pairs:
+            separator = json.loads(facts.tokenizer)["model"]["vocab"]["[SEP]"]
             segments = attention.Segments(separator, name="segments")(inputs)
             features = layers.Add()([features, layers.Embedding(2, config.width, name="segment_embedding")(segments)])
         features = tokens.LearnedPositions(name="positions")(features)

@@ -46,10 +46,11 @@ class Cnn(family.Family[CnnConfig]):
         """Raises ValueError if the images are too small for so many poolings."""
         pools = _pools(config)
         least = _least_side(config, pools)
-        if min(spec.shape[:2]) < least:
+        height, width = spec.input.fixed_shape[:2]
+        if min(height, width) < least:
             raise ValueError(
                 f"model.pool: {sum(pools)} poolings need images of at least {least} pixels a side, "
-                f"found {spec.shape[0]} x {spec.shape[1]} (data.height, data.width); give fewer filters or set pool"
+                f"found {height} x {width} (data.height, data.width); give fewer filters or set pool"
             )
 
     def build(self, config: CnnConfig, spec: Spec) -> tf_keras.Model:

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from modelmill.components.models import family
 from modelmill.components.models.blocks.audio_frontend import FrontEnd
+from modelmill.data.modalities.audio.facts import AudioFacts
 from modelmill.data.spec import Spec
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ class Conv1d(family.Family[Conv1dConfig]):
 
     def check(self, config: Conv1dConfig, spec: Spec) -> None:
         """Raises ValueError if the front-end's settings do not suit the waveforms, or there are none."""
-        if spec.sample_rate:
-            config.frontend.check(spec.sample_rate, spec.shape[0])
+        if isinstance(spec.modality_facts, AudioFacts):
+            config.frontend.check(spec.modality_facts.sample_rate, spec.input.fixed_shape[0])
         elif config.frontend != FrontEnd():
             raise ValueError(f"model.frontend: it is for waveforms, but data.modality is {spec.modality}; leave it out")
 
@@ -74,8 +75,8 @@ class Conv1d(family.Family[Conv1dConfig]):
         from tf_keras import layers
 
         inputs = features = family.inputs(spec)
-        if spec.sample_rate:
-            features = config.frontend.layer(spec.sample_rate, spec.shape[0])(inputs)
+        if isinstance(spec.modality_facts, AudioFacts):
+            features = config.frontend.layer(spec.modality_facts.sample_rate, spec.input.fixed_shape[0])(inputs)
         # Convolutions over time x 1, the features as channels: the same as Conv1D, of which TF-MOT's quantization-aware
         # training knows nothing (model-optimization#362).
         features = layers.Reshape((features.shape[1], 1, features.shape[2]))(features)

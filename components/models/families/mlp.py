@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 
 from modelmill.components.models import family
+from modelmill.data.modalities.tabular.facts import TabularFacts
 from modelmill.data.spec import Spec
 
 if TYPE_CHECKING:
@@ -38,15 +39,16 @@ class Mlp(family.Family[MlpConfig]):
     MODALITIES = ("tabular", "series", "image")
 
     def build(self, config: MlpConfig, spec: Spec) -> tf_keras.Model:
-        """float32 [batch, *spec.shape] to what the task learns, such as logits [batch, classes]."""
+        """float32 [batch, *shape] to what the task learns, such as logits [batch, classes]."""
         import tf_keras
         from tf_keras import layers
 
         inputs = features = family.inputs(spec)
-        if len(spec.shape) > 1:
+        if len(spec.input.shape) > 1:
             features = layers.Flatten()(features)
+        columns = spec.modality_facts.columns if isinstance(spec.modality_facts, TabularFacts) else ()
         # A category has a place for what is unknown, too.
-        counts = [len(one.categories) + 1 if one.kind == "category" else 0 for one in spec.columns]
+        counts = [len(one.categories) + 1 if one.kind == "category" else 0 for one in columns]
         if any(counts):
             from modelmill.components.models.layers.columns import Embedded
 

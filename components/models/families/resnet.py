@@ -58,12 +58,13 @@ class ResNet(family.Family[ResNetConfig]):
 
     def check(self, config: ResNetConfig, spec: Spec) -> None:
         """Raises ValueError if the images are too small for so many stages."""
-        side, large = min(spec.shape[:2]), _has_large_stem(config, spec)
+        height, width = spec.input.fixed_shape[:2]
+        side, large = min(height, width), _has_large_stem(config, spec)
         least = 2 ** (len(config.blocks) - 1) * (4 if large else 1)
         if side < least:
             raise ValueError(
                 f"model.blocks: {len(config.blocks)} stages{' after a large stem' if large else ''} need images of "
-                f"at least {least} pixels a side, found {spec.shape[0]} x {spec.shape[1]} (data.height, data.width)"
+                f"at least {least} pixels a side, found {height} x {width} (data.height, data.width)"
             )
 
     def build(self, config: ResNetConfig, spec: Spec) -> tf_keras.Model:
@@ -86,7 +87,7 @@ class ResNet(family.Family[ResNetConfig]):
 
 
 def _has_large_stem(config: ResNetConfig, spec: Spec) -> bool:
-    return config.stem == "large" or (config.stem == "auto" and min(spec.shape[:2]) >= LARGE)
+    return config.stem == "large" or (config.stem == "auto" and min(spec.input.fixed_shape[:2]) >= LARGE)
 
 
 def _block(

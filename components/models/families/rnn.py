@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from modelmill.components.models import family
-from modelmill.data.spec import Spec
+from modelmill.data.modalities.series.facts import SeriesFacts
+from modelmill.data.spec import Spec, narrow
 
 if TYPE_CHECKING:
     import tf_keras
@@ -46,7 +47,8 @@ class Rnn(family.Family[RnnConfig]):
         from tf_keras import layers
 
         inputs = features = family.inputs(spec)
-        if spec.masked:  # the flag of a step that is there is 1, so none of them is all zeros
+        facts = narrow(spec.modality_facts, SeriesFacts)
+        if facts.masked:  # the flag of a step that is there is 1, so none of them is all zeros
             features = layers.Masking(0.0)(features)
         made = {"lstm": layers.LSTM, "gru": layers.GRU}[config.cell]
         for place, units in enumerate(config.units):

@@ -135,7 +135,8 @@ class Transfer(family.Family[TransferConfig]):
         try:
             features = keras_files.behind(pixels, trunk, _PREFIX)
         except ValueError as error:
-            size = f"{spec.shape[0]} x {spec.shape[1]} (data.height, data.width)"
+            height, width = spec.input.shape[:2]
+            size = f"{height} x {width} (data.height, data.width)"
             raise ValueError(f"model: the network can't take images of {size}: {error}") from error
         if len(features.shape) == 4:
             pooling = {
@@ -255,7 +256,7 @@ def _pixels(config: TransferConfig, spec: Spec, trunk: tf_keras.Model) -> tf_ker
     from modelmill.components.models.layers.pixels import Pixels
 
     kind = NETWORKS[str(config.network)] if config.pixels == "auto" else config.pixels
-    channels, wanted = spec.shape[2], trunk.input_shape[-1]
+    channels, wanted = spec.input.fixed_shape[2], trunk.input_shape[-1]
     if wanted not in (channels, 3):
         raise ValueError(f"data.channels: found {channels}, but the network of model.file takes {wanted}")
     order = list(range(channels)) if wanted == channels else [0] * wanted
@@ -268,7 +269,8 @@ def _pixels(config: TransferConfig, spec: Spec, trunk: tf_keras.Model) -> tf_ker
         scale, offset = [1 / (255 * one) for one in _STDDEV], [-m / s for m, s in zip(_MEAN, _STDDEV, strict=True)]
     if kind == "caffe":
         order, offset = order[::-1], [-one for one in _CAFFE_MEAN]
-    mean, stddev = (list(spec.mean) or [0.0] * channels), (list(spec.stddev) or [1.0] * channels)
+    mean = list(spec.input.mean) or [0.0] * channels
+    stddev = list(spec.input.stddev) or [1.0] * channels
     return Pixels(
         order,
         [stddev[place] * factor for place, factor in zip(order, scale, strict=True)],

@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from modelmill.components.models import family
 from modelmill.components.models.blocks import transformer
-from modelmill.data.spec import Spec
+from modelmill.data.modalities.text.facts import TextFacts
+from modelmill.data.spec import Spec, narrow
 
 if TYPE_CHECKING:
     import tf_keras
@@ -59,14 +60,15 @@ class TransformerEncoder(family.Family[TransformerEncoderConfig]):
         from modelmill.components.models.layers import attention, tokens
 
         inputs = family.inputs(spec)
+        ids = narrow(spec.modality_facts, TextFacts).vocabulary
         mask = attention.PaddingMask(name="mask")(inputs)
-        features = layers.Embedding(spec.vocabulary, config.width, name="embedding")(inputs)
+        features = layers.Embedding(ids, config.width, name="embedding")(inputs)
         if config.positions == "learned":
             features = tokens.LearnedPositions(name="positions")(features)
         elif config.positions == "sinusoidal":
             features = attention.SinusoidalPositions(name="positions")(features)
         if config.token_dropout:
-            features = layers.Dropout(config.token_dropout, noise_shape=(None, spec.shape[0], 1))(features)
+            features = layers.Dropout(config.token_dropout, noise_shape=(None, spec.input.shape[0], 1))(features)
         if config.window > 1:
             alone = attention.Masked(name="masked")([features, mask])
             near = layers.Conv1D(config.width, config.window, padding="same", activation="gelu", name="window")(alone)

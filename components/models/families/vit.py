@@ -50,7 +50,7 @@ class Vit(family.Family[VitConfig]):
 
     def check(self, config: VitConfig, spec: Spec) -> None:
         """Raises ValueError if the image can't be cut into patches."""
-        height, width = spec.shape[:2]
+        height, width = spec.input.fixed_shape[:2]
         if height % config.patch or width % config.patch:
             raise ValueError(
                 f"model.patch: {config.patch} does not divide {height} x {width} (data.height, data.width); "
@@ -64,7 +64,7 @@ class Vit(family.Family[VitConfig]):
 
         from modelmill.components.models.layers import tokens
 
-        height, width = spec.shape[:2]
+        height, width = spec.input.fixed_shape[:2]
         inputs = family.inputs(spec)
         features = layers.Conv2D(config.width, config.patch, config.patch, name="patches")(inputs)
         features = layers.Reshape((height * width // config.patch**2, config.width))(features)

@@ -52,7 +52,7 @@ class Examples:
 
     @cached_property
     def _parsed(self) -> tf.data.Dataset:
-        """Pairs (input of spec.dtype [*spec.shape], label of the task), in the order of the files."""
+        """Pairs (input of spec.input [*shape], label of the task), in the order of the files."""
         return self._read(finished=True)
 
     @cached_property
@@ -125,11 +125,11 @@ class Examples:
         return tf.data.Dataset.sample_from_datasets(parts, shares, seed=seed).take(self.count)
 
     def raw(self) -> tf.data.Dataset:
-        """One by one, unbatched: (input of spec.dtype [*spec.shape], label). Never augmented."""
+        """One by one, unbatched: (input of spec.input [*shape], label). Never augmented."""
         return self._parsed
 
     def plain(self) -> tf.data.Dataset:
-        """Batches (normalised float32 [batch, *spec.shape], targets), of what is learned from. Never augmented."""
+        """Batches (normalised float32 [batch, *shape], targets), of what is learned from. Never augmented."""
         import tensorflow as tf
 
         prepared = tf.autograph.experimental.do_not_convert(self._prepared)

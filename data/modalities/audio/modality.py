@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from modelmill.data.modalities.audio.config import AudioConfig, AudioPolicy
-from modelmill.data.modality import Modality
+from modelmill.data.modalities.audio.facts import AudioFacts
+from modelmill.data.modality import Described, Modality
 from modelmill.data.readers import tfrecords
-from modelmill.data.spec import LABEL, BadExampleError, Features, Spec
+from modelmill.data.spec import LABEL, BadExampleError, Features, Spec, TensorSpec
 from modelmill.data.splits import SplitConfig
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ PARTS, BANDS = 16, 16
 class Audio(Modality[AudioConfig]):
     """Sounds; the model takes int16 samples [samples]."""
 
-    Config, Policy = AudioConfig, AudioPolicy
+    Config, Policy, Facts = AudioConfig, AudioPolicy, AudioFacts
     PATTERN = "*/*"
     DESCRIBED = ("audio", LABEL, "seconds", "rate", "channels")
     INPUT = "audio"
@@ -75,20 +76,16 @@ class Audio(Modality[AudioConfig]):
             "audio": tf.map_fn(lambda one: _encode(one, config.sample_rate), samples, fn_output_signature=tf.string)
         }
 
-    def spec(self, output: tft.TFTransformOutput, example: bytes, config: AudioConfig) -> Spec:
+    def describe(self, output: tft.TFTransformOutput, example: bytes, config: AudioConfig) -> Described:
         """Samples are scaled to [-1, 1] by a constant, whatever the train split."""
         return self.expected(config)
 
-    def expected(self, config: AudioConfig) -> Spec:
+    def expected(self, config: AudioConfig) -> Described:
         """All of it is known beforehand."""
-        return Spec(
-            modality="audio",
-            shape=(config.samples,),
-            dtype="int16",
-            mean=(0.0,),
-            stddev=(FULL,),
-            sample_rate=config.sample_rate,
+        samples = TensorSpec(
+            name="audio", shape=(config.samples,), dtype="int16", mean=(0.0,), stddev=(FULL,), role="time"
         )
+        return (samples,), AudioFacts(sample_rate=config.sample_rate)
 
     def features(self, spec: Spec) -> dict[str, Any]:
         """A WAV."""
@@ -97,12 +94,12 @@ class Audio(Modality[AudioConfig]):
         return {"audio": tf.io.FixedLenFeature([], tf.string)}
 
     def from_transformed(self, features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
-        """Transformed features to samples int16 [batch, *spec.shape]."""
+        """Transformed features to samples int16 [batch, *shape]."""
         import tensorflow as tf
 
         # All are of one length, so what is behind the header can be read at once.
-        samples = tf.strings.substr(tf.reshape(features["audio"], [-1]), HEADER, 2 * spec.shape[0])
-        return tf.ensure_shape(tf.io.decode_raw(samples, tf.int16), [None, *spec.shape])
+        samples = tf.strings.substr(tf.reshape(features["audio"], [-1]), HEADER, 2 * spec.input.fixed_shape[0])
+        return tf.ensure_shape(tf.io.decode_raw(samples, tf.int16), [None, *spec.input.shape])
 
     def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: AudioPolicy) -> tf.Tensor:
         """Augments samples int16 [batch, samples]; see data/modalities/audio/augment.py."""

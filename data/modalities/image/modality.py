@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from modelmill.data.modalities.image.config import ImageConfig, ImagePolicy
-from modelmill.data.modality import Modality
+from modelmill.data.modality import Described, Modality
 from modelmill.data.readers import tfrecords
-from modelmill.data.spec import LABEL, BadExampleError, Features, Spec
+from modelmill.data.spec import LABEL, BadExampleError, Features, ModalityFacts, Spec, TensorSpec
 from modelmill.data.splits import SplitConfig
 
 if TYPE_CHECKING:
@@ -101,24 +101,17 @@ class Images(Modality[ImageConfig]):
             "stddev": tf.repeat(stddev[tf.newaxis], tf.shape(encoded)[0], axis=0),
         }
 
-    def expected(self, config: ImageConfig) -> Spec:
+    def expected(self, config: ImageConfig) -> Described:
         """Without the statistics of the data."""
-        shape, channels = (config.height, config.width, config.channels), config.channels
-        return Spec(modality="image", shape=shape, dtype="uint8", mean=(0.0,) * channels, stddev=(1.0,) * channels)
+        return _described(config, [0.0] * config.channels, [1.0] * config.channels)
 
-    def spec(self, output: tft.TFTransformOutput, example: bytes, config: ImageConfig) -> Spec:
+    def describe(self, output: tft.TFTransformOutput, example: bytes, config: ImageConfig) -> Described:
         """With the statistics that Transform wrote into each example."""
         import tensorflow as tf
 
         floats = tf.io.FixedLenFeature([config.channels], tf.float32)
         statistics = tf.io.parse_single_example(example, {"mean": floats, "stddev": floats})
-        return Spec(
-            modality="image",
-            shape=(config.height, config.width, config.channels),
-            dtype="uint8",
-            mean=tuple(statistics["mean"].numpy().tolist()),
-            stddev=tuple(statistics["stddev"].numpy().tolist()),
-        )
+        return _described(config, statistics["mean"].numpy().tolist(), statistics["stddev"].numpy().tolist())
 
     def features(self, spec: Spec) -> dict[str, Any]:
         """A PNG."""
@@ -127,14 +120,14 @@ class Images(Modality[ImageConfig]):
         return {"image": tf.io.FixedLenFeature([], tf.string)}
 
     def from_transformed(self, features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
-        """Transformed features to images uint8 [batch, *spec.shape]."""
+        """Transformed features to images uint8 [batch, *shape]."""
         import tensorflow as tf
 
         def decode(one: tf.Tensor) -> tf.Tensor:
-            return tf.io.decode_png(one, channels=spec.shape[2])
+            return tf.io.decode_png(one, channels=spec.input.shape[2])
 
         images = tf.map_fn(decode, tf.reshape(features["image"], [-1]), fn_output_signature=tf.uint8)
-        return tf.ensure_shape(images, [None, *spec.shape])
+        return tf.ensure_shape(images, [None, *spec.input.shape])
 
     def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: ImagePolicy) -> tf.Tensor:
         """Augments images uint8 [batch, height, width, channels]; see data/modalities/image/augment/pipeline.py."""
@@ -198,6 +191,17 @@ class Images(Modality[ImageConfig]):
         from modelmill.data.modalities.image import draft
 
         return draft.draft(asked)
+
+
+def _described(config: ImageConfig, mean: list[float], stddev: list[float]) -> Described:
+    pixels = TensorSpec(
+        name="image",
+        shape=(config.height, config.width, config.channels),
+        dtype="uint8",
+        mean=tuple(mean),
+        stddev=tuple(stddev),
+    )
+    return (pixels,), ModalityFacts()
 
 
 def _check_size(path: str, width: int, height: int, config: ImageConfig) -> None:

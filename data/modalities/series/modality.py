@@ -16,8 +16,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from modelmill.data import numeric_cells, task
 from modelmill.data.modalities.series import readers
 from modelmill.data.modalities.series.config import SeriesConfig, SeriesPolicy
-from modelmill.data.modality import Modality
-from modelmill.data.spec import CONTENT, DECIDES, LABEL, PATH, BadExampleError, Column, Features, Spec
+from modelmill.data.modalities.series.facts import SeriesFacts
+from modelmill.data.modality import Described, Modality
+from modelmill.data.spec import (
+    CONTENT,
+    DECIDES,
+    LABEL,
+    PATH,
+    BadExampleError,
+    Column,
+    Features,
+    Spec,
+    TensorSpec,
+    narrow,
+)
 from modelmill.data.splits import SplitConfig
 
 if TYPE_CHECKING:
@@ -34,7 +46,7 @@ PARTS = 16  # steps of a series that fingerprints compare
 class Series(Modality[SeriesConfig]):
     """Time series; the model takes float32 [length, channels + 1]."""
 
-    Config, Policy = SeriesConfig, SeriesPolicy
+    Config, Policy, Facts = SeriesConfig, SeriesPolicy, SeriesFacts
     PATTERN = "*"
     DESCRIBED = ("series", "steps", LABEL)
     INPUT = INPUT
@@ -93,13 +105,12 @@ class Series(Modality[SeriesConfig]):
         present = tf.cast(tf.sequence_mask(lines.row_lengths(), config.length), tf.float32)
         return {"series": tf.concat([scaled, present[..., tf.newaxis]], axis=2), **told}
 
-    def expected(self, config: SeriesConfig) -> Spec:
+    def expected(self, config: SeriesConfig) -> Described:
         """Without the statistics of the data."""
         columns = tuple(Column(column=str(place), kind="number") for place in range(config.channels))
-        shape = (config.length, config.channels + 1)
-        return Spec(modality="series", shape=shape, dtype="float32", columns=columns, masked=True)
+        return _described(config, columns)
 
-    def spec(self, output: tft.TFTransformOutput, example: bytes, config: SeriesConfig) -> Spec:
+    def describe(self, output: tft.TFTransformOutput, example: bytes, config: SeriesConfig) -> Described:
         """With the statistics of each channel."""
         import tensorflow as tf
 
@@ -108,20 +119,19 @@ class Series(Modality[SeriesConfig]):
         names = config.values if len(config.values) == config.channels else [str(one) for one in range(config.channels)]
         statistics = zip(names, found["mean"].numpy().tolist(), found["stddev"].numpy().tolist(), strict=True)
         made = tuple(Column(column=name, kind="number", mean=mean, stddev=stddev) for name, mean, stddev in statistics)
-        shape = (config.length, config.channels + 1)
-        return Spec(modality="series", shape=shape, dtype="float32", columns=made, masked=True)
+        return _described(config, made)
 
     def features(self, spec: Spec) -> dict[str, Any]:
         """All steps."""
         import tensorflow as tf
 
-        return {"series": tf.io.FixedLenFeature(list(spec.shape), tf.float32)}
+        return {"series": tf.io.FixedLenFeature(list(spec.input.shape), tf.float32)}
 
     def from_transformed(self, features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
         """float32 [batch, length, channels + 1]."""
         import tensorflow as tf
 
-        return tf.reshape(features["series"], [-1, *spec.shape])
+        return tf.reshape(features["series"], [-1, *spec.input.shape])
 
     def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: SeriesPolicy) -> tf.Tensor:
         """Augments series float32 [batch, length, channels + 1]; see data/modalities/series/augment.py."""
@@ -162,7 +172,7 @@ class Series(Modality[SeriesConfig]):
 
     def client_config(self, config: SeriesConfig, spec: Spec) -> dict[str, Any]:
         """The length, each channel's statistics, and what stands for a missing value."""
-        channels = [one.model_dump(mode="json") for one in spec.columns]
+        channels = [one.model_dump(mode="json") for one in narrow(spec.modality_facts, SeriesFacts).columns]
         return {"length": config.length, "channels": channels, "missing_values": list(config.marks)}
 
     def fingerprint(self, example: Mapping[str, Any]) -> Fingerprint:
@@ -181,6 +191,11 @@ class Series(Modality[SeriesConfig]):
         from modelmill.data.modalities.series import draft
 
         return draft.draft(asked)
+
+
+def _described(config: SeriesConfig, columns: tuple[Column, ...]) -> Described:
+    steps = TensorSpec(name=INPUT, shape=(config.length, config.channels + 1), dtype="float32", role="time")
+    return (steps,), SeriesFacts(columns=columns, masked=True)
 
 
 def _windows(steps: int, config: SeriesConfig) -> Iterator[tuple[int, int]]:

@@ -8,8 +8,9 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from modelmill.data import numeric_cells, policy
 from modelmill.data.config import DataConfig
+from modelmill.data.modalities.tabular.facts import TabularFacts
 from modelmill.data.readers import labels_csv
-from modelmill.data.spec import CONTENT, LABEL, PATH, Spec
+from modelmill.data.spec import CONTENT, LABEL, PATH, Spec, narrow
 
 INPUT = "row"
 
@@ -83,7 +84,8 @@ class TabularPolicy(policy.Policy):
     def fitted(self, spec: Spec) -> Self:
         """With the places of numbers."""
         made = self.model_copy()
-        made._numbers = tuple(float(one.kind in ("number", "days")) for one in spec.columns)
+        columns = narrow(spec.modality_facts, TabularFacts).columns
+        made._numbers = tuple(float(one.kind in ("number", "days")) for one in columns)
         return made
 
     @property

@@ -17,9 +17,21 @@ from typing import TYPE_CHECKING, Any
 from modelmill.data import numeric_cells, task
 from modelmill.data.modalities.tabular import client, row_cells
 from modelmill.data.modalities.tabular.config import DATED, INPUT, TabularConfig, TabularPolicy
-from modelmill.data.modality import Modality
+from modelmill.data.modalities.tabular.facts import TabularFacts
+from modelmill.data.modality import Described, Modality
 from modelmill.data.readers import tables
-from modelmill.data.spec import CONTENT, DECIDES, LABEL, PATH, BadExampleError, Column, Features, Spec
+from modelmill.data.spec import (
+    CONTENT,
+    DECIDES,
+    LABEL,
+    PATH,
+    BadExampleError,
+    Column,
+    Features,
+    Spec,
+    TensorSpec,
+    narrow,
+)
 from modelmill.data.splits import SplitConfig
 
 if TYPE_CHECKING:
@@ -33,7 +45,7 @@ if TYPE_CHECKING:
 class Tabular(Modality[TabularConfig]):
     """Rows of tables; the model takes float32 [inputs]."""
 
-    Config, Policy = TabularConfig, TabularPolicy
+    Config, Policy, Facts = TabularConfig, TabularPolicy, TabularFacts
     PATTERN = "*"
     DESCRIBED = ("row", LABEL)
     INPUT = INPUT
@@ -117,12 +129,11 @@ class Tabular(Modality[TabularConfig]):
                 made.append(tf.where(empty, 0.0, numeric_cells.wave(known[column], kind)))
         return {"row": tf.stack(made, axis=1), **told}
 
-    def expected(self, config: TabularConfig) -> Spec:
+    def expected(self, config: TabularConfig) -> Described:
         """Without the statistics and vocabularies of the data."""
-        columns = tuple(Column(column=column, kind=kind) for column, kind in _layout(config))
-        return Spec(modality="tabular", shape=(len(columns),), dtype="float32", columns=columns)
+        return _described([Column(column=column, kind=kind) for column, kind in _layout(config)])
 
-    def spec(self, output: tft.TFTransformOutput, example: bytes, config: TabularConfig) -> Spec:
+    def describe(self, output: tft.TFTransformOutput, example: bytes, config: TabularConfig) -> Described:
         """What each input is, with its statistics and its vocabulary."""
         import tensorflow as tf
 
@@ -141,19 +152,19 @@ class Tabular(Modality[TabularConfig]):
                 file = f"column_{config.inputs.index(column)}"
                 words = tuple(word.decode() for word in output.vocabulary_by_name(file))
             made.append(Column(column=column, kind=kind, mean=mean, stddev=stddev, categories=words))
-        return Spec(modality="tabular", shape=(len(made),), dtype="float32", columns=tuple(made))
+        return _described(made)
 
     def features(self, spec: Spec) -> dict[str, Any]:
         """A vector."""
         import tensorflow as tf
 
-        return {"row": tf.io.FixedLenFeature(list(spec.shape), tf.float32)}
+        return {"row": tf.io.FixedLenFeature(list(spec.input.shape), tf.float32)}
 
     def from_transformed(self, features: dict[str, tf.Tensor], spec: Spec) -> tf.Tensor:
         """float32 [batch, inputs]."""
         import tensorflow as tf
 
-        return tf.reshape(features["row"], [-1, *spec.shape])
+        return tf.reshape(features["row"], [-1, *spec.input.shape])
 
     def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: TabularPolicy) -> tf.Tensor:
         """Augments rows float32 [batch, inputs]; see data/modalities/tabular/augment.py."""
@@ -201,7 +212,7 @@ class Tabular(Modality[TabularConfig]):
         """The columns of a row, and what is made of them."""
         return {
             "columns": list(config.inputs),
-            "inputs": [one.model_dump(mode="json") for one in spec.columns],
+            "inputs": [one.model_dump(mode="json") for one in narrow(spec.modality_facts, TabularFacts).columns],
             "missing_values": list(config.marks),
             "thousands": config.thousands,
         }
@@ -218,6 +229,11 @@ class Tabular(Modality[TabularConfig]):
         from modelmill.data.modalities.tabular import draft
 
         return draft.draft(asked)
+
+
+def _described(columns: list[Column]) -> Described:
+    row = TensorSpec(name=INPUT, shape=(len(columns),), dtype="float32")
+    return (row,), TabularFacts(columns=tuple(columns))
 
 
 def _layout(config: TabularConfig) -> list[tuple[str, str]]:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from modelmill.data import task
 from modelmill.data.modalities.text import readers
 from modelmill.data.modalities.text.config import TextConfig, TextPolicy
+from modelmill.data.modalities.text.facts import TextFacts
 from modelmill.data.modalities.text.tokenizer import train
-from modelmill.data.modality import Modality
-from modelmill.data.spec import CONTENT, DECIDES, LABEL, PATH, BadExampleError, Features, Spec
+from modelmill.data.modality import Described, Modality
+from modelmill.data.spec import CONTENT, DECIDES, LABEL, PATH, BadExampleError, Features, Spec, TensorSpec, narrow
 from modelmill.data.splits import SplitConfig
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ PAIR = "\t"
 class Text(Modality[TextConfig]):
     """Texts; the model takes int32 token ids [length]."""
 
-    Config, Policy = TextConfig, TextPolicy
+    Config, Policy, Facts = TextConfig, TextPolicy, TextFacts
     PATTERN = "*/*"
     DESCRIBED = ("text", LABEL, "characters")
     INPUT = "text"
@@ -89,7 +90,7 @@ class Text(Modality[TextConfig]):
         tft_analyzer.learn(texts, config.tokenizer, config.length, config.checkpoint)
         return {"text": texts}
 
-    def expected(self, config: TextConfig) -> Spec:
+    def expected(self, config: TextConfig) -> Described:
         """With as many ids as the tokenizer may have, and without it; so pairs are as single texts, too."""
         from modelmill.data.core.fetch import resolve
         from modelmill.data.modalities.text.tokenizer import train as tokenizer_train
@@ -99,21 +100,14 @@ class Text(Modality[TextConfig]):
             ids = tokenizer_train.size(
                 tokenizer_train.read(resolve.locate(config.checkpoint), config.tokenizer, config.length)
             )
-        return Spec(modality="text", shape=(config.length,), dtype="int32", vocabulary=ids)
+        return (_ids(config),), TextFacts(vocabulary=ids)
 
-    def spec(self, output: tft.TFTransformOutput, example: bytes, config: TextConfig) -> Spec:
+    def describe(self, output: tft.TFTransformOutput, example: bytes, config: TextConfig) -> Described:
         """The tokenizer that Transform has learned."""
         from modelmill.data.modalities.text.tokenizer import tft_analyzer as tokenizer_tft_analyzer
 
         learned = tokenizer_tft_analyzer.learned(output)
-        return Spec(
-            modality="text",
-            shape=(config.length,),
-            dtype="int32",
-            vocabulary=train.size(learned),
-            tokenizer=learned,
-            pairs=config.pairs,
-        )
+        return (_ids(config),), TextFacts(vocabulary=train.size(learned), tokenizer=learned, pairs=config.pairs)
 
     def features(self, spec: Spec) -> dict[str, Any]:
         """A text."""
@@ -131,7 +125,8 @@ class Text(Modality[TextConfig]):
         """Texts string [batch] to token ids int32 [batch, length]."""
         from modelmill.data.modalities.text.tokenizer import tf_tokenizer
 
-        return tf_tokenizer.graph(spec.tokenizer)(drafts, spec.pairs)
+        facts = narrow(spec.modality_facts, TextFacts)
+        return tf_tokenizer.graph(facts.tokenizer)(drafts, facts.pairs)
 
     def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: TextPolicy) -> tf.Tensor:
         """Augments texts string [batch]; see data/modalities/text/augment.py."""
@@ -165,13 +160,14 @@ class Text(Modality[TextConfig]):
 
     def client_files(self, spec: Spec) -> dict[str, str]:
         """Return the tokenizer."""
-        return {train.FILE: spec.tokenizer} if spec.tokenizer else {}
+        tokenizer = narrow(spec.modality_facts, TextFacts).tokenizer
+        return {train.FILE: tokenizer} if tokenizer else {}
 
     def token_names(self, ids: Sequence[int], spec: Spec) -> list[str]:
         """Return the tokens."""
         from tokenizers import Tokenizer
 
-        tokenizer = Tokenizer.from_str(spec.tokenizer)
+        tokenizer = Tokenizer.from_str(narrow(spec.modality_facts, TextFacts).tokenizer)
         return [tokenizer.id_to_token(token) or f"id {token}" for token in ids]
 
     def fingerprint(self, example: Mapping[str, Any]) -> Fingerprint:
@@ -186,6 +182,10 @@ class Text(Modality[TextConfig]):
         from modelmill.data.modalities.text import draft
 
         return draft.draft(asked)
+
+
+def _ids(config: TextConfig) -> TensorSpec:
+    return TensorSpec(name="tokens", shape=(config.length,), dtype="int32", role="tokens")
 
 
 def _features(place: str, text: str, config: TextConfig) -> dict[str, Any]:

@@ -12,12 +12,12 @@ import pytest
 from modelmill.components.compress import method
 from modelmill.components.models import family
 from modelmill.components.models.training import loop
+from modelmill.components.testing.specs import make_spec
 from modelmill.data import task
 from modelmill.data.figures import Recorded, Scatter
-from modelmill.data.spec import Spec
 
 HERE = Path(__file__).parent
-SPEC = Spec(modality="image", shape=(8, 8, 1), dtype="uint8", labels=("a", "b"), mean=(0.0,), stddev=(1.0,))
+SPEC = make_spec("image", (8, 8, 1), "uint8", labels=("a", "b"), mean=(0.0,), stddev=(1.0,))
 
 
 @pytest.fixture(autouse=True)

@@ -43,7 +43,7 @@ def add(run: Recorded, quality: dict[str, Any]) -> None:
 
 
 def _images(model: Any, spec: Spec, rows: list[dict[str, Any]], inputs: Any) -> str:
-    mean, stddev = np.array(spec.mean, np.float32), np.array(spec.stddev, np.float32)
+    mean, stddev = np.array(spec.input.mean, np.float32), np.array(spec.input.stddev, np.float32)
     normalised = (inputs.astype(np.float32) - mean) / stddev
     for row, image in zip(rows, normalised, strict=True):
         found = integrated_gradients(model, image, spec.labels.index(row["answer"]))
@@ -52,7 +52,7 @@ def _images(model: Any, spec: Spec, rows: list[dict[str, Any]], inputs: Any) -> 
     if weights is None:
         return TOLD
     for row, one in zip(rows, weights, strict=True):
-        patches = attention.grid(one, *spec.shape[:2])
+        patches = attention.grid(one, *spec.input.fixed_shape[:2])
         row["attention"] = None if patches is None else thumbnails.pixels(patches)
     return f"{TOLD} {attention.TOLD}"
 
@@ -94,7 +94,7 @@ def integrated_gradients(model: Any, image: Any, label: int) -> Any:
 
 
 def _inputs(saved_model: str, name: str, contents: list[bytes]) -> Any:
-    """Raw content as the model sees it, [examples, *spec.shape]; by its own preprocessing."""
+    """Raw content as the model sees it, [examples, *shape]; by its own preprocessing."""
     import tensorflow as tf
 
     preprocess = tf.saved_model.load(saved_model).signatures["preprocess"]

@@ -18,6 +18,8 @@ def make(run: Recorded) -> dict[str, Any]:
     figures = run.json("evaluate-compressed", "evaluation", "metrics.json")
     if model is None or trial is None or figures is None:
         return {}
+    if "inputs" not in model["spec"]:  # of another version
+        return {}
     try:
         said = CardConfig.model_validate(run.setting("card") or {})
     except ValidationError:  # of another version: what can be measured stays

@@ -33,17 +33,16 @@ def augmented(run: Recorded) -> list[dict[str, Any]]:
     """Examples of the train split as they are, and as the policy may change them."""
     split = run.path("transform", "transformed_examples", "Split-train")
     model = run.json("train", "model", "modelmill/model.json")
-    if split is None or model is None:
+    if split is None or model is None or "inputs" not in model["spec"]:  # not there, or of another version
         return []
     import tensorflow as tf
 
     from modelmill.data import task
-    from modelmill.data.spec import Spec
 
     data = run.setting("data") or {}
     name = str(data["modality"])
     kind = modality.look_up(name)
-    spec = Spec.model_validate(model["spec"])
+    spec = modality.read_spec(model["spec"])
     policy = kind.Policy.model_validate(run.setting("augment") or {}).fitted(spec)
     if not kind.COMPACT and not policy.changes():
         return []

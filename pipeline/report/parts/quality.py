@@ -41,7 +41,7 @@ def make(run: Recorded) -> dict[str, Any]:
     plug_in, found = _task(spec), examples.predictions(folder) if folder else None
     if plug_in is None or found is None:
         return {}
-    recorded = figures.Recorded(found.truth, found.models, tuple(found.labels(spec.get("labels"))))
+    recorded = figures.Recorded(found.truth, found.models, tuple(found.labels(_labels(spec))))
     drawn: list[charts.Figure] = []
     for figure in plug_in.figures(recorded):
         if type(figure) not in DRAWN:
@@ -61,7 +61,7 @@ def answers(run: Recorded) -> Answers | None:
     found = examples.predictions(folder) if folder and plug_in and plug_in.CLASSES else None
     if found is None:
         return None
-    return Answers(found.content, found.truth[:, 0].astype("int64"), found.labels(spec.get("labels")), found.models)
+    return Answers(found.content, found.truth[:, 0].astype("int64"), found.labels(_labels(spec)), found.models)
 
 
 def sources(run: Recorded) -> list[Path]:
@@ -72,6 +72,10 @@ def sources(run: Recorded) -> list[Path]:
 
 def _spec(run: Recorded) -> dict[str, Any]:
     return dict((run.json("train", "model", "modelmill/model.json") or {}).get("spec", {}))
+
+
+def _labels(spec: dict[str, Any]) -> Any:
+    return spec.get("task_facts", {}).get("labels")
 
 
 def _task(spec: dict[str, Any]) -> task.Task[Any] | None:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from modelmill.data import metrics
 from modelmill.data.core.config import Strict
-from modelmill.data.spec import LABEL, Spec
+from modelmill.data.spec import LABEL, Spec, TaskFacts
 from modelmill.data.task import Metric, Task
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ class Count(Task[CountConfig]):
 
         return {LABEL: tf.minimum(label, float(config.most))}
 
-    def spec(self, output: Any, example: bytes, config: CountConfig) -> dict[str, Any]:
+    def describe(self, output: Any, example: bytes, config: CountConfig) -> TaskFacts:
         """Return the name of the one output."""
-        return {"labels": ("expected",)}
+        return TaskFacts(labels=("expected",))
 
     def features(self, spec: Spec) -> dict[str, Any]:
         """Read a number."""
