@@ -46,7 +46,8 @@ class Bags(family.Family[BagsConfig]):
         from tf_keras import Model, layers
 
         inputs = family.inputs(spec)
-        features = layers.Embedding(narrow(spec.modality_facts, TextFacts).vocabulary, config.width, name="table")(inputs)
+        ids = narrow(spec.modality_facts, TextFacts).vocabulary
+        features = layers.Embedding(ids, config.width, name="table")(inputs)
         features = layers.Dense(2 * config.width, activation="relu", name="hidden")(features)
         pooled = layers.GlobalAveragePooling1D()(features)
         return Model(inputs, family.head(pooled, config, spec))
