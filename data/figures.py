@@ -8,27 +8,78 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-FLOAT, COMPRESSED = "float", "compressed"
+from modelmill.data.metric import Records
+from modelmill.data.predictions import COMPRESSED as COMPRESSED
+from modelmill.data.predictions import FLOAT as FLOAT
+
 Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """The recorded answers of two models on the test split.
+class Classes:
+    """The classes that one model answered: of each example the most probable ones, which are all of them if few.
 
     Attributes:
-      truth: labels float64 [examples, n], as the task's `label` gives them.
-      answers: float64 [examples, outputs], by model.
+      classes: their numbers, int64 [examples, recorded], the most probable one first.
+      probabilities: float64 [examples, recorded].
+      right: the probability of the label, float64 [examples]; NaN of a label that training never saw.
+    """
+
+    classes: NDArray[np.int64]
+    probabilities: Numbers
+    right: Numbers
+
+    def score(self, number: int) -> Numbers:
+        """Return the probability of a class, float64 [examples]; 0 where it is not recorded, one of the least."""
+        return np.asarray(np.where(self.classes == number, self.probabilities, 0).sum(axis=1))
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The recorded predictions of two models on the test split.
+
+    Attributes:
+      records: fields [examples, ...] as the task's `record` gives them, by model.
       labels: names of the outputs.
     """
 
-    truth: Numbers
-    answers: Mapping[str, Numbers]
+    records: Mapping[str, Records]
     labels: tuple[str, ...]
+
+    @cached_property
+    def truth(self) -> Numbers:
+        """Return the labels, float64 [examples, n]."""
+        label = _field(self.records[FLOAT], "label").astype(np.float64)
+        return label.reshape(len(label), -1)
+
+    @cached_property
+    def answers(self) -> dict[str, Numbers]:
+        """Return the field `answer`, float64 [examples, outputs], by model."""
+        return {model: _field(found, "answer").astype(np.float64) for model, found in self.records.items()}
+
+    @cached_property
+    def classes(self) -> dict[str, Classes]:
+        """Return the recorded classes, by model."""
+        return {
+            model: Classes(
+                _field(found, "classes").astype(np.int64),
+                _field(found, "probabilities").astype(np.float64),
+                _field(found, "right").astype(np.float64),
+            )
+            for model, found in self.records.items()
+        }
+
+
+def _field(records: Records, name: str) -> NDArray[np.generic]:
+    if name not in records:
+        found = ", ".join(records)
+        raise ValueError(f"recorded predictions: no field {name!r}, found {found}; the task's `record` must give it")
+    return records[name]
 
 
 @dataclass(frozen=True)
@@ -42,17 +93,17 @@ class OfClasses(Figure):
 
     Attributes:
       truth: numbers of the classes int64 [examples].
-      scores: a score for each class, float64 [examples, classes], by model; the highest is the answer.
+      answers: the most probable classes, by model; the first is the answer.
       labels: names of the classes.
     """
 
     truth: NDArray[np.int64]
-    scores: Mapping[str, Numbers]
+    answers: Mapping[str, Classes]
     labels: tuple[str, ...]
 
     def answer(self, model: str) -> NDArray[np.int64]:
-        """Return the class of the highest score of each example, int64 [examples]."""
-        return np.asarray(self.scores[model].argmax(axis=1), np.int64)
+        """Return the most probable class of each example, int64 [examples]."""
+        return self.answers[model].classes[:, 0]
 
     def correct(self, model: str) -> NDArray[np.bool_]:
         """Return whether the answer is right, bool [examples]."""
@@ -71,7 +122,7 @@ class Confusion(OfClasses):
 
 @dataclass(frozen=True)
 class Calibration(OfClasses):
-    """How often an answer of a probability is right; scores are probabilities."""
+    """How often an answer of a probability is right."""
 
 
 @dataclass(frozen=True)

@@ -1,168 +1,169 @@
-"""The figures of data/tasks: of answers float32 [examples, outputs] and labels; NaN where one means nothing."""
+"""The metrics of data/tasks, by what their records hold: answers of classes, of several labels, numbers and scores.
+
+Fields of a record of classes: `label`, the number of the class; `classes`, numbers of the most probable classes, the
+most probable first, and their `probabilities`. Of the others: `label` and `answer`, each [examples, outputs].
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
-Answers = NDArray[np.float32]
-Labels = NDArray[Any]
-BINS = 10
+from modelmill.data.counting import (
+    ExpectedCalibration,
+    PerClass,
+    PerLabel,
+    Share,
+    f1_of_all,
+    f1_of_second,
+    mean_f1,
+    mean_recall,
+    right_class,
+    right_labels,
+)
+from modelmill.data.metric import Metric, Records, Stats, number
+from modelmill.data.ranking import Ranking, partial_area
 
 
-def right_class(answers: Answers, labels: Labels) -> NDArray[np.bool_]:
-    """Return of each example whether the greatest probability is the label's, int [examples]."""
-    return np.asarray(answers.argmax(axis=1) == labels.reshape(-1))
+@dataclass(frozen=True)
+class Errors(Metric):
+    """A metric of the differences between answers and labels, both numbers.
 
-
-def accuracy(answers: Answers, labels: Labels) -> float:
-    """Share of examples of which the greatest probability is the label's, int [examples]."""
-    return float(np.mean(right_class(answers, labels)))
-
-
-def same_class(answers: Answers, others: Answers) -> NDArray[np.bool_]:
-    """Of each example whether two models find the same class the most probable."""
-    return np.asarray(answers.argmax(axis=1) == others.argmax(axis=1))
-
-
-def same_labels(answers: Answers, others: Answers) -> NDArray[np.bool_]:
-    """Of each example whether two models give it the same labels."""
-    return np.asarray(((answers > 0.5) == (others > 0.5)).all(axis=1))
-
-
-def balanced_accuracy(answers: Answers, labels: Labels) -> float:
-    """The mean of the classes' recalls; a class without examples does not count."""
-    found, labels = answers.argmax(axis=1), labels.reshape(-1)
-    return float(np.mean([np.mean(found[labels == one] == one) for one in np.unique(labels)]))
-
-
-def macro_f1(answers: Answers, labels: Labels) -> float:
-    """The mean of the classes' F1; a class that is neither a label nor an answer does not count."""
-    found, labels = answers.argmax(axis=1), labels.reshape(-1)
-    return float(np.mean([_f1(found == one, labels == one) for one in np.union1d(found, labels)]))
-
-
-def f1(answers: Answers, labels: Labels) -> float:
-    """F1 of class 1 of two."""
-    return _f1(answers.argmax(axis=1) == 1, labels.reshape(-1) == 1)
-
-
-def auc_of_second(answers: Answers, labels: Labels) -> float:
-    """The area under the ROC curve of the probability of class 1 of two."""
-    return auc(answers[:, 1], labels)
-
-
-def calibration_error(answers: Answers, labels: Labels) -> float:
-    """Expected calibration error over ten bins."""
-    return calibration(answers.max(axis=1), right_class(answers, labels)).error
-
-
-class Calibration(NamedTuple):
-    """Bins that hold examples, in their order: {"confidence", "accuracy", "examples"} each; the error over all."""
-
-    bins: list[dict[str, float]]
-    error: float
-
-
-def calibration(confidence: Floats, correct: NDArray[np.bool_]) -> Calibration:
-    """Return how probable answers are and how often right, in ten equal bins, and the expected calibration error.
-
-    After Guo et al. 2017, On Calibration of Modern Neural Networks.
-
-    Args:
-      confidence: probability of the answer, float [examples] in [0, 1].
-      correct: whether it is right, [examples].
+    `figure`: of the number of examples, the sums of squared and of absolute differences, and the sum of the labels'
+    squared distances from their mean.
     """
-    # As models give it: in another precision, a probability on the edge of two bins would change its place.
-    confidence = np.asarray(confidence, np.float32)
-    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    count = np.bincount(place, minlength=BINS)
-    sure, right, off = (np.bincount(place, one, BINS) for one in (confidence, correct, confidence - correct))
-    bins = [
-        {
-            "confidence": float(sure[one] / count[one]),
-            "accuracy": float(right[one] / count[one]),
-            "examples": int(count[one]),
-        }
-        for one in np.flatnonzero(count)
-    ]
-    return Calibration(bins, float(np.abs(off).sum() / len(confidence)))
+
+    figure: Callable[[float, float, float, float], float] = field(kw_only=True)
+
+    def accumulate(self, recorded: Records) -> Stats:
+        """Return sums; what the labels are off their own mean, so that a mean that is large takes no digits away."""
+        truth = recorded["label"].reshape(-1).astype(np.float64)
+        if not len(truth):
+            return {}
+        off, mean = recorded["answer"].reshape(-1) - truth, truth.mean()
+        sums = {"squares": np.sum(off**2), "absolute": np.sum(np.abs(off)), "spread": np.sum((truth - mean) ** 2)}
+        return {"examples": number(len(truth)), "mean": number(mean), **{key: number(one) for key, one in sums.items()}}
+
+    def merge(self, parts: Iterable[Stats]) -> Stats:
+        """Return the sums of all; spreads about different means by Chan, Golub and LeVeque 1979."""
+        merged: Stats = {}
+        for part in parts:
+            if not merged or not part:
+                merged = merged or part
+                continue
+            examples, apart = merged["examples"] + part["examples"], part["mean"] - merged["mean"]
+            weight = part["examples"] / examples
+            merged = {
+                "examples": examples,
+                "mean": merged["mean"] + apart * weight,
+                "squares": merged["squares"] + part["squares"],
+                "absolute": merged["absolute"] + part["absolute"],
+                "spread": merged["spread"] + part["spread"] + apart**2 * merged["examples"] * weight,
+            }
+        return merged
+
+    def value(self, stats: Stats) -> float:
+        """Return the figure."""
+        names = ("examples", "squares", "absolute", "spread")
+        return self.figure(*(float(stats[key][0]) for key in names)) if stats else float("nan")
 
 
-def micro_f1(answers: Answers, labels: Labels) -> float:
-    """F1 over all labels, float [examples, labels]."""
-    return _f1(answers > 0.5, labels > 0.5)
+def _r2(examples: float, squares: float, absolute: float, spread: float) -> float:
+    return 1 - squares / spread if spread else float("nan")
 
 
-def macro_f1_of_labels(answers: Answers, labels: Labels) -> float:
-    """The mean of the labels' F1; one that is neither there nor answered does not count."""
-    pairs = zip((answers > 0.5).T, (labels > 0.5).T, strict=True)
-    return float(np.mean([_f1(found, truth) for found, truth in pairs if found.any() or truth.any()] or [np.nan]))
+def _rmse(examples: float, squares: float, absolute: float, spread: float) -> float:
+    return float(np.sqrt(squares / examples))
 
 
-def right_labels(answers: Answers, labels: Labels) -> NDArray[np.bool_]:
-    """Return of each example whether all its labels are right, float [examples, labels]."""
-    return np.asarray(((answers > 0.5) == (labels > 0.5)).all(axis=1))
+def _mae(examples: float, squares: float, absolute: float, spread: float) -> float:
+    return absolute / examples
 
 
-def subset_accuracy(answers: Answers, labels: Labels) -> float:
-    """Share of examples of which all labels are right."""
-    return float(np.mean(right_labels(answers, labels)))
+def _second(recorded: Records) -> NDArray[Any]:
+    """The probability of class 1; 0 where it is none of the recorded ones."""
+    return np.where(recorded["classes"] == 1, recorded["probabilities"], 0).sum(axis=1)
 
 
-def macro_auc(answers: Answers, labels: Labels) -> float:
-    """The mean of the labels' areas; one that all examples have, or none, does not count."""
-    areas = [auc(found, truth) for found, truth in zip(answers.T, labels.T, strict=True)]
-    return float(np.nanmean(areas)) if not np.isnan(areas).all() else float("nan")
+def _answer(recorded: Records) -> NDArray[Any]:
+    return recorded["answer"]
 
 
-def auc(answers: Floats, labels: Labels) -> float:
-    """The area under the ROC curve, exactly: how often a 1 scores above a 0, ties counting half."""
-    from scipy import stats
-
-    scores, positive = answers.reshape(-1), labels.reshape(-1) > 0.5
-    count = int(positive.sum())
-    if count in (0, len(positive)):
-        return float("nan")
-    above = stats.rankdata(scores)[positive].sum() - count * (count + 1) / 2
-    return float(above / (count * (len(positive) - count)))
+def _truth(recorded: Records) -> NDArray[Any]:
+    return np.asarray(recorded["label"] > 0.5)
 
 
-def partial_auc(answers: Answers, labels: Labels, share: float = 0.1) -> float:
-    """The area under the ROC curve up to that share of false alarms, by the greatest that it can be there."""
-    scores, positive = answers.reshape(-1), labels.reshape(-1) > 0.5
-    if positive.all() or not positive.any():
-        return float("nan")
-    order = np.argsort(-scores, kind="stable")
-    last = np.r_[np.flatnonzero(np.diff(scores[order])), len(scores) - 1]  # equal scores are one step
-    hits = np.r_[0, np.cumsum(positive[order])[last]] / positive.sum()
-    alarms = np.r_[0, np.cumsum(~positive[order])[last]] / (~positive).sum()
-    inside = alarms < share
-    x, y = np.r_[alarms[inside], share], np.r_[hits[inside], np.interp(share, alarms, hits)]
-    return float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2) / share)
-
-
-def r2(answers: Answers, labels: Labels) -> float:
-    """The coefficient of determination, against the mean of these very labels."""
-    truth = labels.reshape(-1).astype(np.float64)
-    spread = np.sum((truth - truth.mean()) ** 2)
-    return float(1 - np.sum((answers.reshape(-1) - truth) ** 2) / spread) if spread else float("nan")
-
-
-def rmse(answers: Answers, labels: Labels) -> float:
-    """The root of the mean squared difference."""
-    return float(np.sqrt(np.mean((answers.reshape(-1) - labels.reshape(-1).astype(np.float64)) ** 2)))
-
-
-def mae(answers: Answers, labels: Labels) -> float:
-    """The mean absolute difference."""
-    return float(np.mean(np.abs(answers.reshape(-1) - labels.reshape(-1).astype(np.float64))))
-
-
-def _f1(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    """2 hits / (answers + labels); NaN where there is neither."""
-    total = int(found.sum()) + int(truth.sum())
-    return 2 * int((found & truth).sum()) / total if total else float("nan")
+ACCURACY = Share(
+    "accuracy", "The share of examples whose most probable class is the right one.", one_class=True, right=right_class
+)
+BALANCED_ACCURACY = PerClass(
+    "balanced_accuracy", "The mean over classes of the share that is answered right.", figure=mean_recall
+)
+MACRO_F1 = PerClass(
+    "macro_f1", "The mean over classes of F1, the harmonic mean of precision and recall.", figure=mean_f1
+)
+F1 = PerClass(
+    "f1", "F1 of the second of two classes, which is the rarer one in training.", two_classes=True, figure=f1_of_second
+)
+AUC = Ranking("auc", "The area under the ROC curve of two classes.", two_classes=True, score=_second, positive=_truth)
+CALIBRATION_ERROR = ExpectedCalibration(
+    "calibration_error",
+    "How far the probability of the answer is from the share that is right, on average over ten bins of it.",
+    higher=False,
+    threshold=None,
+    one_class=True,
+)
+MICRO_F1 = PerLabel(
+    "micro_f1", "F1 over all labels of all examples, an answer being what is above 0.5.", figure=f1_of_all
+)
+MACRO_F1_OF_LABELS = PerLabel(
+    "macro_f1", "The mean over labels of F1, an answer being what is above 0.5.", figure=mean_f1
+)
+SUBSET_ACCURACY = Share(
+    "subset_accuracy", "The share of examples of which every label is answered right.", right=right_labels
+)
+MACRO_AUC = Ranking(
+    "macro_auc", "The mean over labels of the area under the ROC curve.", score=_answer, positive=_truth
+)
+ANOMALY_AUC = Ranking(
+    "auc",
+    "The area under the ROC curve: how often an anomaly scores above a normal example.",
+    score=_answer,
+    positive=_truth,
+    probabilities=False,
+)
+ANOMALY_PARTIAL_AUC = Ranking(
+    "partial_auc",
+    "The same where at most a tenth of the normal examples is taken for anomalies, in shares of what can be had there.",
+    score=_answer,
+    positive=_truth,
+    area=partial_area,
+    probabilities=False,
+)
+R2 = Errors(
+    "r2",
+    "R², the coefficient of determination: the share of the labels' variance that the answers explain.",
+    least=None,
+    threshold=0.0,
+    figure=_r2,
+)
+RMSE = Errors(
+    "rmse",
+    "The root of the mean squared difference from the label, in its unit.",
+    higher=False,
+    most=None,
+    threshold=None,
+    figure=_rmse,
+)
+MAE = Errors(
+    "mae",
+    "The mean absolute difference from the label, in its unit.",
+    higher=False,
+    most=None,
+    threshold=None,
+    figure=_mae,
+)

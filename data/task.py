@@ -7,12 +7,12 @@ how a model looks, and neither knows what is asked of it.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from modelmill.data.core import plugins
 from modelmill.data.core.plugins import ConfigT, Plugin
+from modelmill.data.metric import Metric, Records
 from modelmill.data.spec import DEFAULT, LABEL, TaskFacts, TensorSpec
 
 if TYPE_CHECKING:
@@ -27,54 +27,6 @@ if TYPE_CHECKING:
 PACKAGE = "modelmill.data.tasks"
 # What the bare model's only output is called.
 OUTPUT = "logits"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A figure by which answers are judged.
-
-    Attributes:
-      name: in an experiment, in evaluations and in reports.
-      says: what it is, in a sentence.
-      function: of answers float32 [examples, outputs] and labels [examples, ...], as the task's `label` gives them; NaN
-        where it means nothing.
-      higher: whether more is better.
-      least: below which no value is; None if there is no such bound.
-      most: above which none is.
-      threshold: what a model must reach if the experiment demands nothing; None: the experiment must say.
-      one_class: whether it means something of the examples of one class alone.
-      two_classes: whether there must be two classes, neither more nor fewer.
-      right: where `function` is the share of examples that are right, whether each of them is, bool [examples], of the
-        same arguments. Such a metric has score intervals, any other a jackknife (docs/gates.md).
-    """
-
-    name: str
-    says: str
-    function: Callable[[NDArray[np.float32], NDArray[Any]], float]
-    higher: bool = True
-    least: float | None = 0.0
-    most: float | None = 1.0
-    threshold: float | None = 0.5
-    one_class: bool = False
-    two_classes: bool = False
-    right: Callable[[NDArray[np.float32], NDArray[Any]], NDArray[np.bool_]] | None = None
-
-    def lost(self, before: float, after: float) -> float:
-        """How much worse `after` is than `before`; negative if it is better."""
-        return before - after if self.higher else after - before
-
-    def worse(self, amount: float) -> float:
-        """A change by `amount` for the worse, as a difference of two values."""
-        return -amount if self.higher else amount
-
-    def scale(self, value: float) -> float:
-        """Return how far the metric can move: its range, or, where it has no upper bound, the value itself."""
-        return abs(value) if self.most is None else self.most - (self.least or 0.0)
-
-    def reached(self, value: float, bound: float, tolerance: float = 0.0) -> bool:
-        """Whether a value is as good as the bound; NaN never is."""
-        reach = tolerance * max(1.0, abs(bound))
-        return value >= bound - reach if self.higher else value <= bound + reach
 
 
 class Task(Plugin[ConfigT]):
@@ -181,8 +133,20 @@ class Task(Plugin[ConfigT]):
         """Return the outputs of the signature `serving_default`: ANSWER, and what is more convenient."""
         return {self.ANSWER: answers}
 
-    def same(self, answers: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Return where the answers [examples, outputs] of two models come to the same; it goes with AGREES = True."""
+    @abstractmethod
+    def record(self, answers: NDArray[np.float32], labels: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return what is written of each example, fields [examples, ...] of numbers, as compact as all its readers let.
+
+        Metrics, agreement, the load check and the report read it: `label` with `answer`, both [examples, outputs], or
+        of many classes `label` with `classes`, `probabilities`, `outputs` and `right`, see tasks/classification.py.
+
+        Args:
+          answers: float32 [examples, outputs].
+          labels: as `label` gives them, [examples] or [examples, outputs].
+        """
+
+    def same(self, first: Records, second: Records) -> NDArray[np.bool_]:
+        """Return of each example whether the records of two models agree, [examples]; it goes with AGREES = True."""
         raise NotImplementedError(f"task {self.name}: AGREES is True, so `same` must be defined")
 
     def label_text(self, label: NDArray[Any], spec: Spec) -> str:

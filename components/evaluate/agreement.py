@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modelmill.components import intervals
-from modelmill.components.evaluate import predictions
 from modelmill.components.evaluate.tfma_results import OVERALL
+from modelmill.data import predictions
+from modelmill.data.metric import Records
+from modelmill.data.predictions import Prediction
 
-# Answers of two models float32 [examples, outputs] to bool [examples]: whether they come to the same.
-Same = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.bool_]]
+# Records of two models to bool [examples]: whether they come to the same.
+Same = Callable[[Records, Records], NDArray[np.bool_]]
+BATCH = 1024
 
 
 @dataclass(frozen=True)
@@ -42,29 +45,25 @@ def read(recorded: str, features: Sequence[str], same: Same) -> dict[str, Agreem
       features: by whose values there are slices.
       same: of the task.
     """
-    import tensorflow as tf
-
-    answers: tuple[list[Any], list[Any]] = [], []
-    members: dict[str, list[int]] = {OVERALL: []}
-    files = tf.io.gfile.glob(predictions.pattern(recorded))
-    for place, one in enumerate(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator()):
-        example = tf.train.Example.FromString(one).features.feature
-        for model, found in zip((predictions.FLOAT, predictions.COMPRESSED), answers, strict=True):
-            found.append(np.array(example[model].float_list.value, np.float32))
-        members[OVERALL].append(place)
-        for feature in features:
-            for value in _values(example, predictions.recorded_as(feature)):
-                members.setdefault(f"{feature}={value}", []).append(place)
-    if not members[OVERALL]:
-        return {}
-    alike = same(np.stack(answers[0]), np.stack(answers[1]))
-    return {name: Agreement(int(alike[places].sum()), len(places)) for name, places in members.items()}
+    counts: dict[str, list[int]] = {}
+    found = predictions.read(recorded)
+    while batch := list(islice(found, BATCH)):
+        exact, compressed = ([getattr(one, model) for one in batch] for model in ("exact", "compressed"))
+        alike = same(predictions.deserialize(exact), predictions.deserialize(compressed))
+        for prediction, equal in zip(batch, alike.tolist(), strict=True):
+            for name in _members(prediction, features):
+                count = counts.setdefault(name, [0, 0])
+                count[0] += equal
+                count[1] += 1
+    return {name: Agreement(*count) for name, count in counts.items()}
 
 
-def _values(example: Any, name: str) -> list[Any]:
-    """What slices are called by."""
-    if name not in example:
-        return []
-    kind = example[name].WhichOneof("kind")
-    values = getattr(example[name], kind).value if kind else ()
-    return [value.decode(errors="replace") if isinstance(value, bytes) else value for value in values]
+def _members(prediction: Prediction, features: Sequence[str]) -> list[str]:
+    """The slices that an example is in, by their names."""
+    values = {name: prediction.slices.get(name, ()) for name in features}
+    return [OVERALL, *(f"{name}={_shown(one)}" for name, found in values.items() for one in found)]
+
+
+def _shown(value: predictions.Value) -> predictions.Value:
+    """As tfma_results has it: bytes that are no UTF-8 are replaced."""
+    return value.encode(errors="surrogateescape").decode(errors="replace") if isinstance(value, str) else value

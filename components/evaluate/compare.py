@@ -7,17 +7,20 @@ slice the metrics of both and their paired differences with jackknife intervals.
 
 from __future__ import annotations
 
-import apache_beam as beam
-import tensorflow_model_analysis as tfma
-from tensorflow_model_analysis.extractors import materialized_predictions_extractor
-from tensorflow_model_analysis.proto import config_pb2
-from tfx_bsl.public import tfxio
+from typing import Any
 
-from modelmill.components.evaluate import predictions, tfma_extractors
+import apache_beam as beam
+import numpy as np
+import tensorflow_model_analysis as tfma
+from numpy.typing import NDArray
+from tensorflow_model_analysis import constants
+from tensorflow_model_analysis.proto import config_pb2
+
+from modelmill.components.evaluate import tfma_extractors
 from modelmill.components.evaluate import tfma_metrics as ours
 from modelmill.components.evaluate.config import EvaluateConfig
-from modelmill.data import task
-from modelmill.data.spec import LABEL
+from modelmill.data import predictions, task
+from modelmill.data.predictions import COMPRESSED, FLOAT, Prediction
 
 # Parts are drawn at random: with a seed, the same predictions give the same intervals.
 SEED = 0
@@ -31,10 +34,10 @@ def eval_config(asked: str, evaluate: EvaluateConfig) -> config_pb2.EvalConfig:
       evaluate: resolved.
     """
     specs = [
-        config_pb2.ModelSpec(name=name, label_key=LABEL, prediction_key=name, is_baseline=baseline)
-        for name, baseline in ((predictions.FLOAT, True), (predictions.COMPRESSED, False))
+        config_pb2.ModelSpec(name=name, prediction_key=name, is_baseline=baseline)
+        for name, baseline in ((FLOAT, True), (COMPRESSED, False))
     ]
-    by_value = [config_pb2.SlicingSpec(feature_keys=[predictions.recorded_as(name)]) for name in evaluate.slices or ()]
+    by_value = [config_pb2.SlicingSpec(feature_keys=[name]) for name in evaluate.slices or ()]
     config = config_pb2.EvalConfig(
         model_specs=specs,
         slicing_specs=[config_pb2.SlicingSpec(), *by_value],
@@ -48,7 +51,7 @@ def metric_configs(asked: str, evaluate: EvaluateConfig) -> list[config_pb2.Metr
     how many examples two models differ.
     """
     names = dict.fromkeys((str(evaluate.metric), *task.look_up(asked).REPORTED, *evaluate.also))
-    shares = [name for name in names if task.metric(asked, name).right is not None]
+    shares = [name for name in names if task.metric(asked, name).SHARE]
     return [
         config_pb2.MetricConfig(class_name="ExampleCount"),
         *(_metric_config(ours.Computed, asked, name, name) for name in names),
@@ -72,19 +75,7 @@ def with_intervals(config: config_pb2.EvalConfig) -> config_pb2.EvalConfig:
 def compare(pipeline: beam.Pipeline, recorded: str, evaluation: str, asked: str, evaluate: EvaluateConfig) -> None:
     """Adds to a pipeline: evaluates what is recorded in folder `recorded` into folder `evaluation`."""
     config = eval_config(asked, evaluate)
-    source = tfxio.TFExampleRecord(
-        predictions.pattern(recorded),
-        raw_record_column_name=tfma.ARROW_INPUT_COLUMN,
-        telemetry_descriptors=["CompressedEvaluator"],
-    )
-    steps = [
-        tfma.extractors.FeaturesExtractor(config),
-        tfma.extractors.LabelsExtractor(config),
-        tfma.extractors.ExampleWeightsExtractor(config),
-        materialized_predictions_extractor.MaterializedPredictionsExtractor(config),
-        tfma.extractors.UnbatchExtractor(),
-        tfma_extractors.raw_slices(tfma.extractors.SliceKeyExtractor(eval_config=config, materialize=False)),
-    ]
+    steps = [tfma_extractors.raw_slices(tfma.extractors.SliceKeyExtractor(eval_config=config, materialize=False))]
     evaluators = [tfma.evaluators.MetricsPlotsAndValidationsEvaluator(config, random_seed_for_testing=SEED)]
     paths = {key: f"{evaluation}/{key}" for key in (tfma.METRICS_KEY, tfma.PLOTS_KEY, tfma.VALIDATIONS_KEY)}
     writers = [
@@ -93,8 +84,27 @@ def compare(pipeline: beam.Pipeline, recorded: str, evaluation: str, asked: str,
     ]
     _ = (
         pipeline
-        | "ReadPredictions" >> source.BeamSource()
-        | "ToExtracts" >> tfma.BatchedInputsToExtracts()
+        | "Files" >> beam.Create(predictions.paths(recorded), reshuffle=False)
+        | "ReadPredictions" >> beam.FlatMap(predictions.read_file)
+        | "ToExtracts" >> beam.Map(_extracts)
         | "Evaluate" >> tfma.ExtractAndEvaluate(extractors=steps, evaluators=evaluators)
         | "WriteResults" >> tfma.WriteResults(writers=writers)
     )
+
+
+def _extracts(prediction: Prediction) -> dict[str, Any]:
+    """What TFMA keeps of an example: the values that it is sliced by, and a serialized record of each model."""
+    slices = {name: _raw(values) for name, values in prediction.slices.items()}
+    records = {FLOAT: prediction.exact, COMPRESSED: prediction.compressed}
+    return {
+        constants.FEATURES_KEY: slices,
+        constants.LABELS_KEY: tfma_extractors.IN_THE_RECORD,
+        constants.PREDICTIONS_KEY: records,
+    }
+
+
+def _raw(values: tuple[predictions.Value, ...]) -> NDArray[Any]:
+    """As TFMA reads a raw feature."""
+    if any(isinstance(one, str) for one in values):
+        return np.array([str(one).encode(errors="surrogateescape") for one in values], object)
+    return np.array(values, np.float32 if any(isinstance(one, float) for one in values) else np.int64)

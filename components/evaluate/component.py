@@ -43,7 +43,8 @@ def evaluator(
 
     Args:
       examples: raw Examples, of which the split `test` is taken.
-      model: the candidate, with the signatures `evaluate` and `transform_features`.
+      model: the candidate, with the signatures `evaluate` and `transform_features`; their answers and labels become
+        records before anything is measured, see tfma_extractors.py.
       baseline_model: what the candidate must not fall behind; it may be empty.
       schema: of the raw examples.
       config: thresholds.
@@ -104,7 +105,7 @@ def eval_config_json(config: str, asked: str) -> str:
 class CompressedEvaluatorSpec(ComponentSpec):
     """Parameters are canonical JSON, and hold no more than is used: they are part of the cache key."""
 
-    PARAMETERS = {key: ExecutionParameter(type=str) for key in ("config", "bounds", "modality", "task", "code")}
+    PARAMETERS = {key: ExecutionParameter(type=str) for key in ("config", "bounds", "task", "code")}
     INPUTS = {
         "examples": ChannelParameter(type=standard_artifacts.Examples),
         "model": ChannelParameter(type=standard_artifacts.Model),
@@ -150,7 +151,7 @@ class CompressedEvaluator(base_beam_component.BaseBeamComponent):
           compressed: the CompressedModel made of it.
           report: the CompressionReport.
           config: what is measured, slices, min_slice and confidence are used.
-          data: names the modality and the task.
+          data: names the task.
           max_drop: how much worse the metric may be than the float model's.
           margin: the interval of the drop may reach this much below max_drop.
           code: digest of the source, modelmill.components.source_digest.code.
@@ -167,7 +168,6 @@ class CompressedEvaluator(base_beam_component.BaseBeamComponent):
             report=report,
             config=json.dumps(used, sort_keys=True),
             bounds=json.dumps(bounds, sort_keys=True),
-            modality=data.modality,
             task=data.task,
             code=code,
             predictions=Channel(type=artifacts.Predictions),

@@ -9,8 +9,8 @@ from pydantic import Field
 from modelmill.data import task
 from modelmill.data.core import plugins
 from modelmill.data.core.config import Strict
+from modelmill.data.metric import Metric
 from modelmill.data.spec import LABEL
-from modelmill.data.task import Metric
 
 
 class EvaluateConfig(Strict):

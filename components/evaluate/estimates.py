@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from modelmill.components import intervals
-from modelmill.components.evaluate.predictions import FLOAT
 from modelmill.components.evaluate.tfma_results import Measure, Slice
-from modelmill.data.task import Metric
+from modelmill.data.metric import Metric
+from modelmill.data.predictions import FLOAT
 
 # TFMA's jackknife leaves out one of so many parts at a time; with fewer examples some parts are empty.
 PARTS = 20
@@ -37,7 +37,7 @@ class Estimate:
 def of_model(one: Slice, measure: Measure, metric: Metric, confidence: float, bound: float) -> Estimate:
     """Return a model's figure on a slice; `by_chance` is of its being worse than the bound."""
     value = measure.value
-    if metric.right is not None and value == value and one.examples:
+    if metric.SHARE and value == value and one.examples:
         right = round(value * one.examples)
         ends = intervals.wilson(right, one.examples, confidence)
         return Estimate(value, *ends, by_chance=intervals.share_below(right, one.examples, bound))
@@ -47,7 +47,7 @@ def of_model(one: Slice, measure: Measure, metric: Metric, confidence: float, bo
 def of_difference(one: Slice, metric: Metric, confidence: float) -> Estimate:
     """Return the paired difference of two models on a slice; `by_chance` is of the second one's being worse at all."""
     measure = one.differences[metric.name]
-    if metric.right is not None and metric.name in one.differing and measure.value == measure.value:
+    if metric.SHARE and metric.name in one.differing and measure.value == measure.value:
         both, change = (round(one.examples * share) for share in (one.differing[metric.name], measure.value))
         first, second = (both - change) // 2, (both + change) // 2  # right on them is the baseline, the candidate alone
         ends = intervals.tango(second, first, one.examples, confidence)

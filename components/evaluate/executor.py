@@ -9,6 +9,7 @@ from typing import Any
 
 from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_beam_executor
+from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils
 
@@ -18,7 +19,7 @@ from modelmill.components.evaluate import gates as evaluate_gates
 from modelmill.components.evaluate.config import EvaluateConfig
 from modelmill.components.gates import Gate
 from modelmill.components.upstream import tfx_internals
-from modelmill.data import modality, task
+from modelmill.data import task
 from modelmill.data.core import progress
 
 SPLIT = "test"
@@ -40,11 +41,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         config = EvaluateConfig.model_validate_json(exec_properties["config"])
         bounds = json.loads(exec_properties["bounds"])
         report = json.loads((Path(_only(input_dict, "report").uri) / artifacts.TRIALS_FILE).read_text())
-        input_name = modality.look_up(exec_properties["modality"]).INPUT
         split = artifact_utils.get_split_uri(input_dict["examples"], SPLIT)
         asked = exec_properties["task"]
         with tfx_internals.beam_pipeline(self) as pipeline:
-            predictions.record(pipeline, split, model.uri, compressed.uri, input_name, recorded, config.slices or ())
+            predictions.record(pipeline, split, model.uri, compressed.uri, asked, recorded, config.slices or ())
+        if fileio.exists(f"{recorded}/{predictions.STAGING}"):
+            fileio.rmtree(f"{recorded}/{predictions.STAGING}")
         with tfx_internals.beam_pipeline(self) as pipeline:
             compare.compare(pipeline, recorded, evaluation, asked, config)
 

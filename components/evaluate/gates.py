@@ -11,12 +11,12 @@ from modelmill.components.evaluate import estimates, tfma_results
 from modelmill.components.evaluate.agreement import Agreement
 from modelmill.components.evaluate.config import EvaluateConfig
 from modelmill.components.evaluate.estimates import PARTS, Estimate
-from modelmill.components.evaluate.predictions import COMPRESSED, FLOAT
 from modelmill.components.evaluate.tfma_results import OVERALL, TOLERANCE, Measure, Slice
 from modelmill.components.gates import Gate
 from modelmill.data import task
+from modelmill.data.metric import Metric
+from modelmill.data.predictions import COMPRESSED, FLOAT
 from modelmill.data.spec import DEFAULT
-from modelmill.data.task import Metric
 
 CALIBRATION = "calibration_error"
 NON_INFERIORITY = "non_inferiority"

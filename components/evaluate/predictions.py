@@ -1,57 +1,100 @@
-"""Records what the float model and the flatbuffer answer to each example of a split."""
+"""Records what the float model and the flatbuffer answer to each example of a split, see modelmill.data.predictions.
+
+The files are in the order of the examples' content, whatever the workers and bundles: each bundle sorts what it makes
+and writes it as runs, and one worker merges all runs. Beam's own GroupByKey would do the same on a cluster, but the
+runner that works in the process holds in memory whatever it groups.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 import tensorflow as tf
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
 
 from modelmill.components import artifacts
 from modelmill.components.models.flatbuffer.interpreter import Flatbuffer
+from modelmill.data import predictions, task
+from modelmill.data.core import files
+from modelmill.data.predictions import Prediction
 from modelmill.data.spec import CONTENT, LABEL
 
-# Features of a recorded prediction, a tf.Example, besides CONTENT and LABEL (the task's: a class's number, int64).
-CLASS = "class"  # the raw label, for classes bytes
-FLOAT = "float"  # float32 [classes]: the answer of the SavedModel, such as probabilities
-COMPRESSED = "compressed"  # float32 [classes]: that of the flatbuffer
-SLICE = "slice-"  # and the name of a raw feature: its value, if examples are sliced by it
-PREFIX = "predictions"
 # Fixed, because the last bits of a float result depend on the size of the batch.
 BATCH = 32
+# Predictions that a worker sorts in memory, some 300 bytes each.
+RUN = 20_000
+STAGING = "staging"
+Run = tuple[str, int]  # a file and the number of its predictions
 
 
 class Predict(beam.DoFn):
     """Batches of serialized raw examples to recorded predictions. Each worker loads the two models once."""
 
-    def __init__(self, model: str, compressed: str, input_name: str, slices: tuple[str, ...]) -> None:
-        """Takes the folders of a Model and of a CompressedModel artifact, the modality's INPUT, and evaluate.slices."""
+    def __init__(self, model: str, compressed: str, asked: str, slices: tuple[str, ...]) -> None:
+        """Takes the folders of a Model and of a CompressedModel artifact, the task, and evaluate.slices."""
         self._model = artifacts.serving(model)
         self._compressed = os.path.join(compressed, artifacts.FLATBUFFER)
-        self._input = input_name
-        self._slices = [name for name in slices if name != LABEL]
+        self._asked = asked
+        self._slices = list(dict.fromkeys((LABEL, *slices)))
 
     def setup(self) -> None:
         self._saved = tf.saved_model.load(self._model)
         self._flatbuffer = Flatbuffer(self._compressed)
 
-    def process(self, element: list[bytes]) -> Iterator[tf.train.Example]:
-        features = [tf.train.Example.FromString(one).features.feature for one in element]
-        serialized = tf.constant(element)
-        labels = self._call("transform_features", examples=serialized)[LABEL]
-        (floats,) = self._call("evaluate", examples=serialized).values()
-        raw = tf.constant([_bytes(one, self._input) for one in features])
-        inputs = self._call("preprocess", **{self._input: raw})["inputs"]
-        answers = self._flatbuffer.predict_all(inputs)
-        for one, label, exact, compressed in zip(features, labels, floats, answers, strict=True):
-            yield _example(one, label, exact, compressed, self._slices)
+    def process(self, element: list[bytes]) -> Iterator[Prediction]:
+        made = {
+            key: value.numpy() for key, value in self._saved.signatures["record"](examples=tf.constant(element)).items()
+        }
+        compressed = self._flatbuffer.predict_all(made["inputs"])
+        record = task.look_up(self._asked).record
+        records = [predictions.serialize(record(one, made[LABEL])) for one in (made["answer"], compressed)]
+        for serialized, *both in zip(element, *records, strict=True):
+            features = tf.train.Example.FromString(serialized).features.feature
+            # An empty cell of the CSV has no value: the example is in no slice of that column.
+            slices = {name: _values(features[name]) for name in self._slices if name in features}
+            yield Prediction(_content(features), slices, *both)
 
-    def _call(self, signature: str, **inputs: tf.Tensor) -> dict[str, np.ndarray[Any, Any]]:
-        outputs = self._saved.signatures[signature](**inputs)
-        return {key: value.numpy() for key, value in outputs.items()}
+
+class SortedRuns(beam.DoFn):
+    """Predictions to sorted files of at most RUN of them."""
+
+    def __init__(self, folder: str) -> None:
+        """Takes the folder of the files."""
+        self._folder = folder
+
+    def start_bundle(self) -> None:
+        self._held: list[Prediction] = []
+
+    def process(self, element: Prediction) -> Iterator[tuple[None, Run]]:
+        self._held.append(element)
+        if len(self._held) >= RUN:
+            yield None, self._write()
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        if self._held:
+            yield GlobalWindows.windowed_value((None, self._write()))
+
+    def _write(self) -> Run:
+        # A bundle that fails leaves files that nobody merges.
+        path, count = f"{self._folder}/{uuid.uuid4().hex}", len(self._held)
+        files.write(path, predictions.pack(predictions.in_order(self._held)))
+        self._held = []
+        return path, count
+
+
+def _merge(found: tuple[None, Iterable[Run]], folder: str) -> None:
+    """Write the predictions of all runs in their order."""
+    runs = list(found[1])
+    with contextlib.ExitStack() as stack:
+        opened = [(stack.enter_context(files.stream(path)), path) for path, _ in runs]
+        sources = [predictions.unpack(file, path) for file, path in opened]
+        predictions.write(folder, predictions.merged(sources), sum(count for _, count in runs))
 
 
 def record(
@@ -59,72 +102,42 @@ def record(
     split: str,
     model: str,
     compressed: str,
-    input_name: str,
-    predictions: str,
+    asked: str,
+    recorded: str,
     slices: tuple[str, ...] = (LABEL,),
 ) -> None:
-    """Adds to a pipeline: reads raw examples in folder `split`, writes predictions into folder `predictions`.
+    """Adds to a pipeline: reads raw examples in folder `split`, writes predictions into folder `recorded`.
 
-    They are sorted by content: the same models and examples give the same bytes. For that all of them are in
-    one worker's memory, which takes 4 bytes a class and model, and some 200 more, for an example.
+    Files that are of no more use are in its folder STAGING then. The same models and examples give the same bytes.
     """
-    _ = (
+    made = (
         pipeline
         | "ReadExamples" >> beam.io.ReadFromTFRecord(os.path.join(split, "*"))
         | "Batch" >> beam.BatchElements(BATCH, BATCH)
-        | "Predict" >> beam.ParDo(Predict(model, compressed, input_name, slices))
-        | "Gather" >> beam.combiners.ToList()
-        | "Sort" >> beam.FlatMap(lambda found: sorted(found, key=_content))
-        | "Serialize" >> beam.Map(lambda found: found.SerializeToString(deterministic=True))
-        | "Write"
-        >> beam.io.WriteToTFRecord(
-            os.path.join(predictions, PREFIX),
-            file_name_suffix=".gz",
-            num_shards=1,
-            coder=beam.coders.BytesCoder(),
-        )
+        | "Predict" >> beam.ParDo(Predict(model, compressed, asked, slices))
+    )
+    write(made, recorded)
+
+
+def write(made: beam.PCollection[Prediction], recorded: str) -> None:
+    """Adds to a pipeline: writes predictions, in the order of their content, into folder `recorded`."""
+    _ = (
+        made
+        | "Sort" >> beam.ParDo(SortedRuns(f"{recorded}/{STAGING}"))
+        | "Gather" >> beam.GroupByKey()
+        | "Merge" >> beam.Map(_merge, recorded)
     )
 
 
-def recorded_as(feature: str) -> str:
-    """The name, in a recorded prediction, of a raw feature by which examples are sliced."""
-    return CLASS if feature == LABEL else f"{SLICE}{feature}"
-
-
-def raw_name(column: str) -> str:
-    """The raw feature of a slice: of recorded predictions, or (with its own name) of raw examples."""
-    return LABEL if column == CLASS else column.removeprefix(SLICE)
-
-
-def pattern(predictions: str) -> str:
-    """The files of a Predictions artifact."""
-    return os.path.join(predictions, f"{PREFIX}-*")
-
-
-def _content(example: tf.train.Example) -> bytes:
-    return _bytes(example.features.feature, CONTENT)
-
-
-def _bytes(features: Any, name: str) -> bytes:
-    values = features[name].bytes_list.value
+def _content(features: Any) -> str:
+    values = features[CONTENT].bytes_list.value
     if len(values) != 1:
-        raise ValueError(f"raw example: feature {name!r} must hold one bytes value, found {len(values)}")
-    return bytes(values[0])
+        raise ValueError(f"raw example: feature {CONTENT!r} must hold one bytes value, found {len(values)}")
+    return bytes(values[0]).decode()
 
 
-def _example(features: Any, label: Any, exact: Any, compressed: Any, slices: list[str]) -> tf.train.Example:
-    """One recorded prediction."""
-    example = tf.train.Example()
-    recorded = example.features.feature
-    recorded[CONTENT].bytes_list.value.append(_bytes(features, CONTENT))
-    recorded[CLASS].CopyFrom(features[LABEL])
-    if np.issubdtype(label.dtype, np.integer):
-        recorded[LABEL].int64_list.value.extend(np.ravel(label))
-    else:
-        recorded[LABEL].float_list.value.extend(np.ravel(label))
-    for name in slices:
-        if name in features:  # else a cell of the CSV was empty: the example is in no slice
-            recorded[recorded_as(name)].CopyFrom(features[name])
-    recorded[FLOAT].float_list.value.extend(exact.tolist())
-    recorded[COMPRESSED].float_list.value.extend(compressed.tolist())
-    return example
+def _values(feature: Any) -> tuple[predictions.Value, ...]:
+    """The values of a raw feature; text as in a file system, where bytes need not be UTF-8."""
+    kind = feature.WhichOneof("kind")
+    found = getattr(feature, kind).value if kind else ()
+    return tuple(one.decode(errors="surrogateescape") if isinstance(one, bytes) else one for one in found)

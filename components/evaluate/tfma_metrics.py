@@ -1,30 +1,34 @@
-"""TFMA metrics of our own: the figures of a task, and on how many examples two models differ."""
+"""TFMA metrics of our own: the figures of a task, and on how many examples two models differ.
+
+In place of a model's answer TFMA sees the serialized record of answer and label (modelmill.data.predictions).
+"""
 
 from __future__ import annotations
 
-import math
+import json
 from collections.abc import Iterable
+from functools import cache, lru_cache
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
 from tensorflow_model_analysis.metrics import metric_types, metric_util
+from tensorflow_model_analysis.proto import config_pb2
 
-from modelmill.data import task
+from modelmill.data import counting, predictions, task
+from modelmill.data.metric import Metric, Records, Stats
 
 # Behind the name of a metric: the share of the examples on which one of two models alone is right.
 DIFFERING = "/differing"
 EXAMPLES = "example_count"
-# Labels and answers of the examples seen so far.
-Seen = tuple[list[Any], list[Any]]
 
 
 class Computed(metric_types.Metric):
-    """A metric of a task by its own function, of all answers to a slice: they are in the memory of one worker.
+    """A metric of a task by its own statistics, of which every slice has twenty parts in memory, for the jackknife.
 
-    So what the gate demands is computed by the same function as what compression was tried by. TFMA's own aggregates
-    of several classes must be told their number, which nobody knows before the data are read; Keras' metrics, which it
-    can take, cost it several times as much; and its MeanAbsoluteError (0.52) counts a merged accumulator twice.
+    So what the gate demands is computed as what compression was tried by. TFMA's own aggregates of several classes must
+    be told their number, which nobody knows before the data are read; Keras' metrics, which it can take, cost it
+    several times as much; and its MeanAbsoluteError (0.52) counts a merged accumulator twice.
     """
 
     def __init__(self, task: str, metric: str, name: str) -> None:
@@ -44,56 +48,32 @@ def _computed(
     key = metric_types.MetricKey(
         name=name, model_name=model_name, output_name=output_name, example_weighted=example_weighted
     )
-    return [
-        metric_types.MetricComputation(
-            keys=[key], preprocessors=None, combiner=_Collect(key, eval_config, task, metric)
-        )
-    ]
+    combiner = _Accumulate(key, task, metric)
+    return [metric_types.MetricComputation(keys=[key], preprocessors=None, combiner=combiner)]
 
 
-class _Collect(beam.CombineFn):
-    """Labels and answers, and at the end the figure."""
+class _Accumulate(beam.CombineFn):
+    """The statistics of a metric, and at the end the figure."""
 
-    def __init__(self, key: metric_types.MetricKey, eval_config: Any, task: str, metric: str) -> None:
-        self._key, self._eval_config, self._task, self._metric = key, eval_config, task, metric
+    def __init__(self, key: metric_types.MetricKey, asked: str, name: str) -> None:
+        self._key, self._task, self._metric = key, asked, name
 
-    def create_accumulator(self) -> Seen:
-        return [], []
+    def create_accumulator(self) -> Stats:
+        return {}
 
-    def add_input(self, seen: Seen, element: metric_types.StandardMetricInputs) -> Seen:
-        for label, answer, _ in metric_util.to_label_prediction_example_weight(
-            element,
-            eval_config=self._eval_config,
-            model_name=self._key.model_name,
-            output_name=self._key.output_name,
-            flatten=False,
-        ):
-            seen[0].append(np.reshape(label, [1, -1]))
-            seen[1].append(np.reshape(answer, [1, -1]))
-        return seen
+    def add_input(self, stats: Stats, element: metric_types.StandardMetricInputs) -> Stats:
+        metric = _metric(self._task, self._metric)
+        return metric.merge([stats, metric.accumulate(_recorded(element, self._key.model_name))])
 
-    def compact(self, seen: Seen) -> Seen:
-        """One array of each: Beam packs what it hands on piece by piece, and the intervals take every part 20 times."""
-        return ([np.concatenate(seen[0])], [np.concatenate(seen[1])]) if seen[0] else seen
+    def merge_accumulators(self, parts: Iterable[Stats]) -> Stats:
+        return _metric(self._task, self._metric).merge(parts)
 
-    def merge_accumulators(self, parts: Iterable[Seen]) -> Seen:
-        merged: Seen = ([], [])
-        for labels, answers in parts:
-            merged[0].extend(labels)
-            merged[1].extend(answers)
-        return merged
-
-    def extract_output(self, seen: Seen) -> dict[metric_types.MetricKey, float]:
-        labels, answers = seen
-        if not labels:
-            return {self._key: math.nan}
-        truth = np.concatenate(labels)
-        single = truth[:, 0] if truth.shape[1] == 1 else truth
-        return {self._key: task.metric(self._task, self._metric).function(np.concatenate(answers), single)}
+    def extract_output(self, stats: Stats) -> dict[metric_types.MetricKey, float]:
+        return {self._key: _metric(self._task, self._metric).value(stats)}
 
 
 class Differing(metric_types.Metric):
-    """The share of the examples on which one of two models is right and the other is not, by the metric's `right`.
+    """The share of the examples on which one of two models is right and the other is not, by a metric that is a share.
 
     With the difference of the two shares it gives both counts of discordant pairs, which a paired interval is made of.
     TFMA hands a metric one model at a time unless it asks for all; each model gets the same figure. With one model
@@ -116,35 +96,50 @@ def _differing(
     if len(models) != 2:
         return []
     keys = [metric_types.MetricKey(name=name, model_name=model, example_weighted=example_weighted) for model in models]
-    combiner = _CountDiffering(keys, eval_config, task, metric)
+    combiner = _CountDiffering(keys, task, metric)
     return [metric_types.MetricComputation(keys=keys, preprocessors=None, combiner=combiner)]
 
 
 class _CountDiffering(beam.CombineFn):
-    """Counts of examples on which one model alone is right, and of all; at the end the share."""
+    """The paired counts of two models, and at the end the share."""
 
-    def __init__(self, keys: list[metric_types.MetricKey], eval_config: Any, task: str, metric: str) -> None:
-        self._keys, self._eval_config, self._task, self._metric = keys, eval_config, task, metric
+    def __init__(self, keys: list[metric_types.MetricKey], asked: str, name: str) -> None:
+        self._keys, self._task, self._metric = keys, asked, name
 
-    def create_accumulator(self) -> tuple[int, int]:
-        return 0, 0
+    def create_accumulator(self) -> Stats:
+        return {}
 
-    def add_input(self, seen: tuple[int, int], element: metric_types.StandardMetricInputs) -> tuple[int, int]:
-        right = task.metric(self._task, self._metric).right
-        assert right is not None, f"{self._metric} is no share of examples"
-        found = []
-        for key in self._keys:
-            ((label, answer, _),) = metric_util.to_label_prediction_example_weight(
-                element, eval_config=self._eval_config, model_name=key.model_name, flatten=False
-            )
-            label = np.reshape(label, [1, -1])
-            found.append(bool(right(np.reshape(answer, [1, -1]), label[:, 0] if label.shape[1] == 1 else label)[0]))
-        return seen[0] + (found[0] != found[1]), seen[1] + 1
+    def add_input(self, stats: Stats, element: metric_types.StandardMetricInputs) -> Stats:
+        metric = _metric(self._task, self._metric)
+        first, second = (_recorded(element, key.model_name) for key in self._keys)
+        return metric.merge([stats, metric.accumulate_pair(first, second)])
 
-    def merge_accumulators(self, parts: Iterable[tuple[int, int]]) -> tuple[int, int]:
-        counts = list(parts)
-        return sum(one[0] for one in counts), sum(one[1] for one in counts)
+    def merge_accumulators(self, parts: Iterable[Stats]) -> Stats:
+        return _metric(self._task, self._metric).merge(parts)
 
-    def extract_output(self, seen: tuple[int, int]) -> dict[metric_types.MetricKey, float]:
-        share = seen[0] / seen[1] if seen[1] else math.nan
-        return dict.fromkeys(self._keys, share)
+    def extract_output(self, stats: Stats) -> dict[metric_types.MetricKey, float]:
+        return dict.fromkeys(self._keys, counting.differing(stats))
+
+
+def asked_task(config: config_pb2.EvalConfig) -> str:
+    """Return the task whose metrics an evaluation computes."""
+    (specs,) = config.metrics_specs
+    settings = next(metric.config for metric in specs.metrics if metric.module == __name__)
+    return str(json.loads(f"{{{settings}}}")["task"])
+
+
+def _recorded(element: metric_types.StandardMetricInputs, model: str) -> Records:
+    """The record of one example, which is all that there is in place of a model's prediction."""
+    found = element.get_predictions(model_name=model)
+    return _deserialized(found.item() if isinstance(found, np.ndarray) else found)
+
+
+# Several metrics, of several slices, take the same record one after the other.
+@lru_cache(maxsize=16)
+def _deserialized(record: bytes) -> Records:
+    return predictions.deserialize([record])
+
+
+@cache
+def _metric(asked: str, name: str) -> Metric:
+    return task.metric(asked, name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelmill.components.evaluate import predictions
 from modelmill.components.evaluate.tfma_metrics import DIFFERING, EXAMPLES
 
 OVERALL = "overall"
@@ -82,4 +81,4 @@ def _name(key: Any) -> str:
     (part,) = key.single_slice_keys
     kind = part.WhichOneof("kind")
     value = part.bytes_value.decode(errors="replace") if kind == "bytes_value" else getattr(part, kind)
-    return f"{predictions.raw_name(part.column)}={value}"
+    return f"{part.column}={value}"

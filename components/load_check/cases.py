@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,21 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from modelmill.data.spec import CONTENT, LABEL, PATH
+from modelmill.data import predictions
+from modelmill.data.spec import CONTENT, PATH
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """The recorded answers to one example, float32 [labels], of the SavedModel and the flatbuffer; its class, or 0."""
+    """The recorded answers to one example, of the SavedModel and the flatbuffer; its class, or 0.
+
+    They are masked float32 [labels]: of many classes only the most probable ones are recorded.
+    """
 
     content_digest: str
     label: int
-    exact: NDArray[np.float32]
-    compressed: NDArray[np.float32]
+    exact: np.ma.MaskedArray[Any, Any]
+    compressed: np.ma.MaskedArray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -32,24 +37,33 @@ class Case:
     recorded: Recorded
 
 
-def choose(predictions: str, number: int) -> list[Recorded]:
+def choose(recorded: str, number: int) -> list[Recorded]:
     """At most `number` recorded predictions, taken in turn from each class, in the order of their content's digest.
 
     Args:
-      predictions: uri of a Predictions artifact.
+      recorded: uri of a Predictions artifact.
       number: the number of files to try.
     """
     by_class: dict[int, dict[str, Recorded]] = {}
-    for features in _features(Path(predictions)):
-        recorded = Recorded(
-            content_digest=features[CONTENT].bytes_list.value[0].decode(),
-            label=next(iter(features[LABEL].int64_list.value), 0),
-            exact=np.array(features["float"].float_list.value, np.float32),
-            compressed=np.array(features["compressed"].float_list.value, np.float32),
-        )
-        by_class.setdefault(recorded.label, {})[recorded.content_digest] = recorded
-    turns = [(turn, label, digest) for label, found in by_class.items() for turn, digest in enumerate(sorted(found))]
+    for prediction in predictions.read(recorded):
+        exact, compressed = (predictions.deserialize([one]) for one in (prediction.exact, prediction.compressed))
+        label = int(exact["label"][0]) if "classes" in exact else 0
+        found = by_class.setdefault(label, {})
+        # They come in the order of their digests.
+        if len(found) < number and prediction.content not in found:
+            answers = (_answer(one) for one in (exact, compressed))
+            found[prediction.content] = Recorded(prediction.content, label, *answers)
+    turns = [(turn, label, digest) for label, found in by_class.items() for turn, digest in enumerate(found)]
     return [by_class[label][digest] for _, label, digest in sorted(turns)[:number]]
+
+
+def _answer(record: Mapping[str, NDArray[Any]]) -> np.ma.MaskedArray[Any, Any]:
+    """The numbers of one answer as far as they are recorded."""
+    if "classes" not in record:
+        return np.ma.masked_array(record["answer"][0])
+    found = np.ma.masked_all(int(record["outputs"][0]), np.float32)
+    found[record["classes"][0]] = record["probabilities"][0]
+    return found
 
 
 def find(split: str, chosen: list[Recorded], input_name: str) -> list[Case]:

@@ -158,7 +158,7 @@ def _metrics(asked: str, figures: dict[str, Any]) -> list[tuple[str, str]]:
     decides = figures.get("metric", task.metric(asked).name)
     names = dict.fromkeys((decides, *figures.get("float", {})))
     told = [(name, task.metric(asked, name).says) for name in names]
-    kind = "Tango's score interval" if task.metric(asked, decides).right else "a jackknife interval"
+    kind = "Tango's score interval" if task.metric(asked, decides).SHARE else "a jackknife interval"
     return [*told, ("Differences", f"of {decides}, paired: of the same examples; with {kind}.")]
 
 

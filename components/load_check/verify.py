@@ -14,7 +14,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -200,7 +200,7 @@ def _compare(
     metric: str,
     cases: list[Case],
     found: list[Answer],
-    expected: list[NDArray[Any]],
+    expected: Sequence[NDArray[Any]],
     labels: list[str],
     tolerance: float,
 ) -> list[Gate]:
@@ -217,11 +217,14 @@ def _compare(
 
 
 def _error(answer: Answer, wanted: NDArray[Any], labels: list[str], tolerance: float) -> tuple[float, str]:
-    """The largest difference of a number, and what is wrong with the answer ("" if nothing)."""
+    """The largest difference of a recorded number, and what is wrong with the answer ("" if nothing)."""
     if answer.values.shape != wanted.shape:
         return math.inf, f"found {answer.values.size} numbers, expected {wanted.size}"
-    difference = np.abs(answer.values - wanted) / np.maximum(1, np.abs(wanted))
+    # Not by numpy's masked operations: they mask what is no number, too, which must not pass.
+    numbers, unknown = np.ma.getdata(wanted), np.ma.getmaskarray(wanted)
+    difference = np.abs(answer.values - numbers) / np.maximum(1, np.abs(numbers))
     difference[np.isnan(difference)] = math.inf
+    difference[unknown] = 0
     worst = int(difference.argmax())
     error = float(difference[worst])
     if error > tolerance:

@@ -10,12 +10,13 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import Field
 
 from modelmill.data import metrics
 from modelmill.data.core.config import Strict
 from modelmill.data.spec import LABEL, Spec, TaskFacts, TensorSpec
-from modelmill.data.task import OUTPUT, Metric, Task
+from modelmill.data.task import OUTPUT, Task
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -39,11 +40,7 @@ class Anomaly(Task[AnomalyConfig]):
     ANSWER = "score"
     MEANING = "the mean squared error of reconstruction, in squared deviations: the higher, the less normal"
     MEASURE = "reconstruction"
-    METRICS = (
-        Metric("auc", "The area under the ROC curve: how often an anomaly scores above a normal example.", metrics.auc),
-        Metric("partial_auc", "The same where at most a tenth of the normal examples is taken for anomalies, in shares "
-               "of what can be had there.", metrics.partial_auc),
-    )  # fmt: skip
+    METRICS = (metrics.ANOMALY_AUC, metrics.ANOMALY_PARTIAL_AUC)
     REPORTED = ("auc", "partial_auc")
 
     def preprocess(self, label: tf.Tensor, config: AnomalyConfig) -> dict[str, tf.Tensor]:
@@ -115,6 +112,11 @@ class Anomaly(Task[AnomalyConfig]):
         off = tf.math.squared_difference(self.target(inputs, outputs, spec), outputs)
         return tf.reduce_mean(off, axis=1, keepdims=True)
 
+    def record(self, answers: NDArray[np.float32], labels: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return the score float32 [examples, 1], and whether the example is an anomaly, a byte."""
+        label = np.asarray(labels).reshape(answers.shape) > 0
+        return {"label": label.astype(np.uint8), "answer": answers.astype(np.float32)}
+
     def label_text(self, label: NDArray[Any], spec: Spec) -> str:
         """Return the kind of the example."""
         return "anomaly" if label else "normal"
@@ -133,8 +135,6 @@ class Anomaly(Task[AnomalyConfig]):
 
     def examples(self, recorded: Recorded) -> Examples:
         """Declare how far each score is on the wrong side of the middle one."""
-        import numpy as np
-
         from modelmill.data.figures import COMPRESSED, FurthestOff
 
         odd, scores = recorded.truth[:, 0] > 0, recorded.answers[COMPRESSED][:, 0]

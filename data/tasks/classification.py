@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from modelmill.data import metrics
+import numpy as np
+
+from modelmill.data import counting, metrics
 from modelmill.data.core.config import Strict
+from modelmill.data.metric import Records
 from modelmill.data.spec import LABEL, Spec, TaskFacts, TensorSpec
-from modelmill.data.task import Metric, Task
+from modelmill.data.task import Task
 
 if TYPE_CHECKING:
-    import numpy as np
     import tensorflow as tf
     import tensorflow_transform as tft
     from numpy.typing import NDArray
 
     from modelmill.data.figures import Examples, Figure, Recorded
+
+# Classes of which an answer is recorded, the most probable ones.
+RECORDED = 10
 
 
 class Classification(Task[Strict]):
@@ -27,29 +32,12 @@ class Classification(Task[Strict]):
     CLASSES = True
     MEASURE = "accuracy"
     METRICS = (
-        Metric(
-            "accuracy",
-            "The share of examples whose most probable class is the right one.",
-            metrics.accuracy,
-            one_class=True,
-            right=metrics.right_class,
-        ),
-        Metric(
-            "balanced_accuracy", "The mean over classes of the share that is answered right.", metrics.balanced_accuracy
-        ),
-        Metric("macro_f1", "The mean over classes of F1, the harmonic mean of precision and recall.", metrics.macro_f1),
-        Metric(
-            "f1", "F1 of the second of two classes, which is the rarer one in training.", metrics.f1, two_classes=True
-        ),
-        Metric("auc", "The area under the ROC curve of two classes.", metrics.auc_of_second, two_classes=True),
-        Metric(
-            "calibration_error",
-            "How far the probability of the answer is from the share that is right, on average over ten bins of it.",
-            metrics.calibration_error,
-            higher=False,
-            threshold=None,
-            one_class=True,
-        ),
+        metrics.ACCURACY,
+        metrics.BALANCED_ACCURACY,
+        metrics.MACRO_F1,
+        metrics.F1,
+        metrics.AUC,
+        metrics.CALIBRATION_ERROR,
     )
     REPORTED = ("accuracy", "calibration_error")
     AGREES = True
@@ -118,9 +106,24 @@ class Classification(Task[Strict]):
 
         return {self.ANSWER: answers, "label": tf.gather(tf.constant(spec.labels), tf.argmax(answers, axis=1))}
 
-    def same(self, answers: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def record(self, answers: NDArray[np.float32], labels: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return the label, its probability, and the RECORDED most probable classes with their probabilities."""
+        label = np.asarray(labels).reshape(-1).astype(np.int32)
+        # What is not a number comes first, as it does for argmax: it must not pass for the least probable class.
+        order = np.argsort(-np.where(np.isnan(answers), np.inf, answers), axis=1, kind="stable")[:, :RECORDED]
+        known = (label >= 0) & (label < answers.shape[1])  # else a label that training never saw
+        right = np.where(known, answers[np.arange(len(label)), np.where(known, label, 0)], np.nan)
+        return {
+            "label": label,
+            "outputs": np.full(len(label), answers.shape[1], np.int32),
+            "classes": order.astype(np.int32),
+            "probabilities": np.take_along_axis(answers, order, axis=1).astype(np.float32),
+            "right": right.astype(np.float32),
+        }
+
+    def same(self, first: Records, second: Records) -> NDArray[np.bool_]:
         """Compare the most probable classes."""
-        return metrics.same_class(answers, others)
+        return counting.same_class(first, second)
 
     def figures(self, recorded: Recorded) -> list[Figure]:
         """Declare accuracy by class, confusions, calibration, and curves of each class."""
@@ -128,13 +131,13 @@ class Classification(Task[Strict]):
 
         truth = recorded.truth[:, 0].astype("int64")
         drawn = (ClassAccuracy, Confusion, Calibration, ClassCurves)
-        return [figure(truth, recorded.answers, recorded.labels) for figure in drawn]
+        return [figure(truth, recorded.classes, recorded.labels) for figure in drawn]
 
     def examples(self, recorded: Recorded) -> Examples:
         """Declare the worst mistakes."""
         from modelmill.data.figures import Mistakes
 
-        return Mistakes(recorded.truth[:, 0].astype("int64"), recorded.answers, recorded.labels)
+        return Mistakes(recorded.truth[:, 0].astype("int64"), recorded.classes, recorded.labels)
 
 
 def _are_soft(target: tf.Tensor, outputs: tf.Tensor) -> bool:

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from modelmill.data import metrics
+import numpy as np
+
+from modelmill.data import counting, metrics
 from modelmill.data.core.config import Strict
+from modelmill.data.metric import Records
 from modelmill.data.spec import LABEL, Spec, TaskFacts, TensorSpec
-from modelmill.data.task import Metric, Task
+from modelmill.data.task import Task
 
 if TYPE_CHECKING:
-    import numpy as np
     import tensorflow as tf
     import tensorflow_transform as tft
     from numpy.typing import NDArray
@@ -30,19 +32,7 @@ class Multilabel(Task[Strict]):
     ANSWER = "probabilities"
     MEANING = "probabilities, each by itself, in the order of the labels"
     MEASURE = "binary_accuracy"
-    METRICS = (
-        Metric("micro_f1", "F1 over all labels of all examples, an answer being what is above 0.5.", metrics.micro_f1),
-        Metric(
-            "macro_f1", "The mean over labels of F1, an answer being what is above 0.5.", metrics.macro_f1_of_labels
-        ),
-        Metric(
-            "subset_accuracy",
-            "The share of examples of which every label is answered right.",
-            metrics.subset_accuracy,
-            right=metrics.right_labels,
-        ),
-        Metric("macro_auc", "The mean over labels of the area under the ROC curve.", metrics.macro_auc),
-    )
+    METRICS = (metrics.MICRO_F1, metrics.MACRO_F1_OF_LABELS, metrics.SUBSET_ACCURACY, metrics.MACRO_AUC)
     REPORTED = ("micro_f1", "macro_f1", "subset_accuracy")
     AGREES = True
 
@@ -110,9 +100,14 @@ class Multilabel(Task[Strict]):
 
         return tf_keras.layers.Activation("sigmoid", name=self.ANSWER, dtype="float32")(outputs)
 
-    def same(self, answers: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def record(self, answers: NDArray[np.float32], labels: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return the probabilities, and the labels, a byte each."""
+        label = np.asarray(labels).reshape(answers.shape) > 0.5
+        return {"label": label.astype(np.uint8), "answer": answers.astype(np.float32)}
+
+    def same(self, first: Records, second: Records) -> NDArray[np.bool_]:
         """Compare which labels are above 0.5."""
-        return metrics.same_labels(answers, others)
+        return counting.same_labels(first, second)
 
     def figures(self, recorded: Recorded) -> list[Figure]:
         """Declare the average precision of each label."""

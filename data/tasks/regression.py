@@ -9,16 +9,18 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import Field
 
 from modelmill.data import metrics
 from modelmill.data.core.config import Strict
 from modelmill.data.spec import LABEL, Spec, TaskFacts, TensorSpec, narrow
-from modelmill.data.task import OUTPUT, Metric, Task
+from modelmill.data.task import OUTPUT, Task
 
 if TYPE_CHECKING:
     import tensorflow as tf
     import tensorflow_transform as tft
+    from numpy.typing import NDArray
 
     from modelmill.data.figures import Examples, Figure, Recorded
 
@@ -40,31 +42,7 @@ class Regression(Task[Strict]):
     MEANING = "the number, in the unit of the labels"
     MEASURE = "r2"
     NUMBERS = True
-    METRICS = (
-        Metric(
-            "r2",
-            "R², the coefficient of determination: the share of the labels' variance that the answers explain.",
-            metrics.r2,
-            least=None,
-            threshold=0.0,
-        ),
-        Metric(
-            "rmse",
-            "The root of the mean squared difference from the label, in its unit.",
-            metrics.rmse,
-            higher=False,
-            most=None,
-            threshold=None,
-        ),
-        Metric(
-            "mae",
-            "The mean absolute difference from the label, in its unit.",
-            metrics.mae,
-            higher=False,
-            most=None,
-            threshold=None,
-        ),
-    )
+    METRICS = (metrics.R2, metrics.RMSE, metrics.MAE)
     REPORTED = ("r2", "rmse", "mae")
 
     def raw(self, text: str) -> float:
@@ -144,6 +122,11 @@ class Regression(Task[Strict]):
         facts = narrow(spec.task_facts, RegressionFacts)
         scaling = tf_keras.layers.Rescaling(facts.label_stddev, facts.label_mean, name=self.ANSWER, dtype="float32")
         return scaling(outputs)
+
+    def record(self, answers: NDArray[np.float32], labels: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return the number and its label, both float32 [examples, 1]."""
+        label = np.asarray(labels).reshape(answers.shape)
+        return {"label": label.astype(np.float32), "answer": answers.astype(np.float32)}
 
     def figures(self, recorded: Recorded) -> list[Figure]:
         """Declare answers against truths, and their differences."""

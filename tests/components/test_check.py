@@ -24,10 +24,11 @@ from modelmill.components.load_check import bundle as bundles
 from modelmill.components.load_check import cases, model_card, verify
 from modelmill.components.load_check.component import LoadCheck, sources
 from modelmill.components.load_check.config import CardConfig
-from modelmill.components.testing.pytest_plugin import NodeRunner, example_proto
+from modelmill.components.testing.pytest_plugin import NodeRunner
 from modelmill.components.testing.specs import make_spec
 from modelmill.data import client, modality
 from modelmill.data.modalities.image import client as image_client
+from tests.data import recorded as predictions
 
 IMAGE = modality.look_up("image")
 
@@ -121,9 +122,7 @@ def write_compressed(folder: Path, kernel: np.ndarray) -> None:
 def check(run_node: NodeRunner, made: Made, **changes: Any) -> tuple[Path, Any, list[gates.Gate]]:
     """Runs the node; gives the folder of the bundle, the blessing and its rows."""
     recorded = run_node.artifact(artifacts.Predictions)
-    with tf.io.TFRecordWriter(f"{recorded.uri}/predictions-00000-of-00001.gz", options="GZIP") as writer:
-        for prediction in changes.get("recorded", made.recorded):
-            writer.write(example_proto(prediction).SerializeToString())
+    predictions.write(Path(recorded.uri), "classification", changes.get("recorded", made.recorded))
     inputs = {
         "examples": run_node.examples(train=[], test=changes.get("examples", made.examples)),
         "model": run_node.artifact(standard_artifacts.Model, changes.get("model", made.model)),
@@ -301,13 +300,28 @@ def test_wrong_labels_and_numbers_are_wrong_answers() -> None:
 
 
 def test_files_are_taken_in_turn_from_the_classes(tmp_path: Path, made: Made) -> None:
-    with tf.io.TFRecordWriter(str(tmp_path / "predictions.gz"), options="GZIP") as writer:
-        for prediction in made.recorded:
-            writer.write(example_proto(prediction).SerializeToString())
+    predictions.write(tmp_path, "classification", made.recorded)
     assert [one.label for one in cases.choose(str(tmp_path), 6)] == [0, 1, 2, 0, 1, 2]
     assert [one.label for one in cases.choose(str(tmp_path), 99)].count(0) == 9
     first = cases.choose(str(tmp_path), 1)[0].content_digest
     assert first == min(one["sha256"] for one in made.recorded if one["label"] == 0)
+
+
+def test_of_many_classes_the_recorded_ones_are_compared(tmp_path: Path) -> None:
+    """The ten most probable ones; the others are not known, and can't be wrong."""
+    answer = np.linspace(0.01, 0.09, 20, dtype=np.float32)
+    recorded = {"sha256": "0", "label": 3, "float": answer, "compressed": answer}
+    predictions.write(tmp_path, "classification", [recorded])
+    (chosen,) = cases.choose(str(tmp_path), 1)
+    assert chosen.label == 3 and chosen.exact.mask.tolist() == [True] * 10 + [False] * 10
+    labels = [f"class {number}" for number in range(20)]
+    for place, wrong in ((2, False), (15, True)):
+        found = answer.astype(np.float64)
+        found[place] += 0.005
+        error, reason = verify._error(verify.Answer("", found), chosen.exact, labels, 0.001)
+        assert bool(reason) == wrong and (error > 0.004) == wrong
+    found[15] = np.nan
+    assert "found nan for 'class 15'" in verify._error(verify.Answer("", found), chosen.exact, labels, 0.001)[1]
 
 
 def test_the_command_line_of_the_client(bundle: Path, made: Made, tmp_path: Path) -> None:

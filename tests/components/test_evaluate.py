@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from pathlib import Path
 
+import apache_beam as beam
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,13 +16,14 @@ from PIL import Image
 from tfx.types import Channel, standard_artifacts
 
 from modelmill.components import artifacts, gates, intervals
-from modelmill.components.evaluate import component, estimates, executor, predictions, tfma_results
+from modelmill.components.evaluate import component, estimates, executor, tfma_results
 from modelmill.components.evaluate import gates as evaluate_gates
+from modelmill.components.evaluate import predictions as recording
 from modelmill.components.evaluate.agreement import Agreement
 from modelmill.components.evaluate.config import EvaluateConfig
 from modelmill.components.evaluate.tfma_results import Measure, Slice
-from modelmill.components.testing.pytest_plugin import NodeRunner
-from modelmill.data import task
+from modelmill.components.testing.pytest_plugin import BEAM, NodeRunner
+from modelmill.data import predictions, task
 from modelmill.data.config import DataConfig
 
 # The order of the model's outputs, which is not the alphabet's.
@@ -65,8 +68,14 @@ class Shades(tf.Module):
         same = parsed["label"][:, tf.newaxis] == self.labels
         return {"label": tf.where(tf.reduce_any(same, axis=1), tf.argmax(same, axis=1), -1)}
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def record(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        parsed = tf.io.parse_example(examples, {"image": tf.io.FixedLenFeature([], tf.string)})
+        inputs = self.preprocess(parsed["image"])["inputs"]
+        return {"answer": self.probabilities(inputs), "inputs": inputs, **self.transform_features(examples)}
+
     def save(self, folder: str) -> None:
-        signatures = {name: getattr(self, name) for name in ("evaluate", "transform_features", "preprocess")}
+        signatures = {name: getattr(self, name) for name in ("evaluate", "transform_features", "record")}
         tf.saved_model.save(self, folder, signatures)
 
     def flatbuffer(self) -> bytes:
@@ -149,36 +158,61 @@ def rows(outputs):
 
 
 def recorded(outputs):
-    """What is recorded: [(features of one example)], in its order."""
-    (file,) = tf.io.gfile.glob(predictions.pattern(outputs["predictions"].uri))
-    records = tf.data.TFRecordDataset(file, "GZIP").as_numpy_iterator()
-    return [tf.train.Example.FromString(one).features.feature for one in records]
+    """What is recorded: the predictions in their order, and the fields of both models' records."""
+    found = list(predictions.read(outputs["predictions"].uri))
+    exact, compressed = ([getattr(one, model) for one in found] for model in ("exact", "compressed"))
+    return found, {"float": predictions.deserialize(exact), "compressed": predictions.deserialize(compressed)}
 
 
-def right(found, name):
+def answered(fields, name):
+    """The most probable class of each example."""
+    return fields[name]["classes"][:, 0]
+
+
+def right(fields, name):
     """Whether the model called `name` is right, bool per example."""
-    return np.array([np.argmax(one[name].float_list.value) == one["label"].int64_list.value[0] for one in found])
+    return answered(fields, name) == fields[name]["label"]
+
+
+def named(found):
+    """The raw label of each example."""
+    return np.array([one.slices["label"][0] for one in found])
 
 
 def test_predictions_are_of_every_example_sorted_and_true(faithful):
-    found = recorded(faithful)
+    found, fields = recorded(faithful)
     assert len(found) == sum(COUNTS.values())
-    contents = [one["sha256"].bytes_list.value[0] for one in found]
+    contents = [one.content for one in found]
     assert contents == sorted(contents)
-    for one in found:
-        label = one["class"].bytes_list.value[0].decode()
-        assert one["label"].int64_list.value[0] == (-1 if label == "odd" else LABELS.index(label))
-    floats, compressed = (np.array([one[name].float_list.value for one in found]) for name in ("float", "compressed"))
-    np.testing.assert_allclose(floats.sum(axis=1), 1, rtol=1e-5)
-    assert 0.001 < np.abs(floats - compressed).max() < 0.5
+    assert set(os.listdir(faithful["predictions"].uri)) == {"predictions-00000-of-00001.gz"}
+    wanted = [-1 if label == "odd" else LABELS.index(label) for label in named(found)]
+    floats, compressed = fields["float"], fields["compressed"]
+    assert floats["label"].tolist() == compressed["label"].tolist() == wanted
+    np.testing.assert_allclose(floats["probabilities"].sum(axis=1), 1, rtol=1e-5)
+    assert 0.001 < np.nanmax(np.abs(floats["right"] - compressed["right"])) < 0.5
+
+
+def test_the_same_predictions_are_the_same_bytes_whatever_the_runs(
+    node, examples, model, faithful, tmp_path, monkeypatch
+):
+    """Sorted by several bundles and merged, or by one."""
+    monkeypatch.setattr(recording, "RUN", 50)
+    compressed = tmp_path / "compressed"
+    compressed.mkdir()
+    (compressed / artifacts.FLATBUFFER).write_bytes(Shades((0, -3, 0)).flatbuffer())
+    split, folder = f"{examples.uri}/Split-test", str(tmp_path / "recorded")
+    with beam.Pipeline(options=beam.options.pipeline_options.PipelineOptions(list(BEAM))) as pipeline:
+        recording.record(pipeline, split, model.uri, str(compressed), "classification", folder, ("label",))
+    assert len(os.listdir(f"{folder}/{recording.STAGING}")) == 7
+    (one,), (other,) = predictions.paths(folder), predictions.paths(faithful["predictions"].uri)
+    assert Path(one).read_bytes() == Path(other).read_bytes()
 
 
 def test_figures_are_those_of_the_recorded_predictions(faithful, broken):
     for outputs in (faithful, broken):
         figures = json.loads((Path(outputs["evaluation"].uri) / executor.METRICS_FILE).read_text())
-        found = recorded(outputs)
-        classes = np.array([one["class"].bytes_list.value[0].decode() for one in found])
-        exact, compressed = right(found, "float"), right(found, "compressed")
+        found, fields = recorded(outputs)
+        classes, exact, compressed = named(found), right(fields, "float"), right(fields, "compressed")
         assert list(figures["slices"]) == SLICES
         chosen = {"overall": classes != ""} | {f"label={label}": classes == label for label in COUNTS}
         for name, mask in chosen.items():
@@ -192,10 +226,10 @@ def test_figures_are_those_of_the_recorded_predictions(faithful, broken):
 
 def test_intervals_are_those_of_paired_differences(faithful, broken):
     for outputs in (faithful, broken):
-        found = recorded(outputs)
-        compressed, exact = right(found, "compressed"), right(found, "float")
+        found, fields = recorded(outputs)
+        compressed, exact = right(fields, "compressed"), right(fields, "float")
         assert (compressed != exact).any()
-        classes = np.array([one["class"].bytes_list.value[0].decode() for one in found])
+        classes = named(found)
         figures = json.loads((Path(outputs["evaluation"].uri) / executor.METRICS_FILE).read_text())
         chosen = {"overall": classes != ""} | {f"label={label}": classes == label for label in COUNTS}
         for name, mask in chosen.items():
@@ -210,15 +244,13 @@ def test_intervals_are_those_of_paired_differences(faithful, broken):
 
 
 def test_agreement_and_calibration_are_told_of_both(faithful):
-    found, told = recorded(faithful), rows(faithful)
-    exact, compressed = (
-        np.array([np.argmax(one[name].float_list.value) for one in found]) for name in ("float", "compressed")
-    )
+    (found, fields), told = recorded(faithful), rows(faithful)
+    exact, compressed = (answered(fields, name) for name in ("float", "compressed"))
     row = told["agreement", "overall"]
     assert row.value == pytest.approx((exact == compressed).mean()) and row.value < 1
     assert row.lower < row.value < row.upper and row.bound is None and "not gated" in row.reason
     figures = json.loads((Path(faithful["evaluation"].uri) / executor.METRICS_FILE).read_text())
-    classes = np.array([one["class"].bytes_list.value[0].decode() for one in found])
+    classes = named(found)
     for label in COUNTS:
         share = (exact == compressed)[classes == label].mean()
         assert figures["slices"][f"label={label}"]["agreement"] == pytest.approx(share)

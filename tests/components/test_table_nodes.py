@@ -157,7 +157,8 @@ def test_it_learns_and_the_served_model_takes_raw_content(chain: Any) -> None:
     told = chain.served.signatures["transform_features"](
         examples=tf.constant(records(chain.ingest, "examples", "test"))
     )
-    assert task.metric(chain.spec.task).function(answers[asked.ANSWER].numpy(), told["label"].numpy()) > 0.7
+    recorded = asked.record(answers[asked.ANSWER].numpy(), told["label"].numpy())
+    assert task.metric(chain.spec.task).of(recorded) > 0.7
 
 
 def test_the_pushed_client_answers_as_the_served_model(chain: Any, pushed: Path, tmp_path: Path) -> None:

@@ -72,6 +72,11 @@ def test_it_learns_and_what_is_served_answers_right(trained: Any, prepared: Simp
     stored, _ = model_store.load(Path(artifacts.rebuild(model.uri)))
     indices = served["transform_features"](examples=tf.constant(records))["label"].numpy()
     assert [stored.spec.labels[index].encode() for index in indices] == labels
+    together = served["record"](examples=tf.constant(records))
+    assert set(together) == {"answer", "label", "inputs"}
+    np.testing.assert_array_equal(together["label"], indices)
+    np.testing.assert_array_equal(together["answer"], by_example)
+    np.testing.assert_array_equal(together["inputs"], served["preprocess"](image=images)["inputs"])
 
 
 def test_what_is_served_is_never_augmented(trained: Any, prepared: SimpleNamespace, image_folder: Path) -> None:

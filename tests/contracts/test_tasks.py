@@ -18,11 +18,12 @@ from modelmill.components.evaluate.component import eval_config
 from modelmill.components.evaluate.config import EvaluateConfig
 from modelmill.components.models.export import saved_model
 from modelmill.components.models.flatbuffer import interpreter
-from modelmill.components.testing.pytest_plugin import BEAM, example_proto
+from modelmill.components.testing.pytest_plugin import BEAM
 from modelmill.components.testing.specs import make_spec
-from modelmill.data import task
+from modelmill.data import predictions, task
 from modelmill.data.core import plugins
-from modelmill.data.spec import CONTENT, LABEL, Spec
+from modelmill.data.spec import Spec
+from tests.data import recorded
 
 TASKS = plugins.names(task.PACKAGE)
 EXAMPLES = 120
@@ -89,11 +90,28 @@ def test_what_it_asks_is_learned_and_answered_by_both_forms_of_the_model(name: s
     answers = served(inputs).numpy()
     assert answers.shape == (EXAMPLES, len(about.labels)) and answers.dtype == np.float32
     judged = task.metric(name)
-    assert judged.reached(judged.function(answers, labels), 0.8)
+    assert judged.reached(judged.of(asked.record(answers, labels)), 0.8)
     path = tmp_path / "model.tflite"
     path.write_bytes(saved_model.converter(model, about).convert())
     np.testing.assert_allclose(interpreter.Flatbuffer(path).predict_all(inputs[:4]), answers[:4], atol=1e-4)
     assert set(asked.signature_outputs(tf.constant(answers), about)) >= {asked.ANSWER}
+
+
+def test_a_record_is_of_numbers_one_row_an_example_and_holds_the_answer(name: str) -> None:
+    random, asked = np.random.default_rng(0), task.look_up(name)
+    labels = truth(name, random.normal(size=(9, 6)))
+    answers = some_answers(name, labels, 0.5, random)
+    found = asked.record(answers, labels)
+    assert {len(value) for value in found.values()} == {9}
+    back = predictions.deserialize(predictions.serialize(found))
+    for field, value in found.items():
+        np.testing.assert_array_equal(back[field], value)
+    assert len(predictions.serialize(found)[0]) < 200
+    # A batch of examples is recorded as each of them is.
+    for place in range(9):
+        one = asked.record(answers[place : place + 1], labels[place : place + 1])
+        for field, value in found.items():
+            np.testing.assert_array_equal(one[field], value[place : place + 1])
 
 
 def test_labels_can_be_mixed(name: str) -> None:
@@ -107,18 +125,17 @@ def test_labels_can_be_mixed(name: str) -> None:
 
 
 def test_every_metric_is_the_same_in_an_evaluation_as_in_a_trial(name: str, tmp_path: Path) -> None:
-    """Recorded answers of two models, through TFMA with differences: each figure is that of the metric's function."""
+    """Recorded answers of two models, through TFMA with differences: each figure is that of the metric on the whole."""
     random, asked = np.random.default_rng(0), task.look_up(name)
     inputs = random.normal(size=(EXAMPLES, 6))
     labels = truth(name, inputs)
     answers = {model: some_answers(name, labels, noise, random) for model, noise in (("float", 0.5), ("compressed", 1))}
-    kinds = {"int": lambda one: [int(value) for value in np.ravel(one)], "float": lambda one: np.ravel(one).tolist()}
-    form = kinds["int" if labels.dtype == np.int64 else "float"]
-    with tf.io.TFRecordWriter(str(tmp_path / "predictions-00000-of-00001.gz"), options="GZIP") as writer:
-        for number in range(EXAMPLES):
-            found = {model: values[number].tolist() for model, values in answers.items()}
-            record = {CONTENT: str(number), LABEL: form(labels[number]), **found}
-            writer.write(example_proto({**record, "slice-half": number // 60}).SerializeToString())
+    rows = [
+        {"sha256": f"{number:03}", "label": labels[number], "slices": {"half": number // 60}}
+        | {model: values[number] for model, values in answers.items()}
+        for number in range(EXAMPLES)
+    ]
+    recorded.write(tmp_path, name, rows)
     names = [one.name for one in asked.METRICS]
     judge = EvaluateConfig(also=names, threshold=0.5, slices=("half",)).resolved(name)
     folder = str(tmp_path / "evaluation")
@@ -127,7 +144,7 @@ def test_every_metric_is_the_same_in_an_evaluation_as_in_a_trial(name: str, tmp_
     slices = tfma_results.read(folder)
     for place, inside in (("overall", slice(None)), ("half=0", slice(60)), ("half=1", slice(60, None))):
         for metric in asked.METRICS:
-            wanted = {model: metric.function(found[inside], labels[inside]) for model, found in answers.items()}
+            wanted = {model: metric.of(asked.record(found[inside], labels[inside])) for model, found in answers.items()}
             for model, value in wanted.items():
                 assert slices[place].metrics[metric.name][model].value == pytest.approx(value, abs=1e-5), metric.name
             change = slices[place].differences[metric.name]

@@ -1,4 +1,4 @@
-"""Figures are those of scikit-learn, and not a number where they mean nothing."""
+"""The reference functions give the figures of scikit-learn, and not a number where they mean nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from modelmill.data import metrics as data_metrics
+from modelmill.data import counting
+from tests.data import reference_metrics as data_metrics
 
 RANDOM = np.random.default_rng(0)
 LABELS = RANDOM.integers(0, 3, 200)
@@ -63,7 +64,7 @@ def test_what_means_nothing_is_not_a_number() -> None:
 
 
 def test_bins_of_calibration_by_hand() -> None:
-    found = data_metrics.calibration(np.array([0.95, 0.95, 0.55, 0.55]), np.array([1, 1, 1, 0], bool))
+    found = counting.calibration(np.array([0.95, 0.95, 0.55, 0.55]), np.array([1, 1, 1, 0], bool))
     assert found.bins == [
         {"confidence": pytest.approx(0.55), "accuracy": 0.5, "examples": 2},
         {"confidence": pytest.approx(0.95), "accuracy": 1, "examples": 2},
@@ -74,10 +75,10 @@ def test_bins_of_calibration_by_hand() -> None:
 def test_the_bins_are_the_same_in_any_precision() -> None:
     sure = np.arange(1, 10, dtype=np.float32) / 10  # on the edges: 0.7 in float32 is less than 0.7
     correct = np.arange(9) % 2 == 0
-    single, double = (data_metrics.calibration(sure.astype(kind), correct) for kind in (np.float32, np.float64))
+    single, double = (counting.calibration(sure.astype(kind), correct) for kind in (np.float32, np.float64))
     assert single == double and len(single.bins) == 9
     answers = np.stack([sure, 1 - sure, np.zeros(9, np.float32)], axis=1)
-    wanted = data_metrics.calibration(answers.max(axis=1), answers.argmax(axis=1) == 0)
+    wanted = counting.calibration(answers.max(axis=1), answers.argmax(axis=1) == 0)
     assert data_metrics.calibration_error(answers, np.zeros(9, np.int64)) == wanted.error
 
 

@@ -12,6 +12,8 @@ from typing import Any, Literal
 import numpy as np
 import yaml
 
+from tests.data import recorded
+
 HOSTILE = "<script>document.title='taken'</script>"
 QUOTED = '"><img src=x onerror="document.title=1">'
 LABELS = ["cat", HOSTILE, QUOTED]
@@ -139,7 +141,7 @@ def _predictions(artifacts: Path, tested: list[dict[str, Any]], skill: float, ra
         exact = np.full(len(LABELS), 0.02, np.float32)
         exact[label] += 0.94
         rows[-1] |= {"float": exact.tolist(), "compressed": given.tolist()}
-    _write(artifacts / "evaluate-compressed" / "predictions", rows)
+    recorded.write(artifacts / "evaluate-compressed" / "predictions", "classification", rows)
     return right / len(tested)
 
 

@@ -14,7 +14,7 @@ from modelmill.data.core import plugins
 from modelmill.pipeline.experiment.experiment import ExperimentError, load
 from modelmill.pipeline.preflight.check import check
 from modelmill.pipeline.report.parts import quality
-from tests.pipeline.test_report_tasks import recorded, row
+from tests.pipeline.test_report_tasks import row, run_of
 
 COUNT = Path(__file__).parents[2] / "docs" / "examples" / "own" / "plugins" / "tasks" / "count.py"
 EXPERIMENT = """\
@@ -51,19 +51,19 @@ def test_it_is_loaded_with_its_settings_and_its_data_checked(own: Path, tmp_path
 def test_the_report_draws_what_it_declares(own: Path, tmp_path: Path) -> None:
     plugins.use(tmp_path / "own")
     rows = [row(n, float(n), [float(n)], [n + (9.0 if n == 7 else 0.5)]) for n in range(40)]
-    made = quality.make(recorded(tmp_path, "count", ["expected"], rows))
+    made = quality.make(run_of(tmp_path, "count", ["expected"], rows))
     assert [one["id"] for one in made["figures"]] == ["answers"]
     assert made["mistakes"]["rows"][0]["digest"] == "0007"
     text = own.read_text()
     twice = text.replace("answers)]", "answers), Scatter(recorded.truth, recorded.answers)]")
     own.write_text(twice.partition("    def examples")[0])
-    made = quality.make(recorded(tmp_path / "twice", "count", ["expected"], rows))
+    made = quality.make(run_of(tmp_path / "twice", "count", ["expected"], rows))
     assert [one["id"] for one in made["figures"]] == ["answers", "answers-2"] and not made["mistakes"]["rows"]
     own.write_text(
         text.replace("import Scatter", "import Figure").replace("Scatter(recorded.truth, recorded.answers)", "Figure()")
     )
     with pytest.raises(plugins.PlugInError, match=r"task count: figures gives a Figure, .*; allowed: .*Scatter"):
-        quality.make(recorded(tmp_path / "odd", "count", ["expected"], rows))
+        quality.make(run_of(tmp_path / "odd", "count", ["expected"], rows))
 
 
 @pytest.mark.parametrize(

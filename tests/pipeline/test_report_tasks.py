@@ -11,11 +11,11 @@ import pytest
 from modelmill.pipeline.layout import Folders, RunFolder
 from modelmill.pipeline.records.mlmd import Artifact, Node, Recorded
 from modelmill.pipeline.report.parts import quality, verdict
-from tests.pipeline import story
+from tests.data import recorded
 
 
-def recorded(tmp_path: Path, task: str, labels: list[str], rows: list[dict]) -> Recorded:
-    """A run that has a model of the task, raw examples, and these predictions."""
+def run_of(tmp_path: Path, task: str, labels: list[str], rows: list[dict], stored_as: str = "") -> Recorded:
+    """A run that has a model of the task and these predictions, in the form of that task, or of another."""
     places = {
         ("train", "model"): {
             "modelmill/model.json": json.dumps({"spec": {"task": task, "task_facts": {"labels": labels}}})
@@ -30,7 +30,7 @@ def recorded(tmp_path: Path, task: str, labels: list[str], rows: list[dict]) -> 
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)
         nodes[node] = Node(node, outputs={key: [Artifact(0, "", folder)]})
-    story._write(tmp_path / "evaluate-compressed" / "predictions", rows)
+    recorded.write(tmp_path / "evaluate-compressed" / "predictions", stored_as or task, rows)
     folders = Folders(tmp_path, "some")
     return Recorded(folders, RunFolder(tmp_path / "some" / "1"), {"data": {"task": task}}, {}, {}, nodes)
 
@@ -43,7 +43,7 @@ def test_a_regression(tmp_path: Path) -> None:
     truth = np.linspace(0, 10, 50)
     rows = [row(one, float(value), [float(value)], [float(value) + 0.5]) for one, value in enumerate(truth)]
     rows[7]["compressed"] = [20.0]
-    made = quality.make(recorded(tmp_path, "regression", ["y"], rows))
+    made = quality.make(run_of(tmp_path, "regression", ["y"], rows))
     answers, errors = made["figures"]
     assert made["examples"] == 50 and "off by 0.8" in answers["says"] and "too high" in errors["says"]
     first = made["mistakes"]["rows"][0]
@@ -56,11 +56,11 @@ def test_anomalies(tmp_path: Path) -> None:
         row(one, int(one % 5 == 0), [float(score)], [float(score)])
         for one, score in enumerate(random.normal(0, 1, 100) + 4 * (np.arange(100) % 5 == 0))
     ]
-    made = quality.make(recorded(tmp_path, "anomaly", ["score"], rows))
+    made = quality.make(run_of(tmp_path, "anomaly", ["score"], rows))
     assert [one["id"] for one in made["figures"]] == ["roc", "precision-recall", "scores"]
     assert "20 of 100 examples are anomalies" in made["figures"][1]["says"]
     one_kind = [row(one, 0, [0.1], [0.1 * one]) for one in range(10)]
-    assert len(quality.make(recorded(tmp_path / "other", "anomaly", ["score"], one_kind))["figures"]) == 1
+    assert len(quality.make(run_of(tmp_path / "other", "anomaly", ["score"], one_kind))["figures"]) == 1
 
 
 def test_several_labels(tmp_path: Path) -> None:
@@ -68,12 +68,12 @@ def test_several_labels(tmp_path: Path) -> None:
         row(one, [one % 2, int(one % 3 == 0)], [0.5, 0.5], [0.9 * (one % 2) + 0.05, 0.5 + 0.001 * one])
         for one in range(30)
     ]
-    (figure,) = quality.make(recorded(tmp_path, "multilabel", ["even", "third"], rows))["figures"]
+    (figure,) = quality.make(run_of(tmp_path, "multilabel", ["even", "third"], rows))["figures"]
     assert figure["says"].startswith("Hardest to find: third")
 
 
 def test_a_task_that_is_unknown_here_leaves_the_part_out(tmp_path: Path) -> None:
-    assert quality.make(recorded(tmp_path, "poetry", [], [row(0, 1.0, [1.0], [1.0])])) == {}
+    assert quality.make(run_of(tmp_path, "poetry", [], [row(0, 1.0, [1.0], [1.0])], "regression")) == {}
 
 
 @pytest.mark.parametrize(

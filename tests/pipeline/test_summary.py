@@ -19,6 +19,7 @@ from modelmill.components.evaluate import compare
 from modelmill.components.evaluate.config import EvaluateConfig
 from modelmill.components.gates import Gate
 from modelmill.components.intervals import wilson
+from modelmill.data import predictions, task
 from modelmill.pipeline.experiment.experiment import Experiment, load
 from modelmill.pipeline.layout import NODES
 from modelmill.pipeline.records import summary
@@ -47,10 +48,11 @@ def evaluation(tmp_path_factory: pytest.TempPathFactory) -> str:
     labels = np.array([0] * 200 + [1] * 200)
     answers = labels.copy()
     answers[200:218] = 0
+    record = task.look_up("classification").record
     frame = pd.DataFrame(
         {
             "label": labels,
-            "prediction": np.eye(2, dtype=np.float32)[answers].tolist(),
+            "prediction": predictions.serialize(record(np.eye(2, dtype=np.float32)[answers], labels)),
             "class": [LABELS[label] for label in labels],
         }
     )

@@ -1,10 +1,12 @@
-"""What a flatbuffer takes: bytes as it is and packed, multiplications, memory, time; and what each layer became."""
+"""What a flatbuffer is worth and takes: quality, bytes, multiplications, memory, time; and what each layer became."""
 
 from __future__ import annotations
 
 import gzip
+import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelmill.components.models.flatbuffer import analyze, interpreter
+from modelmill.data.metric import Metric, Records, Stats
 
 ZSTD_LEVEL = 19
+BATCH = 256
 # The lower rungs of the ladder (the upper: rewrites/qat.py): what was not trained for fewer bits was rounded or left.
 AFTERWARDS, FLOAT = "post-training", "float"
+
+
+def quality(
+    made: interpreter.Flatbuffer,
+    pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]],
+    metric: Metric,
+    record: Callable[[NDArray[np.float32], NDArray[Any]], Records],
+) -> dict[str, float]:
+    """Return a metric of a flatbuffer, computed batch by batch as the evaluation does.
+
+    Args:
+      made: the flatbuffer.
+      pairs: (input, label), of single examples.
+      metric: of the task.
+      record: the task's.
+
+    Raises:
+      FloatingPointError: an answer is not finite.
+      ValueError: the metric means nothing on these examples.
+    """
+    stats: Stats = {}
+    rest = iter(pairs)
+    while batch := list(islice(rest, BATCH)):
+        answers = made.predict_all(inputs for inputs, _ in batch)
+        if not np.isfinite(answers).all():
+            raise FloatingPointError("the flatbuffer answers with numbers that are not finite")
+        recorded = record(answers, np.array([label for _, label in batch]))
+        stats = metric.merge([stats, metric.accumulate(recorded)])
+    value = metric.value(stats)
+    if not math.isfinite(value):
+        raise ValueError(
+            f"{metric.name} means nothing on the eval split; give it more data, or another evaluate.metric"
+        )
+    return {metric.name: value}
 
 
 def sizes(path: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
 import traceback
@@ -12,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from modelmill.components.artifacts import FLATBUFFER, TRIAL_FILE
 from modelmill.components.compress import chain as compress_chain
@@ -32,7 +29,6 @@ from modelmill.data.core import subprocess_job
 if TYPE_CHECKING:
     import tf_keras
 
-    from modelmill.data.task import Metric
 
 # Tuned models that a search holds on to.
 KEPT = 12
@@ -80,6 +76,7 @@ class Bench:
         self._examples = {
             split: Examples(files, self._stored.spec, self._stored.batch) for split, files in work["files"].items()
         }
+        self._task = task.look_up(self._stored.spec.task)
         self._metric = task.metric(self._stored.spec.task, work["metric"])
         self._seed, self._chains = work["seed"], chains
         self._keep, self._watch = keep, watch
@@ -203,17 +200,17 @@ class Bench:
         with TemporaryDirectory() as folder:
             path = Path(folder, FLATBUFFER)
             path.write_bytes(context.converter(model).convert())
-            return _metrics(interpreter.Flatbuffer(path), self._eval, self._metric)
+            return self._metrics(interpreter.Flatbuffer(path))
 
     def _measure(self, path: Path) -> dict[str, Any]:
         """Quality on the eval split, sizes, sparsity."""
-        quality = _metrics(interpreter.Flatbuffer(path), self._eval, self._metric)
+        quality = self._metrics(interpreter.Flatbuffer(path))
         return {"metrics": quality, "higher_is_better": self._metric.higher, **measure.sizes(path)}
 
-    @property
-    def _eval(self) -> list[tuple[Any, Any]]:
-        """The eval split as a device has it, (input, label)."""
-        return list(self._examples["eval"].raw().as_numpy_iterator())
+    def _metrics(self, made: interpreter.Flatbuffer) -> dict[str, float]:
+        """Quality on the eval split as a device has it."""
+        pairs = self._examples["eval"].raw().as_numpy_iterator()
+        return measure.quality(made, pairs, self._metric, self._task.record)
 
 
 def _failed(folder: Path, error: Exception) -> None:
@@ -237,16 +234,3 @@ def _names(networks: Networks) -> list[str]:
     """Return the names of the layers with weights, without what TF-MOT puts before them."""
     layers = [layer for network in networks.values() for layer in network.submodules]
     return [layer.name.removeprefix("quant_") for layer in layers if getattr(layer, "weights", None)]
-
-
-def _metrics(made: interpreter.Flatbuffer, pairs: list[tuple[Any, Any]], metric: Metric) -> dict[str, float]:
-    """Quality, of (input, label)."""
-    answers = made.predict_all(inputs for inputs, _ in pairs)
-    if not np.isfinite(answers).all():
-        raise FloatingPointError("the flatbuffer answers with numbers that are not finite")
-    quality = metric.function(answers, np.array([label for _, label in pairs]))
-    if not math.isfinite(quality):
-        raise ValueError(
-            f"{metric.name} means nothing on the eval split; give it more data, or another evaluate.metric"
-        )
-    return {metric.name: quality}

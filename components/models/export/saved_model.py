@@ -132,6 +132,7 @@ def export(
       evaluate: serialized raw tf.Examples, string [batch] -> the answer.
       transform_features: serialized raw tf.Examples -> label, as the task has it.
       preprocess: raw files -> inputs of spec.input [batch, *shape], what the flatbuffer takes.
+      record: serialized raw tf.Examples -> answer, label and inputs together, for one pass of Transform's graph.
       And those of `more`, which the family adds; `variables` are theirs, those that the model does not have.
     """
     import tensorflow as tf
@@ -162,14 +163,19 @@ def export(
         return asked.signature_outputs(whole(inputs({kind.INPUT: raw[:, tf.newaxis]}), training=False), spec)
 
     @tf.function(input_signature=[serialized])
+    def record(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        transformed = transform(tf.io.parse_example(examples, raw_features))
+        made = modality.finish(kind.from_transformed(transformed, spec), spec)
+        return {"answer": whole(made, training=False), LABEL: asked.label(transformed, spec), "inputs": made}
+
+    @tf.function(input_signature=[serialized])
     def evaluate(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed = tf.io.parse_example(examples, {kind.INPUT: raw_features[kind.INPUT]})
         return {asked.ANSWER: whole(inputs(parsed), training=False)}
 
     @tf.function(input_signature=[serialized])
     def transform_features(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        transformed = transform(tf.io.parse_example(examples, raw_features))
-        return {LABEL: asked.label(transformed, spec)}
+        return {LABEL: record(examples)[LABEL]}  # traced once: what of `record` is not asked for is pruned
 
     @tf.function(input_signature=[strings])
     def preprocess(raw: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -180,6 +186,7 @@ def export(
         "evaluate": evaluate,
         "transform_features": transform_features,
         "preprocess": preprocess,
+        "record": record,
         **more,
     }
     tf.saved_model.save(module, str(folder), signatures)

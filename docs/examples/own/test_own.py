@@ -80,7 +80,8 @@ def test_the_task_counts() -> None:
     target = count.target(None, labels, SPEC)
     right, wrong = (count.loss(target, tf.math.log(target) + off).numpy() for off in (0.0, 1.0))
     assert (right < wrong).all()
-    recorded = Recorded(target.numpy(), {"float": target.numpy(), "compressed": target.numpy() + 1}, ("expected",))
+    answers = {"float": target.numpy(), "compressed": target.numpy() + 1}
+    recorded = Recorded({model: count.record(given, labels.numpy()) for model, given in answers.items()}, ("expected",))
     (figure,) = count.figures(recorded)
     assert isinstance(figure, Scatter) and count.examples(recorded).distance.tolist() == [1, 1]
 

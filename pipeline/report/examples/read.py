@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modelmill.data import predictions as recorded_predictions
+from modelmill.data.figures import Classes
+from modelmill.data.metric import Records
+from modelmill.data.predictions import COMPRESSED, FLOAT
 from modelmill.data.spec import CONTENT, LABEL, PATH
 
 # Of a split at most so many raw examples are looked at for a picture sheet.
@@ -25,17 +29,17 @@ class Answers:
       content: hex digest of each example's raw content.
       truth: int64 [examples], numbers of classes.
       labels: of the classes, in the order of the models' outputs.
-      models: probabilities float64 [examples, classes] of "float" and "compressed".
+      models: the answers of "float" and "compressed".
     """
 
     content: list[str]
     truth: NDArray[np.int64]
     labels: list[str]
-    models: dict[str, NDArray[np.float64]]
+    models: dict[str, Classes]
 
     def answer(self, model: str) -> NDArray[np.int64]:
         """The most probable class of each example, int64 [examples]."""
-        return np.asarray(self.models[model].argmax(axis=1), np.int64)
+        return self.models[model].classes[:, 0]
 
     def correct(self, model: str) -> NDArray[np.bool_]:
         """Whether the answer is right, bool [examples]."""
@@ -48,19 +52,18 @@ class Predictions:
 
     Attributes:
       content: hex digest of each example's raw content.
-      truth: float64 [examples, labels].
-      models: answers float64 [examples, outputs] of "float" and "compressed".
+      records: fields [examples, ...] of the records of "float" and "compressed".
       names: of classes, by their numbers, as far as they were recorded.
     """
 
     content: list[str]
-    truth: NDArray[np.float64]
-    models: dict[str, NDArray[np.float64]]
+    records: Mapping[str, Records]
     names: dict[int, str]
 
     def labels(self, known: list[str] | None) -> list[str]:
         """Return the names of the outputs: those of the model if they are known, else those that were recorded."""
-        outputs = self.models["float"].shape[1]
+        fields = self.records[FLOAT]
+        outputs = int(fields["outputs"][0]) if "outputs" in fields else fields["answer"].shape[1]
         if known is not None and len(known) == outputs:
             return known
         return [self.names.get(number, f"class {number}") for number in range(outputs)]
@@ -68,19 +71,19 @@ class Predictions:
 
 def predictions(folder: Path) -> Predictions | None:
     """Read a Predictions artifact; None if it holds nothing."""
-    content: list[str] = []
-    names: dict[int, str] = {}
-    columns: dict[str, list[Any]] = {name: [] for name in (LABEL, "float", "compressed")}
-    for features in _records(sorted(folder.glob("*.gz"))):
-        content.append(_text(features, CONTENT))
-        for name, rows in columns.items():
-            rows.append(np.ravel(_value(features[name])))
-        if len(number := features[LABEL].int64_list.value) == 1:
-            names[int(number[0])] = _text(features, "class")
-    if not content:
+    found = list(recorded_predictions.read(str(folder)))
+    if not found:
         return None
-    truth, exact, compressed = (np.array(rows, np.float64) for rows in columns.values())
-    return Predictions(content, truth, {"float": exact, "compressed": compressed}, names)
+    records = {
+        FLOAT: recorded_predictions.deserialize([one.exact for one in found]),
+        COMPRESSED: recorded_predictions.deserialize([one.compressed for one in found]),
+    }
+    numbers = records[FLOAT]["label"]
+    names: dict[int, str] = {}
+    if numbers.dtype.kind in "iu" and numbers.size == len(found):
+        named = zip(numbers.reshape(-1).tolist(), (one.slices.get(LABEL, ()) for one in found), strict=True)
+        names = {number: str(*values[:1]) for number, values in named}
+    return Predictions([one.content for one in found], records, names)
 
 
 def raw(split: Path, wanted: set[str]) -> dict[str, dict[str, Any]]:

@@ -17,17 +17,18 @@ MISTAKES = 24
 
 def make(run: Recorded, found: Answers) -> dict[str, Any]:
     """The examples on which the compressed model is surest of a wrong answer; else those it is least sure of."""
-    given, answer = found.models["compressed"], found.answer("compressed")
+    model, answer = found.models["compressed"], found.answer("compressed")
+    sure = model.probabilities[:, 0]
     wrong = np.flatnonzero(answer != found.truth)
     if len(wrong):
-        order = wrong[np.argsort(-given[wrong, answer[wrong]], kind="stable")][:MISTAKES]
-        count = f"{format.plural(len(wrong), 'mistake')} in {format.plural(len(given), 'example')}"
+        order = wrong[np.argsort(-sure[wrong], kind="stable")][:MISTAKES]
+        count = f"{format.plural(len(wrong), 'mistake')} in {format.plural(len(sure), 'example')}"
         says = f"{count}; the surest first. Look for wrong labels, too."
         if len(wrong) > len(order):
             says = f"The {len(order)} surest of {says[0].lower() + says[1:]}"
     else:
-        order = np.argsort(given.max(axis=1), kind="stable")[: MISTAKES // 2]
-        says = f"No mistakes in {format.plural(len(given), 'example')}; these are the ones of which it is least sure."
+        order = np.argsort(sure, kind="stable")[: MISTAKES // 2]
+        says = f"No mistakes in {format.plural(len(sure), 'example')}; these are the ones of which it is least sure."
     split, data = run.path("ingest", "examples", "Split-test"), run.setting("data") or {}
     raw = examples.raw(split, {found.content[one] for one in order}) if split else {}
     rows = []
@@ -41,8 +42,8 @@ def make(run: Recorded, found: Answers) -> dict[str, Any]:
                 "truth": found.labels[found.truth[one]],
                 "answer": found.labels[answer[one]],
                 "wrong": bool(answer[one] != found.truth[one]),
-                "probability": f"{given[one, answer[one]]:.2f}",
-                "right_probability": f"{given[one, found.truth[one]]:.2f}",
+                "probability": f"{sure[one]:.2f}",
+                "right_probability": f"{model.right[one]:.2f}",
                 "float": found.labels[found.answer("float")[one]],
                 "saliency": None,
                 "attention": None,

@@ -12,7 +12,7 @@ from modelmill.data.core.plugins import PlugInError, UnknownNameError
 from modelmill.pipeline.records.mlmd import Recorded
 from modelmill.pipeline.report.charts import charts
 from modelmill.pipeline.report.examples import read as examples
-from modelmill.pipeline.report.examples.read import Answers, Predictions
+from modelmill.pipeline.report.examples.read import Answers
 from modelmill.pipeline.report.parts import mistakes, quality_classes, quality_numeric
 
 Draw = Callable[[Recorded, Any], list[charts.Figure]]
@@ -41,7 +41,7 @@ def make(run: Recorded) -> dict[str, Any]:
     plug_in, found = _task(spec), examples.predictions(folder) if folder else None
     if plug_in is None or found is None:
         return {}
-    recorded = figures.Recorded(found.truth, found.models, tuple(found.labels(_labels(spec))))
+    recorded = figures.Recorded(found.records, tuple(found.labels(_labels(spec))))
     drawn: list[charts.Figure] = []
     for figure in plug_in.figures(recorded):
         if type(figure) not in DRAWN:
@@ -50,7 +50,7 @@ def make(run: Recorded) -> dict[str, Any]:
                 f"task {plug_in.name}: figures gives a {type(figure).__name__}, which is not drawn; allowed: {allowed}"
             )
         drawn += DRAWN[type(figure)](run, figure)
-    shown = _examples(run, found, plug_in.examples(recorded))
+    shown = _examples(run, found.content, recorded, plug_in.examples(recorded))
     return {"examples": len(found.content), "figures": _with_ids(drawn), "mistakes": shown, "saliency": ""}
 
 
@@ -61,7 +61,9 @@ def answers(run: Recorded) -> Answers | None:
     found = examples.predictions(folder) if folder and plug_in and plug_in.CLASSES else None
     if found is None:
         return None
-    return Answers(found.content, found.truth[:, 0].astype("int64"), found.labels(_labels(spec)), found.models)
+    labels = found.labels(_labels(spec))
+    recorded = figures.Recorded(found.records, tuple(labels))
+    return Answers(found.content, recorded.truth[:, 0].astype("int64"), labels, recorded.classes)
 
 
 def sources(run: Recorded) -> list[Path]:
@@ -85,11 +87,13 @@ def _task(spec: dict[str, Any]) -> task.Task[Any] | None:
         return None
 
 
-def _examples(run: Recorded, found: Predictions, shown: figures.Examples | None) -> dict[str, Any]:
+def _examples(
+    run: Recorded, content: list[str], recorded: figures.Recorded, shown: figures.Examples | None
+) -> dict[str, Any]:
     if isinstance(shown, figures.Mistakes):
-        return mistakes.make(run, Answers(found.content, shown.truth, list(shown.labels), dict(shown.scores)))
+        return mistakes.make(run, Answers(content, shown.truth, list(shown.labels), dict(shown.answers)))
     if isinstance(shown, figures.FurthestOff):
-        return quality_numeric.furthest_off(run, found, shown.distance)
+        return quality_numeric.furthest_off(run, content, recorded, shown.distance)
     return NO_EXAMPLES
 
 

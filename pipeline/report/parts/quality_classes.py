@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from modelmill.components.intervals import wilson
-from modelmill.data import metrics
+from modelmill.data import counting, ranking
 from modelmill.data.core import format
 from modelmill.data.figures import OfClasses
 from modelmill.pipeline.records.mlmd import Recorded
@@ -102,7 +102,7 @@ def calibration(run: Recorded, found: OfClasses) -> list[charts.Figure]:
     """Draw how often an answer of a probability is right."""
     rows, errors = [], {}
     for model in charts.MODELS:
-        made = metrics.calibration(found.scores[model].max(axis=1), found.correct(model))
+        made = counting.calibration(found.answers[model].probabilities[:, 0], found.correct(model))
         rows += [{**row, "model": model} for row in made.bins]
         errors[model] = made.error
     word = "can be taken at its word" if errors["compressed"] < 0.05 else "is not to be taken at its word"
@@ -123,8 +123,8 @@ def curves(run: Recorded, found: OfClasses) -> list[charts.Figure]:
         return []
     areas = {
         one: (
-            metrics.auc(found.scores["compressed"][:, one], found.truth == one),
-            float(average_precision_score(found.truth == one, found.scores["compressed"][:, one])),
+            ranking.auc(found.answers["compressed"].score(one), found.truth == one),
+            float(average_precision_score(found.truth == one, found.answers["compressed"].score(one))),
         )
         for one in present
     }
@@ -132,7 +132,7 @@ def curves(run: Recorded, found: OfClasses) -> list[charts.Figure]:
     roc, recall = [], []
     for one in shown:
         for model in charts.MODELS:
-            truth, score = found.truth == one, found.scores[model][:, one]
+            truth, score = found.truth == one, found.answers[model].score(one)
             false, true, _ = roc_curve(truth, score)
             roc += charts.thin(false, true, found.labels[one], model)
             precision, recalled, _ = precision_recall_curve(truth, score)
@@ -140,6 +140,9 @@ def curves(run: Recorded, found: OfClasses) -> list[charts.Figure]:
     labels = sorted((found.labels[one] for one in shown), key=format.natural)
     means = [float(np.mean([areas[one][place] for one in present])) for place in (0, 1)]
     few = f" The {CURVES} hardest classes can be chosen." if len(present) > len(shown) else ""
+    recorded = found.answers["compressed"].classes.shape[1]
+    if recorded < len(found.labels):
+        few += f" Of each example the {recorded} most probable classes are recorded; the others count as 0 here."
     hardest = f"lowest for class {found.labels[shown[0]]}, {areas[shown[0]][1]:.3f}"
     return [
         charts.figure(

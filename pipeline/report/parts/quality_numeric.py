@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modelmill.data import metrics
+from modelmill.data import figures, ranking
 from modelmill.data.core import format
 from modelmill.data.figures import Errors, LabelPrecision, PrecisionRecall, Roc, Scatter, Scores
 from modelmill.pipeline.records.mlmd import Recorded
 from modelmill.pipeline.report.charts import charts, plots
 from modelmill.pipeline.report.examples import read as examples
 from modelmill.pipeline.report.examples import render
-from modelmill.pipeline.report.examples.read import Predictions
 
 BINS, POINTS, WORST = 30, 1500, 12
 MODELS = charts.MODELS
@@ -54,7 +53,7 @@ def roc(run: Recorded, found: Roc) -> list[charts.Figure]:
     """Draw the ROC curve of a score."""
     from sklearn.metrics import roc_curve
 
-    areas = {model: metrics.auc(found.scores[model], found.positive) for model in MODELS}
+    areas = {model: ranking.auc(found.scores[model], found.positive) for model in MODELS}
     rows: charts.Rows = []
     for model in MODELS:
         false, true, _ = roc_curve(found.positive, found.scores[model])
@@ -119,25 +118,27 @@ def _counts(series: Mapping[str, NDArray[np.float64]]) -> charts.Rows:
     ]
 
 
-def furthest_off(run: Recorded, found: Predictions, off: NDArray[np.float64]) -> dict[str, Any]:
+def furthest_off(
+    run: Recorded, content: list[str], found: figures.Recorded, off: NDArray[np.float64]
+) -> dict[str, Any]:
     """List the examples on which the compressed model is furthest off."""
     order = np.argsort(-off, kind="stable")[:WORST]
     split, data = run.path("ingest", "examples", "Split-test"), run.setting("data") or {}
-    raw = examples.raw(split, {found.content[one] for one in order}) if split else {}
+    raw = examples.raw(split, {content[one] for one in order}) if split else {}
     rows = []
     for one in order:
-        example = raw.get(found.content[one], {})
+        example = raw.get(content[one], {})
         rows.append(
             {
-                "digest": found.content[one],
-                "path": example.get("path") or found.content[one][:12],
+                "digest": content[one],
+                "path": example.get("path") or content[one][:12],
                 "shown": render.example(str(data.get("modality")), example, data) if example else None,
                 "truth": _told(found.truth[one]),
-                "answer": _told(found.models["compressed"][one]),
+                "answer": _told(found.answers["compressed"][one]),
                 "wrong": True,
                 "probability": "",
                 "right_probability": "",
-                "float": _told(found.models["float"][one]),
+                "float": _told(found.answers["float"][one]),
                 "saliency": None,
                 "attention": None,
                 "tokens": [],

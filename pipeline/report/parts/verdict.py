@@ -9,6 +9,7 @@ from modelmill.components.intervals import wilson
 from modelmill.data import task
 from modelmill.data.core import format
 from modelmill.data.core.plugins import PlugInError, UnknownNameError
+from modelmill.data.metric import Metric
 from modelmill.data.spec import DEFAULT
 from modelmill.pipeline.records.mlmd import Recorded
 
@@ -58,7 +59,7 @@ def metric(run: Recorded) -> str:
     return judged_by(run).name
 
 
-def judged_by(run: Recorded) -> task.Metric:
+def judged_by(run: Recorded) -> Metric:
     """What is known of that metric; of one that is unknown here, accuracy."""
     asked = task.name_of(run.setting("data", "task"))
     try:
@@ -146,7 +147,7 @@ def _models(run: Recorded) -> dict[str, Any] | None:
         else f"{'-' if after < before else '+'}{_amount(run, abs(after - before))}"
     )
     # Wilson's interval is one of a share of examples.
-    counted = judged if judged_by(run).right is not None else None
+    counted = judged if judged_by(run).SHARE else None
     rows = [[f"{name} (test split)", *(_with_interval(one, counted, level) for one in (before, after)), change]]
     rows += [
         [key, *(format.number((one.get("metrics") or {}).get(key)) for one in both), ""]

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import Field
 
 from modelmill.data import metrics
 from modelmill.data.core.config import Strict
 from modelmill.data.spec import LABEL, Spec, TaskFacts
-from modelmill.data.task import Metric, Task
+from modelmill.data.task import Task
 
 if TYPE_CHECKING:
     import tensorflow as tf
+    from numpy.typing import NDArray
 
     from modelmill.data.figures import Examples, Figure, Recorded
 
@@ -31,10 +33,7 @@ class Count(Task[CountConfig]):
     ANSWER = "expected"
     MEANING = "the expected count"
     MEASURE = "absolute_error"
-    METRICS = (
-        Metric("mae", "The mean absolute difference.", metrics.mae, higher=False, most=None, threshold=None),
-        Metric("rmse", "The root mean squared difference.", metrics.rmse, higher=False, most=None, threshold=None),
-    )
+    METRICS = (metrics.MAE, metrics.RMSE)
     REPORTED = ("mae", "rmse")
 
     def raw(self, text: str) -> float:
@@ -92,6 +91,10 @@ class Count(Task[CountConfig]):
         import tf_keras
 
         return tf_keras.layers.Activation("exponential", name=self.ANSWER, dtype="float32")(outputs)
+
+    def record(self, answers: NDArray[np.float32], labels: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return what is written of each example, and read by metrics and by the report."""
+        return {"label": np.reshape(labels, answers.shape).astype(np.float32), "answer": answers}
 
     def figures(self, recorded: Recorded) -> list[Figure]:
         """Declare expected counts against counts."""
