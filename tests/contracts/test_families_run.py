@@ -139,6 +139,9 @@ def test_what_is_served_takes_files_of_any_size(
     files = [str(path) for path in Path(examples.uri, "Split-train").iterdir()]
     spec = modality.describe(graph.uri, files, image_config)
     model = family.build(config_of(name), spec)
+    with pytest.raises(ValueError, match="signatures evaluate have names of modelmill's own"):
+        saved_model.export(model, spec, graph.uri, tmp_path / "served", {"evaluate": None})
+    assert not (tmp_path / "served").exists()
     saved_model.export(model, spec, graph.uri, tmp_path / "served")
     content = (image_folder / "rows" / "0.png").read_bytes()
     larger = tf.io.encode_png(tf.image.resize(tf.io.decode_png(content), (24, 30), "nearest")).numpy()

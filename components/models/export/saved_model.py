@@ -134,6 +134,9 @@ def export(
       preprocess: raw files -> inputs of spec.input [batch, *shape], what the flatbuffer takes.
       record: serialized raw tf.Examples -> answer, label and inputs together, for one pass of Transform's graph.
       And those of `more`, which the family adds; `variables` are theirs, those that the model does not have.
+
+    Raises:
+      ValueError: one of `more` has the name of one of these.
     """
     import tensorflow as tf
     import tensorflow_transform as tft
@@ -187,6 +190,8 @@ def export(
         "transform_features": transform_features,
         "preprocess": preprocess,
         "record": record,
-        **more,
     }
+    if taken := sorted(signatures.keys() & more.keys()):
+        raise ValueError(f"the family's signatures {', '.join(taken)} have names of modelmill's own; give them others")
+    signatures |= more
     tf.saved_model.save(module, str(folder), signatures)
