@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from modelmill.data import policy, task
+from modelmill.data.batch import Batch
 from modelmill.data.config import DataConfig
 from modelmill.data.core import plugins
 from modelmill.data.core.plugins import Plugin, PlugInError
@@ -130,14 +131,25 @@ class Modality(Plugin[ConfigT]):
         return type(self).to_model_inputs is not Modality.to_model_inputs
 
     @abstractmethod
-    def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: Any) -> tf.Tensor:
-        """Augment a batch; seeds int64 [batch, 2]: the same seed gives the same example, whatever the batch.
+    def augment(self, batch: Batch, seeds: tf.Tensor, policy: Any, spec: Spec) -> Batch:
+        """Augment each example of a batch by itself, as `policy` says, whatever its mode.
 
-        Does what `policy` says of each example by itself, whatever its mode.
+        Every tensor is treated by its role in the spec, and no task is looked up: what says where something lies (a
+        mask, boxes, points) moves with it. Return all tensors, those that stay, too.
+
+        Args:
+          batch: inputs, or the drafts of them, and targets, by their names in the spec.
+          seeds: int64 [batch, 2]: the same seed gives the same example, whatever the batch.
+          policy: fitted to the spec.
+          spec: of the examples.
         """
 
-    def mix(self, inputs: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        """Mix the examples of a batch and their labels, float32 [batch, classes]; for policies with `mixes()`."""
+    def mix(self, batch: Batch, seeds: tf.Tensor, policy: Any, spec: Spec) -> Batch:
+        """Mix the examples of a batch, and their targets alike; for policies with `mixes()`.
+
+        The arguments are those of `augment`; targets of the role "plain" are float32 [batch, ...], such as the shares
+        of classes (data/batch.py mixes them).
+        """
         raise PlugInError(f"modality {self.name}: {type(policy).__name__}.MIXING names fields, so it needs mix, too")
 
     @abstractmethod

@@ -33,8 +33,33 @@ class Policy(Strict):
         return type(self).model_validate(self.model_dump(include={"strength", *self.MIXING}))
 
     def fitted(self, spec: Spec) -> Self:
-        """With what it must know of the examples; for most modalities that is nothing."""
+        """Return the policy with what it must know of the examples; for most modalities that is nothing.
+
+        Raises:
+          ValueError: a change can't be applied to a target, by its role.
+        """
+        for target in spec.targets:
+            for change in self.active():
+                if target.role in self.excluded_roles(change):
+                    raise ValueError(
+                        f"augment.{change}: can't be applied to the target {target.name}, which has the role "
+                        f"{target.role}; remove it, or set it to 0"
+                    )
         return self
+
+    def excluded_roles(self, change: str) -> tuple[str, ...]:
+        """Return the roles of targets that a change, a field of the policy, can't be applied to.
+
+        By default no change moves a target, and only targets of the role "plain" are mixed.
+        """
+        return ("mask", "boxes", "points", "tokens", "time") if change in self.MIXING else ("mask", "boxes", "points")
+
+    def active(self) -> tuple[str, ...]:
+        """Return the fields that change or mix examples, as the policy is set."""
+        own = [name for name in type(self).model_fields if name not in Policy.model_fields]
+        mixing = [name for name in own if name in self.MIXING and self.mixes()]
+        single = [name for name in own if name not in self.MIXING and self.changes()]
+        return tuple(name for name in (*single, *mixing) if getattr(self, name))
 
     def mixes(self) -> bool:
         """Whether the examples of a batch are mixed, so that labels become shares of classes."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import Field, SerializeAsAny
+from pydantic import Field, SerializeAsAny, model_validator
 
 from modelmill.data.core.config import Strict
 
@@ -50,7 +50,8 @@ class TensorSpec(Strict):
     role: Literal["plain", "mask", "boxes", "points", "tokens", "time"] = Field(
         "plain",
         description="By it augmentation treats a tensor. tokens: ids, 0 where padded; time: the first axis is time; "
-        "boxes: float32 [n, 4], ymin xmin ymax xmax in [0, 1].",
+        "boxes: float32 [n, 4], ymin xmin ymax xmax in [0, 1]; points: float32 [n, 2], y x in [0, 1]; mask: a value a "
+        "pixel, [height, width] or [height, width, 1].",
     )
 
     @property
@@ -104,10 +105,25 @@ class Spec(Strict):
     outputs: tuple[TensorSpec, ...] = Field(min_length=1, description="What the bare model gives.")
     task_facts: SerializeAsAny[TaskFacts]
 
+    @model_validator(mode="after")
+    def _has_unique_names(self) -> Self:
+        names = [tensor.name for tensor in (*self.inputs, *self.targets)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"several inputs or targets are called {', '.join(twice)}; a batch holds each tensor by its name"
+            )
+        return self
+
     @property
     def input(self) -> TensorSpec:
         """The only input. Raises ValueError if there are several."""
         return _only(self.inputs, "inputs")
+
+    @property
+    def target(self) -> TensorSpec:
+        """The only target. Raises ValueError if there are several."""
+        return _only(self.targets, "targets")
 
     @property
     def output_size(self) -> int:

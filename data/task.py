@@ -91,6 +91,14 @@ class Task(Plugin[ConfigT]):
     def label(self, features: Mapping[str, tf.Tensor], spec: Spec) -> tf.Tensor:
         """Return the labels [batch] or [batch, outputs] of transformed features."""
 
+    def encode(self, target: tf.Tensor, spec: Spec) -> dict[str, tf.Tensor]:
+        """Return the transformed features that hold the target of one example: the opposite of `features` and `label`.
+
+        Needed where augmentation changes a target and is written down; by default the target's numbers are one feature
+        of its name.
+        """
+        return {spec.target.name: target}
+
     def trainable_mask(self, label: tf.Tensor) -> tf.Tensor | None:
         """Return whether an example of this label, a scalar, is used for training, a bool; None if all are."""
         return None

@@ -23,7 +23,8 @@ from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils
 
 from modelmill.components.upstream import tfx_internals
-from modelmill.data import modality
+from modelmill.data import batch, modality, task
+from modelmill.data.batch import Batch
 from modelmill.data.core import progress
 from modelmill.data.spec import Spec
 
@@ -87,6 +88,18 @@ def _augment(pipeline: beam.Pipeline, files: list[str], writer: _WriteShard, fol
     )
 
 
+def _store(example: tf.train.Example, features: dict[str, tf.Tensor]) -> None:
+    """Write features in place of those that an example holds, as numbers of the same type."""
+    for name, value in features.items():
+        feature = example.features.feature[name]
+        if value.dtype == tf.string:
+            feature.bytes_list.value[:] = [value.numpy()]
+        elif feature.WhichOneof("kind") == "int64_list":
+            feature.int64_list.value[:] = value.numpy().ravel()
+        else:
+            feature.float_list.value[:] = value.numpy().ravel()
+
+
 def _keyed(record: bytes) -> tuple[bytes, bytes]:
     """With the digest of an example's content: not of its bytes, in which features may come in any order."""
     canonical = tf.train.Example.FromString(record).SerializeToString(deterministic=True)
@@ -110,9 +123,9 @@ class _WriteShard(beam.DoFn):
         kind = modality.look_up(self._spec.modality)
         policy = kind.Policy.model_validate_json(self._policy).fitted(self._spec)
 
-        def change(serialized: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-            inputs, _ = modality.parse(serialized, self._spec)
-            return kind.augment(inputs, seeds, policy)
+        def change(serialized: tf.Tensor, seeds: tf.Tensor) -> Batch:
+            found = batch.of(*modality.parse(serialized, self._spec), self._spec)
+            return kind.augment(found, seeds, policy, self._spec)
 
         self._change = tf.function(change, autograph=False)
 
@@ -131,20 +144,19 @@ class _WriteShard(beam.DoFn):
         yield path
 
     def _changed(self, examples: list[tuple[bytes, bytes]], copy: int) -> Iterator[bytes]:
-        """The copies, as serialized tf.Examples; what does not hold the input is kept."""
-        kind = modality.look_up(self._spec.modality)
+        """The copies, as serialized tf.Examples; what holds neither the input nor a target that moves is kept."""
+        kind, asked = modality.look_up(self._spec.modality), task.look_up(self._spec.task)
+        target = self._spec.target
         # Always as many: the augmentation is compiled for each size of batch.
         whole = [examples[place % len(examples)] for place in range(BATCH)]
         seeds = tf.constant([self._seeds(digest, copy) for digest, _ in whole], tf.int64)
         changed = self._change(tf.constant([record for _, record in whole]), seeds)
-        for (_, record), one in zip(examples, changed, strict=False):
+        inputs, labels = changed[self._spec.input.name], changed[target.name]
+        for (_, record), one, label in zip(examples, inputs, labels, strict=False):
             example = tf.train.Example.FromString(record)
-            for name, value in kind.encode(one).items():
-                feature = example.features.feature[name]
-                if value.dtype == tf.string:
-                    feature.bytes_list.value[:] = [value.numpy()]
-                else:
-                    feature.float_list.value[:] = value.numpy().ravel()
+            _store(example, kind.encode(one))
+            if target.role in batch.PLACES:
+                _store(example, asked.encode(label, self._spec))
             yield example.SerializeToString(deterministic=True)
 
     def _seeds(self, digest: bytes, copy: int) -> tuple[int, int]:

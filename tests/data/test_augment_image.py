@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from modelmill.data import augment_random
-from modelmill.data.modalities.image.augment import colour, geometry, mixup_cutmix, pipeline
+from modelmill.components.testing.specs import make_spec
+from modelmill.data import augment_random, modality
+from modelmill.data.modalities.image.augment import colour, geometry, pipeline
 from modelmill.data.modalities.image.config import ImagePolicy
 
 POLICY: dict[str, Any] = {"rotation": 30.0, "scale": 0.2, "crop": 0.3, "brightness": 0.2, "contrast": 0.3}
@@ -220,14 +221,19 @@ def test_mixing_gives_shares_that_fit_the_pixels(policy: dict[str, float]) -> No
     values = np.arange(40, dtype=np.uint8) * 6
     batch = np.tile(values[:, None, None, None], (1, 16, 16, 1))
     labels = tf.one_hot(tf.range(40), 40)
-    out, shares = (
-        one.numpy() for one in mixup_cutmix.mix(tf.constant(batch), labels, seeds(*range(40)), ImagePolicy(**policy))
-    )
+    spec = make_spec("image", (16, 16, 1), "uint8", [str(label) for label in range(40)])
+
+    def mixed(**more: Any) -> tuple[np.ndarray, np.ndarray]:
+        given = {"image": tf.constant(batch), "label": labels}
+        made = modality.look_up("image").mix(given, seeds(*range(40)), ImagePolicy(**policy, **more), spec)
+        return made["image"].numpy(), made["label"].numpy()
+
+    out, shares = mixed()
     assert out.dtype == np.uint8 and shares.dtype == np.float32
     np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(out.mean(axis=(1, 2, 3)), shares @ values, atol=0.6)
     assert 0.02 < 1 - np.diag(shares).mean() < 0.5
-    still, same = mixup_cutmix.mix(tf.constant(batch), labels, seeds(*range(40)), ImagePolicy(**policy, strength=0))
+    still, same = mixed(strength=0)
     np.testing.assert_array_equal(still, batch)
     np.testing.assert_array_equal(same, labels)
 

@@ -76,8 +76,8 @@ class Levels(Modality[LevelsConfig]):
 
         return tf.io.decode_raw(features["levels"], tf.uint8)
 
-    def augment(self, inputs, seeds, policy):
-        return inputs + policy.rise
+    def augment(self, batch, seeds, policy, spec):
+        return {**batch, "levels": batch["levels"] + policy.rise}
 
     def encode(self, input):
         return {"levels": bytes(input.numpy())}

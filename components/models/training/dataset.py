@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from modelmill.data import batch as batches
 from modelmill.data import modality, task
+from modelmill.data.batch import Batch
 from modelmill.data.policy import Policy
 from modelmill.data.spec import Spec
 
@@ -164,12 +166,12 @@ class Examples:
         @tf.autograph.experimental.do_not_convert
         def prepare(places: tf.Tensor, pair: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
             seeds = tf.stack([tf.fill(tf.shape(places), tf.constant(seed, tf.int64)), places], axis=1)
-            inputs, labels = pair
+            examples = batches.of(*pair, self.spec)
             if policy.changes():
-                inputs = self._augmented(inputs, seeds, policy)
+                examples = self._augmented(examples, seeds, policy)
             if policy.mixes():
-                labels = self._task.soft_targets(labels, self.spec)
-                inputs, labels = self._modality.mix(inputs, labels, seeds, policy)
+                examples = self._modality.mix(self._softened(examples), seeds, policy, self.spec)
+            inputs, labels = examples[self.spec.input.name], examples[self.spec.target.name]
             if policy.changes() or policy.mixes():
                 inputs = modality.finish(inputs, self.spec)
             return self._prepared(inputs, labels)
@@ -182,15 +184,27 @@ class Examples:
             .prefetch(tf.data.AUTOTUNE)
         )
 
-    def _augmented(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: Policy) -> tf.Tensor:
+    def _softened(self, examples: Batch) -> Batch:
+        """Return a batch whose plain target can be mixed; masks, which are pasted, stay."""
+        target = self.spec.target
+        if target.role != "plain":
+            return examples
+        return {**examples, target.name: self._task.soft_targets(examples[target.name], self.spec)}
+
+    def _augmented(self, examples: Batch, seeds: tf.Tensor, policy: Policy) -> Batch:
         """Augments a batch, filled up if it is the last: augmentation is compiled anew for each size of batch."""
         import tensorflow as tf
 
-        if not isinstance(inputs, tf.Tensor):  # drafts of several parts
-            return self._modality.augment(inputs, seeds, policy)
-        count = tf.shape(inputs)[0]
+        if not all(isinstance(tensor, tf.Tensor) for tensor in examples.values()):  # drafts of several parts
+            return self._modality.augment(examples, seeds, policy, self.spec)
+        count = tf.shape(seeds)[0]
         places = tf.range(self.batch) % count
-        inputs, seeds = (
-            tf.ensure_shape(tf.gather(one, places), [self.batch, *one.shape[1:]]) for one in (inputs, seeds)
-        )
-        return self._modality.augment(inputs, seeds, policy)[:count]
+
+        def filled(tensor: tf.Tensor) -> tf.Tensor:
+            gathered = tf.gather(tensor, places)
+            is_known = gathered.shape.rank is not None
+            return tf.ensure_shape(gathered, [self.batch, *gathered.shape[1:]]) if is_known else gathered
+
+        whole = {name: filled(tensor) for name, tensor in examples.items()}
+        changed = self._modality.augment(whole, filled(seeds), policy, self.spec)
+        return {name: tensor[:count] for name, tensor in changed.items()}

@@ -63,3 +63,7 @@ class AudioPolicy(policy.Policy):
     reverb: float = Field(0, ge=0, le=1, description="A room whose echoes die away in up to this share of the clip.")
     noise: Noise | None = Field(None, description="In the background, at a drawn ratio to the sound.")
     specaugment: SpecAugment | None = Field(None, description="Bands and times that become silent.")
+
+    def excluded_roles(self, change: str) -> tuple[str, ...]:
+        """See the base; what moves sounds in time would part them from a target that says when they are."""
+        return (*super().excluded_roles(change), *(["time"] if change in ("shift", "speed") else []))

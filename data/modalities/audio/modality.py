@@ -13,6 +13,7 @@ import wave
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from modelmill.data.batch import Batch
 from modelmill.data.modalities.audio.config import AudioConfig, AudioPolicy
 from modelmill.data.modalities.audio.facts import AudioFacts
 from modelmill.data.modality import Described, Modality
@@ -101,11 +102,12 @@ class Audio(Modality[AudioConfig]):
         samples = tf.strings.substr(tf.reshape(features["audio"], [-1]), HEADER, 2 * spec.input.fixed_shape[0])
         return tf.ensure_shape(tf.io.decode_raw(samples, tf.int16), [None, *spec.input.shape])
 
-    def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: AudioPolicy) -> tf.Tensor:
+    def augment(self, batch: Batch, seeds: tf.Tensor, policy: AudioPolicy, spec: Spec) -> Batch:
         """Augments samples int16 [batch, samples]; see data/modalities/audio/augment.py."""
         from modelmill.data.modalities.audio import augment as audio
 
-        return audio.augment(inputs, seeds, policy)
+        name = spec.input.name
+        return {**batch, name: audio.augment(batch[name], seeds, policy)}
 
     def encode(self, input: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return a WAV of samples int16 [samples]. Nobody reads the rate in its header: only the samples count."""

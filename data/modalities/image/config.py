@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
 from modelmill.data import policy
 from modelmill.data.core.config import Strict
 from modelmill.data.readers.tfrecords import RecordsConfig
+from modelmill.data.spec import Spec, TensorSpec
 
 # More pixels than any camera gives, fewer than a decompression bomb needs; and from where Pillow itself refuses.
 MAX_PIXELS, PILLOW_REFUSES = 100_000_000, 178_956_970
@@ -67,3 +68,41 @@ class ImagePolicy(policy.Policy):
     )
     mixup: float = Field(0, ge=0, le=10, description="Blends pairs by Beta(a, a) of this a; needs soft labels.")
     cutmix: float = Field(0, ge=0, le=10, description="Pastes a rectangle of another image; size by Beta(a, a).")
+
+    def excluded_roles(self, change: str) -> tuple[str, ...]:
+        """Return the roles of targets that a change can't be applied to.
+
+        AugMix shows an object in several places at once, which no mask, box or point could follow; mixing pastes
+        masks, but blends none, and would need the union of boxes, of which their tensor has no room.
+        """
+        if change == "augmix":
+            return ("mask", "boxes", "points")
+        if change in self.MIXING:
+            return ("boxes", "points", "tokens", "time", *(["mask"] if change == "mixup" else []))
+        return ()
+
+    def fitted(self, spec: Spec) -> Self:
+        """See the base; targets that move need the shapes of their roles. Raises ValueError."""
+        for target in spec.targets if self.active() else ():
+            allowed = _shapes(target, spec.input)
+            if allowed and not any(_matches(target.shape, shape) for shape in allowed):
+                raise ValueError(
+                    f"target {target.name}: found the shape {target.shape}; augmentation moves {target.role} of the "
+                    f"shape {' or '.join(map(str, allowed))}"
+                )
+        return super().fitted(spec)
+
+
+def _shapes(target: TensorSpec, image: TensorSpec) -> tuple[tuple[int | None, ...], ...]:
+    """Return the shapes that a target of this role may have; none: any. None: an axis of any length."""
+    height, width = image.shape[:2]
+    shapes: dict[str, tuple[tuple[int | None, ...], ...]] = {
+        "mask": ((height, width), (height, width, 1)),
+        "boxes": ((None, 4),),
+        "points": ((None, 2),),
+    }
+    return shapes.get(target.role, ())
+
+
+def _matches(shape: tuple[int | None, ...], allowed: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(allowed) and all(want in (None, size) for size, want in zip(shape, allowed, strict=True))

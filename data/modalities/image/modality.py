@@ -11,6 +11,7 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from modelmill.data.batch import Batch, mix_plain_targets
 from modelmill.data.modalities.image.config import ImageConfig, ImagePolicy
 from modelmill.data.modality import Described, Modality
 from modelmill.data.readers import tfrecords
@@ -129,19 +130,27 @@ class Images(Modality[ImageConfig]):
         images = tf.map_fn(decode, tf.reshape(features["image"], [-1]), fn_output_signature=tf.uint8)
         return tf.ensure_shape(images, [None, *spec.input.shape])
 
-    def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: ImagePolicy) -> tf.Tensor:
-        """Augments images uint8 [batch, height, width, channels]; see data/modalities/image/augment/pipeline.py."""
-        from modelmill.data.modalities.image.augment import pipeline
+    def augment(self, batch: Batch, seeds: tf.Tensor, policy: ImagePolicy, spec: Spec) -> Batch:
+        """Augment images uint8 [batch, height, width, channels], and move masks, boxes and points as their pixels.
 
-        return pipeline.augment(inputs, seeds, policy)
+        See augment/pipeline.py and augment/targets.py.
+        """
+        from modelmill.data.modalities.image.augment import pipeline, targets
 
-    def mix(
-        self, inputs: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: ImagePolicy
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """MixUp and CutMix of images uint8 [batch, height, width, channels]; see augment/mixup_cutmix.py."""
-        from modelmill.data.modalities.image.augment import mixup_cutmix
+        images, matrix = pipeline.augment_with_matrix(batch[spec.input.name], seeds, policy)
+        moved = {} if matrix is None else targets.move(batch, matrix, spec)
+        return {**batch, **moved, spec.input.name: images}
 
-        return mixup_cutmix.mix(inputs, labels, seeds, policy)
+    def mix(self, batch: Batch, seeds: tf.Tensor, policy: ImagePolicy, spec: Spec) -> Batch:
+        """MixUp and CutMix of images uint8 [batch, height, width, channels]; CutMix pastes masks, too.
+
+        See augment/mixup_cutmix.py.
+        """
+        from modelmill.data.modalities.image.augment import mixup_cutmix, targets
+
+        images, share, inside = mixup_cutmix.mix(batch[spec.input.name], seeds, policy)
+        mixed = {**targets.paste(batch, inside, spec), **mix_plain_targets(batch, share, spec)}
+        return {**batch, **mixed, spec.input.name: images}
 
     def encode(self, input: tf.Tensor) -> dict[str, tf.Tensor]:
         """An image uint8 [height, width, channels] to its PNG."""

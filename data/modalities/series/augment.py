@@ -48,27 +48,25 @@ def augment(series: tf.Tensor, seeds: tf.Tensor, policy: SeriesPolicy) -> tf.Ten
     return tf.concat([changed * present, present], axis=2)
 
 
-def mix(series: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: SeriesPolicy) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mixup (Zhang et al. 2018) of each series with the one before it; labels are mixed alike.
+def mix(series: tf.Tensor, seeds: tf.Tensor, policy: SeriesPolicy) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mixup (Zhang et al. 2018) of each series with the one before it.
 
     A step is there if it is there in the one of the greater share; what the other has not is 0, the mean.
 
     Args:
       series: float32 [batch, length, channels + 1].
-      labels: float32 [batch, outputs].
       seeds: int64 [batch, 2].
       policy: mixup is the alpha of the paper.
 
     Returns:
-      Both, of the same shapes.
+      Series of the same shape, and the share of the one before it, float32 [batch].
     """
     share = tf.cast(
         augment_random.share(augment_random.keys(seeds), "mixup", policy.mixup, policy.strength), tf.float32
-    )[:, tf.newaxis]
+    )
     present = series[..., -1:]
-    blended = series + (tf.roll(series, 1, axis=0) - series) * share[..., tf.newaxis]
-    mixed = labels + (tf.roll(labels, 1, axis=0) - labels) * share
-    return tf.concat([blended[..., :-1] * present, present], axis=2), mixed
+    blended = series + (tf.roll(series, 1, axis=0) - series) * share[:, tf.newaxis, tf.newaxis]
+    return tf.concat([blended[..., :-1] * present, present], axis=2), share
 
 
 def _places(key: tf.Tensor, steps: tf.Tensor, length: int, policy: SeriesPolicy) -> tf.Tensor:

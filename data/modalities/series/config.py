@@ -59,3 +59,8 @@ class SeriesPolicy(policy.Policy):
     time_warp: float = Field(0, ge=0, lt=1, description="Runs up to this share faster and slower, smoothly.")
     window_slice: float = Field(0, ge=0, lt=1, description="A part is left, up to this share shorter, and stretched.")
     mixup: float = Field(0, ge=0, le=10, description="Blends pairs by Beta(a, a) of this a; needs soft labels.")
+
+    def excluded_roles(self, change: str) -> tuple[str, ...]:
+        """See the base; what moves the steps of a series would part them from a target of theirs."""
+        moves = change in ("permutation", "time_warp", "window_slice")
+        return (*super().excluded_roles(change), *(["time"] if moves else []))

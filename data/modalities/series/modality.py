@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from modelmill.data import numeric_cells, task
+from modelmill.data.batch import Batch, mix_plain_targets
 from modelmill.data.modalities.series import readers
 from modelmill.data.modalities.series.config import SeriesConfig, SeriesPolicy
 from modelmill.data.modalities.series.facts import SeriesFacts
@@ -133,19 +134,20 @@ class Series(Modality[SeriesConfig]):
 
         return tf.reshape(features["series"], [-1, *spec.input.shape])
 
-    def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: SeriesPolicy) -> tf.Tensor:
+    def augment(self, batch: Batch, seeds: tf.Tensor, policy: SeriesPolicy, spec: Spec) -> Batch:
         """Augments series float32 [batch, length, channels + 1]; see data/modalities/series/augment.py."""
         from modelmill.data.modalities.series import augment as series
 
-        return series.augment(inputs, seeds, policy)
+        name = spec.input.name
+        return {**batch, name: series.augment(batch[name], seeds, policy)}
 
-    def mix(
-        self, inputs: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: SeriesPolicy
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def mix(self, batch: Batch, seeds: tf.Tensor, policy: SeriesPolicy, spec: Spec) -> Batch:
         """Mixup of series; see data/modalities/series/augment.py."""
         from modelmill.data.modalities.series import augment as series
 
-        return series.mix(inputs, labels, seeds, policy)
+        name = spec.input.name
+        mixed, share = series.mix(batch[name], seeds, policy)
+        return {**batch, name: mixed, **mix_plain_targets(batch, share, spec)}
 
     def encode(self, input: tf.Tensor) -> dict[str, tf.Tensor]:
         """A series as it is transformed."""

@@ -38,22 +38,20 @@ def augment(rows: tf.Tensor, seeds: tf.Tensor, policy: TabularPolicy) -> tf.Tens
     return tf.where(tf.constant(policy.numbers) > 0, changed, rows)
 
 
-def mix(rows: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: TabularPolicy) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mixup (Zhang et al., 2018) of each row with the one before it; labels are mixed alike.
+def mix(rows: tf.Tensor, seeds: tf.Tensor, policy: TabularPolicy) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mixup (Zhang et al., 2018) of each row with the one before it.
 
     Numbers are blended; categories and the like stay those of the row that has the greater share.
 
     Args:
       rows: float32 [batch, inputs].
-      labels: float32 [batch, outputs].
       seeds: int64 [batch, 2].
       policy: fitted; mixup is the alpha of the paper.
 
     Returns:
-      Both, of the same shapes.
+      Rows of the same shape, and the share of the one before it, float32 [batch].
     """
-    share = augment_random.share(augment_random.keys(seeds), "mixup", policy.mixup, policy.strength)
-    other = tf.cast(share, tf.float32)[:, tf.newaxis]
-    blended = rows + (tf.roll(rows, 1, axis=0) - rows) * other
-    mixed = labels + (tf.roll(labels, 1, axis=0) - labels) * other
-    return tf.where(tf.constant(policy.numbers or (1.0,)) > 0, blended, rows), mixed
+    drawn = augment_random.share(augment_random.keys(seeds), "mixup", policy.mixup, policy.strength)
+    share = tf.cast(drawn, tf.float32)
+    blended = rows + (tf.roll(rows, 1, axis=0) - rows) * share[:, tf.newaxis]
+    return tf.where(tf.constant(policy.numbers or (1.0,)) > 0, blended, rows), share

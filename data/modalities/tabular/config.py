@@ -82,8 +82,8 @@ class TabularPolicy(policy.Policy):
     _numbers: tuple[float, ...] = PrivateAttr(())
 
     def fitted(self, spec: Spec) -> Self:
-        """With the places of numbers."""
-        made = self.model_copy()
+        """With the places of numbers; see the base."""
+        made = super().fitted(spec).model_copy()
         columns = narrow(spec.modality_facts, TabularFacts).columns
         made._numbers = tuple(float(one.kind in ("number", "days")) for one in columns)
         return made

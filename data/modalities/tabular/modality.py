@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from modelmill.data import numeric_cells, task
+from modelmill.data.batch import Batch, mix_plain_targets
 from modelmill.data.modalities.tabular import client, row_cells
 from modelmill.data.modalities.tabular.config import DATED, INPUT, TabularConfig, TabularPolicy
 from modelmill.data.modalities.tabular.facts import TabularFacts
@@ -166,19 +167,20 @@ class Tabular(Modality[TabularConfig]):
 
         return tf.reshape(features["row"], [-1, *spec.input.shape])
 
-    def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: TabularPolicy) -> tf.Tensor:
+    def augment(self, batch: Batch, seeds: tf.Tensor, policy: TabularPolicy, spec: Spec) -> Batch:
         """Augments rows float32 [batch, inputs]; see data/modalities/tabular/augment.py."""
         from modelmill.data.modalities.tabular import augment as tabular
 
-        return tabular.augment(inputs, seeds, policy)
+        name = spec.input.name
+        return {**batch, name: tabular.augment(batch[name], seeds, policy)}
 
-    def mix(
-        self, inputs: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: TabularPolicy
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def mix(self, batch: Batch, seeds: tf.Tensor, policy: TabularPolicy, spec: Spec) -> Batch:
         """Mixup of rows; see data/modalities/tabular/augment.py."""
         from modelmill.data.modalities.tabular import augment as tabular
 
-        return tabular.mix(inputs, labels, seeds, policy)
+        name = spec.input.name
+        mixed, share = tabular.mix(batch[name], seeds, policy)
+        return {**batch, name: mixed, **mix_plain_targets(batch, share, spec)}
 
     def encode(self, input: tf.Tensor) -> dict[str, tf.Tensor]:
         """A row as it is transformed."""

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from modelmill.data import task
+from modelmill.data.batch import Batch
 from modelmill.data.modalities.text import readers
 from modelmill.data.modalities.text.config import TextConfig, TextPolicy
 from modelmill.data.modalities.text.facts import TextFacts
@@ -128,11 +129,12 @@ class Text(Modality[TextConfig]):
         facts = narrow(spec.modality_facts, TextFacts)
         return tf_tokenizer.graph(facts.tokenizer)(drafts, facts.pairs)
 
-    def augment(self, inputs: tf.Tensor, seeds: tf.Tensor, policy: TextPolicy) -> tf.Tensor:
+    def augment(self, batch: Batch, seeds: tf.Tensor, policy: TextPolicy, spec: Spec) -> Batch:
         """Augments texts string [batch]; see data/modalities/text/augment.py."""
         from modelmill.data.modalities.text import augment as text
 
-        return text.augment(inputs, seeds, policy)
+        name = spec.input.name
+        return {**batch, name: text.augment(batch[name], seeds, policy)}
 
     def encode(self, input: tf.Tensor) -> dict[str, tf.Tensor]:
         """A text, a string scalar, to the feature that holds it."""

@@ -9,10 +9,10 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelmill.data import modality, sample_data
+from modelmill.data import batch, modality, sample_data
 from modelmill.data.policy import Policy
 from modelmill.data.readers import file_listing, raw_examples
-from modelmill.data.spec import LABEL, PATH, BadExampleError
+from modelmill.data.spec import DEFAULT, LABEL, PATH, BadExampleError, ModalityFacts, Spec, TaskFacts, TensorSpec
 from modelmill.pipeline.experiment.experiment import Experiment
 from modelmill.pipeline.layout import Folders
 from modelmill.pipeline.report.examples import render
@@ -145,12 +145,24 @@ def _augmented(
     kind, policy, names = modality.look_up(experiment.data.modality), experiment.augment, sorted(set(labels))
     places = (version - 1) * 2**32 + tf.range(len(labels), dtype=tf.int64)
     seeds = tf.stack([tf.fill([len(labels)], tf.constant(experiment.run.seed, tf.int64)), places], axis=1)
-    changed = kind.augment(inputs, seeds, policy)
+    spec = _spec(experiment, inputs, names)
+    classes = tf.one_hot([names.index(label) for label in labels], len(names))
+    changed = kind.augment(batch.of(inputs, classes, spec), seeds, policy, spec)
     if not policy.mixes():
-        return changed, [""] * len(labels)
-    numbers = tf.one_hot([names.index(label) for label in labels], len(names))
-    changed, shares = kind.mix(changed, numbers, seeds, policy)
-    return changed, [_shares(names, row) for row in shares.numpy().tolist()]
+        return changed[spec.input.name], [""] * len(labels)
+    mixed = kind.mix(changed, seeds, policy, spec)
+    return mixed[spec.input.name], [_shares(names, row) for row in mixed[spec.target.name].numpy().tolist()]
+
+
+def _spec(experiment: Experiment, inputs: tf.Tensor, names: list[str]) -> Spec:
+    """Describe decoded inputs, before there is a train split, with the class as the only target."""
+    kind = modality.look_up(experiment.data.modality)
+    decoded = TensorSpec(name=kind.INPUT, shape=tuple(inputs.shape[1:]), dtype=inputs.dtype.name)
+    described = kind.expected(experiment.data) or ((decoded,), ModalityFacts())
+    shares = TensorSpec(name=LABEL, shape=(len(names),), dtype="float32")
+    return modality.assemble(experiment.data.modality, described, DEFAULT, TaskFacts(labels=tuple(names))).model_copy(
+        update={"targets": (shares,)}
+    )
 
 
 def _shares(names: list[str], shares: list[float]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelmill.data import modality
+from modelmill.data import batch, modality
 from modelmill.pipeline.records.mlmd import Recorded
 from modelmill.pipeline.report.examples import read as examples
 from modelmill.pipeline.report.examples import render
@@ -51,7 +51,8 @@ def augmented(run: Recorded) -> list[dict[str, Any]]:
     seeds = tf.constant([[one, draw] for one in range(len(stored)) for draw in range(DRAWS)], tf.int64)
     tf.config.run_functions_eagerly(True)  # compiling takes longer than the few examples do
     try:
-        changed = kind.augment(tf.repeat(inputs, DRAWS, axis=0), seeds, policy)
+        repeated = batch.of(tf.repeat(inputs, DRAWS, axis=0), tf.repeat(labels, DRAWS, axis=0), spec)
+        changed = kind.augment(repeated, seeds, policy, spec)[spec.input.name]
     finally:
         tf.config.run_functions_eagerly(False)
     draws = DRAWS if kind.COMPACT else LARGE_DRAWS

@@ -83,14 +83,64 @@ def resample(images: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
     return tf.cast(upper * (256 - down) + lower * down, tf.float32) * (1 / 65536)
 
 
+def resample_nearest(masks: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
+    """Move masks as `resample` moves images: each pixel has the value of one that was there, never one in between.
+
+    Args:
+      masks: of any dtype, [batch, height, width] or [batch, height, width, channels].
+      matrix: of a Warp.
+
+    Returns:
+      Of the same shape and dtype.
+    """
+    height, width = masks.shape[1:3]
+    xx, xy, x0, yx, yy, y0 = tf.unstack(matrix)
+    column = _nearest(_places(xx, xy, x0, height, width), width)
+    row = _nearest(_places(yx, yy, y0, height, width), height)
+    return tf.gather_nd(masks, tf.stack([row, column], axis=-1), batch_dims=1)
+
+
+def move_points(points: tf.Tensor, matrix: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Move points as `resample` moves what lies there; they may come to lie outside of the image.
+
+    Args:
+      points: [batch, n, 2], y and x as shares of the height and of the width.
+      matrix: of a Warp: from pixels of the output to those of the input, so this is its inverse.
+      height: of the images, in pixels.
+      width: of the images, in pixels.
+
+    Returns:
+      Of the same shape and dtype.
+    """
+    xx, xy, x0, yx, yy, y0 = tf.unstack(tf.cast(matrix, tf.float64)[..., tf.newaxis] / _ONE)
+    # The centre of pixel 0 is at 0 for the matrix, and half a pixel from the edge for shares.
+    from_y = tf.cast(points[..., 0], tf.float64) * height - 0.5 - y0
+    from_x = tf.cast(points[..., 1], tf.float64) * width - 0.5 - x0
+    determinant = xx * yy - xy * yx
+    y = tf.math.divide_no_nan(xx * from_y - yx * from_x, determinant)
+    x = tf.math.divide_no_nan(yy * from_x - xy * from_y, determinant)
+    return tf.cast(tf.stack([(y + 0.5) / height, (x + 0.5) / width], axis=-1), points.dtype)
+
+
+def _nearest(places: tf.Tensor, size: int) -> tf.Tensor:
+    """Places in 65536ths to the nearest of `size` pixels, int32."""
+    inside = tf.cast(tf.clip_by_value(places, 0, (size - 1) * _ONE), tf.int32)
+    return tf.bitwise.right_shift(inside + _ONE // 2, _BITS)
+
+
+def _places(step_x: tf.Tensor, step_y: tf.Tensor, start: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Along one axis of the input, where each pixel of the output comes from, in 65536ths: int64 [batch, h, w]."""
+    columns, rows = tf.range(width, dtype=tf.int64), tf.range(height, dtype=tf.int64)
+    return (step_x[:, tf.newaxis] * columns)[:, tf.newaxis, :] + (step_y[:, tf.newaxis] * rows + start[:, tf.newaxis])[
+        :, :, tf.newaxis
+    ]
+
+
 def _position(
     step_x: tf.Tensor, step_y: tf.Tensor, start: tf.Tensor, height: int, width: int, size: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Along one axis of `size` pixels: the pixel before, int32 [batch, h, w], and 256ths of the way to the next."""
-    columns, rows = tf.range(width, dtype=tf.int64), tf.range(height, dtype=tf.int64)
-    place = (step_x[:, tf.newaxis] * columns)[:, tf.newaxis, :] + (step_y[:, tf.newaxis] * rows + start[:, tf.newaxis])[
-        :, :, tf.newaxis
-    ]
+    place = _places(step_x, step_y, start, height, width)
     inside = tf.cast(tf.clip_by_value(place, 0, (size - 1) * _ONE), tf.int32)
     pixel = tf.minimum(tf.bitwise.right_shift(inside, _BITS), max(size - 2, 0))
     rest = tf.bitwise.right_shift(inside - pixel * _ONE + (1 << (_BITS - 9)), _BITS - 8)

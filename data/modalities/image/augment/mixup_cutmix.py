@@ -1,4 +1,4 @@
-"""MixUp and CutMix: each example of a batch is mixed with the one before it, and so are their labels."""
+"""MixUp and CutMix: each image of a batch is mixed with the one before it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from modelmill.data.modalities.image.config import ImagePolicy
 
 
-def mix(images: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: ImagePolicy) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mixes the examples of a batch; with both kinds in the policy each example draws one of them.
+def mix(images: tf.Tensor, seeds: tf.Tensor, policy: ImagePolicy) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Mixes the images of a batch; with both kinds in the policy each example draws one of them.
 
     How much is an example's own draw; with what, is its neighbour in the batch (which is shuffled).
 
     Args:
       images: uint8 [batch, height, width, channels].
-      labels: float32 [batch, classes], one-hot.
       seeds: int64 [batch, 2].
       policy: mixup and cutmix are the alphas of the papers, 0 is off.
 
     Returns:
-      Images uint8 and labels float32, of the same shapes; labels still sum to 1.
+      Images uint8 of the same shape; the share of the one before it in each, float32 [batch]; and where CutMix has
+      put its pixels, bool [batch, height, width].
     """
     key = augment_random.keys(seeds)
     share = tf.zeros_like(key, tf.float64)  # of the other image, in the whole picture
@@ -41,9 +41,7 @@ def mix(images: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor, policy: ImagePol
         share = tf.where(cuts, tf.reduce_mean(tf.cast(inside, tf.float64), axis=[1, 2]), share)
     other = tf.roll(images, 1, axis=0)
     blended = _blend(images, other, tf.cast(weight, tf.float32)[:, tf.newaxis, tf.newaxis, tf.newaxis])
-    part = tf.cast(share, tf.float32)[:, tf.newaxis]
-    mixed = labels + (tf.roll(labels, 1, axis=0) - labels) * part
-    return tf.where(inside[..., tf.newaxis], other, blended), mixed
+    return tf.where(inside[..., tf.newaxis], other, blended), tf.cast(share, tf.float32), inside
 
 
 def _blend(images: tf.Tensor, other: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:

@@ -38,19 +38,32 @@ def augment(images: tf.Tensor, seeds: tf.Tensor, policy: ImagePolicy, dtype: tf.
     Returns:
       Of the same shape.
     """
+    return augment_with_matrix(images, seeds, policy, dtype)[0]
+
+
+def augment_with_matrix(
+    images: tf.Tensor, seeds: tf.Tensor, policy: ImagePolicy, dtype: tf.DType = tf.uint8
+) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """As `augment`, with the matrix of the resampling (see Warp), by which targets move; None if no pixel moves."""
     per_example = policy.per_example()
     if not per_example.changes():
-        return tf.cast(images, dtype)
+        return tf.cast(images, dtype), None
     if per_example.augmix:
         images = _aug_mix(per_example, images, seeds)
     pixels, drawn = images, _compiled(_draw, per_example)(images, seeds)
+    matrix = drawn["matrix"] if _moves(per_example) else None
     *stages, last = _stages(per_example)
     for stage in stages:
         pixels = _compiled(stage, per_example)(pixels, drawn)
     if not per_example.jpeg:
-        return _compiled(_finish, per_example, last, dtype)(pixels, drawn)
+        return _compiled(_finish, per_example, last, dtype)(pixels, drawn), matrix
     pixels = _compiled(_finish, per_example, last, tf.uint8)(pixels, drawn)
-    return tf.cast(colour.compress(pixels, drawn["quality"]), dtype)
+    return tf.cast(colour.compress(pixels, drawn["quality"]), dtype), matrix
+
+
+def _moves(policy: ImagePolicy) -> bool:
+    """Whether there is a resampling. What AugMix moves in its chains no target could follow: the policy refuses it."""
+    return bool(policy.randaugment or any(getattr(policy, name) for name in _GEOMETRIC))
 
 
 @lru_cache(maxsize=256)
@@ -128,7 +141,7 @@ def _stages(policy: ImagePolicy) -> list[Callable[..., tf.Tensor]]:
 def _linear(policy: ImagePolicy, images: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
     """uint8 to float32: the resampling and the linear step of colour."""
     pixels = tf.cast(images, tf.float32)
-    if policy.randaugment or any(getattr(policy, name) for name in _GEOMETRIC):
+    if _moves(policy):
         pixels = resample(images, drawn["matrix"])
     if policy.randaugment or any(getattr(policy, name) for name in _LINEAR):
         pixels = colour.tint(pixels, drawn)
