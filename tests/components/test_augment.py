@@ -107,11 +107,12 @@ REGION = '''
 from modelmill.data import metrics
 from modelmill.data.core.config import Strict
 from modelmill.data.spec import TaskFacts, TensorSpec
-from modelmill.data.task import Metric, Task
+from modelmill.data.task import Task
 
 class Region(Task[Strict]):
     """Mark the object."""
-    METRICS = (Metric("accuracy", "The share of pixels that are right.", metrics.accuracy),)
+    METRICS = (metrics.ACCURACY,)
+    def record(self, answers, labels): raise NotImplementedError
     REPORTED, ANSWER, MEANING, MEASURE = ("accuracy",), "region", "a probability a pixel", "accuracy"
     def preprocess(self, label, config): raise NotImplementedError
     def soft_targets(self, labels, spec): raise NotImplementedError
