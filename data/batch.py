@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from modelmill.data.spec import Spec
+from modelmill.data.spec import Spec, TensorSpec
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -20,6 +20,26 @@ PLACES = ("mask", "boxes", "points")
 def of(inputs: tf.Tensor, labels: tf.Tensor, spec: Spec) -> Batch:
     """Return the batch of one input, or of the drafts of it, and of one target."""
     return {spec.input.name: inputs, spec.target.name: labels}
+
+
+def by_name(given: tf.Tensor | Batch, tensors: tuple[TensorSpec, ...]) -> Batch:
+    """Return a batch; what is given may also be the only tensor. Raises ValueError if a batch of several is not named.
+
+    Args:
+      given: as a data set yields it.
+      tensors: the inputs, or the targets, of the spec.
+    """
+    if isinstance(given, dict):
+        return given
+    if len(tensors) != 1:
+        names = ", ".join(tensor.name for tensor in tensors)
+        raise ValueError(f"found one tensor, but the spec has {len(tensors)} ({names}); give a dict of them by name")
+    return {tensors[0].name: given}
+
+
+def network_inputs(batch: Batch) -> tf.Tensor | Batch:
+    """Return what a network is called with: the tensor of the only input, or several by their input layers' names."""
+    return next(iter(batch.values())) if len(batch) == 1 else batch
 
 
 def mix_plain_targets(batch: Mapping[str, tf.Tensor], share: tf.Tensor, spec: Spec) -> Batch:

@@ -147,7 +147,8 @@ class Context:
         config, zero = training_loop.parse(self.stored.loop), tf.constant(0, tf.int64)
         loop, spec = training_loop.look_up(config.name), self.stored.spec
         networks = {**self.others, self.network: lambda *_, **__: answers}
-        step = Step(networks, None, labels, task.look_up(spec.task), spec, zero, tf.stack([zero, zero]), True)
+        targets, seed = {spec.target.name: labels}, tf.stack([zero, zero])
+        step = Step(networks, {}, targets, task.look_up(spec.task), spec, zero, seed, True)
         update = next(one for one in loop.updates(config) if self.network in one.networks)
         return loop.loss(config, update, step).sums
 

@@ -16,7 +16,7 @@ from modelmill.components.models.training import loop
 from modelmill.components.models.training.container import Container
 from modelmill.components.models.training.loop import Loop, LossTerms, Step, Update
 from modelmill.components.testing.specs import make_spec
-from modelmill.data import task
+from modelmill.data import batch, task
 
 SPEC = make_spec("image", (8, 8, 1), "uint8", ("a", "b", "c"))
 CLASSIFICATION = task.look_up("classification")
@@ -74,6 +74,40 @@ def test_one_network_gets_the_bits_of_keras_own_training(l2: float, weighted: bo
         np.testing.assert_array_equal(one, other)
 
 
+def test_batches_of_named_tensors_get_the_bits_of_single_ones() -> None:
+    weights = []
+    named = batches().map(lambda images, labels: ({"image": images}, {"label": labels}))
+    for given in (batches(), named):
+        model = network()
+        ours(model).fit(given, epochs=1, validation_data=given, verbose=0)
+        weights.append(model.get_weights())
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_network_of_several_inputs_takes_them_by_their_names() -> None:
+    zero, left, right = tf.constant(0, tf.int64), tf.constant([[1.0]]), tf.constant([[2.0]])
+    taken: list[Any] = []
+    step = Step(
+        {"main": lambda inputs, training: taken.append(inputs)},
+        {"a": left, "b": right},
+        {"label": zero},
+        CLASSIFICATION,
+        SPEC,
+        zero,
+        zero,
+        False,
+    )
+    step.outputs()
+    step._replace(inputs={"a": left}).outputs()
+    assert taken == [{"a": left, "b": right}, left] and step.target is zero
+    several = SPEC.model_copy(update={"targets": (*SPEC.targets, SPEC.target.model_copy(update={"name": "other"}))})
+    with pytest.raises(ValueError, match=r"found 2 targets \(label, other\)"):
+        step._replace(spec=several).target  # noqa: B018
+    with pytest.raises(ValueError, match=r"found one tensor, but the spec has 2 \(label, other\)"):
+        batch.by_name(zero, several.targets)
+
+
 MIRRORED = """
 import json
 import numpy as np, tensorflow as tf
@@ -107,9 +141,9 @@ class Adversaries(Loop[loop.LoopConfig]):
         return Update("critic", ("critic",)), Update("generator", ("generator",), every=2)
 
     def loss(self, config: Any, update: Update, step: Step) -> LossTerms:
-        noise = tf.random.stateless_normal(tf.shape(step.inputs), step.seed)
+        noise = tf.random.stateless_normal(tf.shape(step.input), step.seed)
         made = step.networks["critic"](step.networks["generator"](noise, training=step.training))
-        given = step.networks["critic"](step.inputs)
+        given = step.networks["critic"](step.input)
         if update.name == "generator":
             sums = tf.nn.softplus(-made)[:, 0]
         else:

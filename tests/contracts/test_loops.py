@@ -41,7 +41,7 @@ class Scaled(Loop[ScaledConfig]):
 
     def loss(self, config, update, step):
         outputs = step.outputs()
-        loss = config.factor * step.task.loss(step.targets, outputs)
+        loss = config.factor * step.task.loss(step.target, outputs)
         return LossTerms(loss, loss * 0 + 1, outputs)
 '''
 STRATEGY = '''

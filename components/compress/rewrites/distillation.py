@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelmill.components.models import networks
 from modelmill.components.models.training.loop import LossTerms, Network, Step
+from modelmill.data.batch import network_inputs
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -73,7 +74,7 @@ class Lessons:
         import tensorflow as tf
 
         asked, given = self._terms, self._given
-        lessons = _many(self._teaching(step.inputs, training=False))
+        lessons = _many(self._teaching(network_inputs(step.inputs), training=False))
         found = asked.weight * _outputs(given[0], lessons[0], asked)
         for projection, own, wanted in zip(self.layers, given[1:], lessons[1:], strict=False):
             found += asked.feature_weight * _mean(tf.square(projection(own) - wanted))

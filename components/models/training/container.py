@@ -13,6 +13,7 @@ import tensorflow as tf
 import tf_keras
 
 from modelmill.components.models.training.loop import Addition, Loop, LoopConfig, LossTerms, Network, Step, Update
+from modelmill.data import batch
 from modelmill.data.spec import Spec
 from modelmill.data.task import Task
 
@@ -130,7 +131,8 @@ class Container(tf_keras.Model):
         if addition is not None:
             networks = addition.watched(networks)
         seed = tf.stack([tf.constant(self._seed, tf.int64), self.step])
-        step = Step(networks, inputs, targets, self._task, self._spec, self.step, seed, training)
+        batches = batch.by_name(inputs, self._spec.inputs), batch.by_name(targets, self._spec.targets)
+        step = Step(networks, *batches, self._task, self._spec, self.step, seed, training)
         terms = LossTerms(*self._loop.loss(self._config, update, step))
         sums = terms.sums if weights is None else terms.sums * tf.cast(weights, terms.sums.dtype)
         part = tf.reduce_sum(sums)
@@ -146,7 +148,7 @@ class Container(tf_keras.Model):
             shown += penalty
         self._losses[update.name].update_state(shown, sample_weight=here)
         if terms.outputs is not None:
-            self._measure.update_state(self._task.train_metric(targets, terms.outputs))
+            self._measure.update_state(self._task.train_metric(step.target, terms.outputs))
         return loss
 
     def _figures(self) -> dict[str, tf.Tensor]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from modelmill.components.models.training import choice
 from modelmill.components.models.training.choice import NamedConfig
 from modelmill.components.models.training.config import OptimizerConfig
+from modelmill.data.batch import Batch, network_inputs
 from modelmill.data.core import plugins
 from modelmill.data.spec import Spec
 from modelmill.data.task import Task
@@ -51,8 +52,8 @@ class Step(NamedTuple):
 
     Attributes:
       networks: by their names, each called as network(inputs, training=...).
-      inputs: of a batch, normalised, as the networks take them.
-      targets: as the task's `target` gives them.
+      inputs: of a batch, normalised, by their names in the spec.
+      targets: as the task's `target` gives them, by their names in the spec.
       task: of the examples.
       spec: of the examples.
       number: of the step, int64 scalar: for values that are annealed.
@@ -61,8 +62,8 @@ class Step(NamedTuple):
     """
 
     networks: Mapping[str, Network]
-    inputs: Any
-    targets: Any
+    inputs: Batch
+    targets: Batch
     task: Task[Any]
     spec: Spec
     number: tf.Tensor
@@ -70,8 +71,18 @@ class Step(NamedTuple):
     training: bool
 
     def outputs(self, network: str = "main") -> Any:
-        """Call a network with the inputs of the batch."""
-        return self.networks[network](self.inputs, training=self.training)
+        """Call a network with the inputs of the batch: one as a tensor, several by their input layers' names."""
+        return self.networks[network](network_inputs(self.inputs), training=self.training)
+
+    @property
+    def input(self) -> tf.Tensor:
+        """The only input. Raises ValueError if there are several."""
+        return self.inputs[self.spec.input.name]
+
+    @property
+    def target(self) -> tf.Tensor:
+        """The only target. Raises ValueError if there are several."""
+        return self.targets[self.spec.target.name]
 
 
 class LossTerms(NamedTuple):

@@ -63,7 +63,7 @@ def test_the_loop_counts_less_what_is_sure() -> None:
     found, zero = loop.look_up("focal"), tf.constant(0, tf.int64)
     labels, answers = tf.constant([0, 0], tf.int64), tf.constant([[0.0, 0.0], [4.0, -4.0]])
     networks = {"main": lambda inputs, training: answers}
-    step = loop.Step(networks, None, labels, task.look_up("classification"), SPEC, zero, [zero, zero], True)
+    step = loop.Step(networks, {}, {"label": labels}, task.look_up("classification"), SPEC, zero, [zero, zero], True)
     unsure, sure = found.loss(found.Config(gamma=2), loop.Update(), step).sums.numpy()
     assert abs(unsure - np.log(2) / 4) < 1e-6 and sure < 1e-7
 

@@ -23,5 +23,5 @@ class Supervised(Loop[SupervisedConfig]):
         import tensorflow as tf
 
         outputs = step.outputs()
-        loss = step.task.loss(step.targets, outputs)
+        loss = step.task.loss(step.target, outputs)
         return LossTerms(loss, tf.ones_like(loss), outputs)

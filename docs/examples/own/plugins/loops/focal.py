@@ -26,5 +26,5 @@ class Focal(Loop[FocalConfig]):
         import tensorflow as tf
 
         outputs = step.outputs()
-        entropy = step.task.loss(step.targets, outputs)
+        entropy = step.task.loss(step.target, outputs)
         return LossTerms(entropy * (1 - tf.exp(-entropy)) ** config.gamma, tf.ones_like(entropy), outputs)
