@@ -87,11 +87,11 @@ def test_words_that_there_are_not_are_refused() -> None:
 
 
 def test_a_bound_of_what_the_task_has_not_is_refused() -> None:
-    CompressConfig(min_agreement=0.9, max_calibration_rise=0.1).check("classification")
-    CompressConfig().check("regression")
+    CompressConfig(min_agreement=0.9, max_calibration_rise=0.1).check("classification", "cnn")
+    CompressConfig().check("regression", "cnn")
     for asked, name in (("regression", "min_agreement"), ("multilabel", "max_calibration_rise")):
         with pytest.raises(ValueError, match=f"compress.{name}: data.task {asked} has no such figure"):
-            CompressConfig.model_validate({name: 0.5}).check(asked)
+            CompressConfig.model_validate({name: 0.5}).check(asked, "cnn")
 
 
 def test_points_of_the_space_are_chains_that_may_be() -> None:

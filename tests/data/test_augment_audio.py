@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from modelmill.components.testing.specs import make_spec
 from modelmill.data import modality
 from modelmill.data.modalities.audio.config import AudioPolicy, Noise, SpecAugment
 
 audio = modality.look_up("audio")
 
 RATE, SIZE = 8000, 8000
+SPEC = make_spec("audio", (SIZE,), "int16", facts={"sample_rate": RATE})
 # Each alone, as strong as a user would have it.
 CHANGES: dict[str, dict[str, Any]] = {
     "gain": {"gain": 10},
@@ -40,9 +42,15 @@ def seeds(count: int = 6, first: int = 0) -> tf.Tensor:
     )
 
 
+def augmented(waves: Any, own: tf.Tensor, settings: dict[str, Any]) -> tf.Tensor:
+    """Return the waves of a batch, augmented."""
+    batch = {SPEC.input.name: tf.convert_to_tensor(waves)}
+    return audio.augment(batch, own, AudioPolicy.model_validate(settings), SPEC)[SPEC.input.name]
+
+
 def changed(settings: dict[str, Any], waves: np.ndarray | None = None, first: int = 0) -> np.ndarray:
     waves = sounds() if waves is None else waves
-    made = audio.augment(tf.constant(waves), seeds(len(waves), first), AudioPolicy.model_validate(settings))
+    made = augmented(waves, seeds(len(waves), first), settings)
     assert made.dtype == tf.int16 and made.shape == waves.shape
     return made.numpy()
 
@@ -82,7 +90,7 @@ def test_an_example_depends_on_its_own_seed_alone(settings: dict[str, Any]) -> N
 def mapped(settings: dict[str, Any], batch: int) -> np.ndarray:
     """`changed`, inside tf.data."""
     dataset = tf.data.Dataset.from_tensor_slices((sounds(), seeds())).batch(batch)
-    made = dataset.map(lambda waves, own: audio.augment(waves, own, AudioPolicy.model_validate(settings)))
+    made = dataset.map(lambda waves, own: augmented(waves, own, settings))
     return np.concatenate(list(made.as_numpy_iterator()))
 
 

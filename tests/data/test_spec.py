@@ -120,6 +120,7 @@ class Count(Task):
     def loss(self, target, outputs): pass
     def train_metric(self, target, outputs): pass
     def postprocess(self, outputs, inputs, spec): pass
+    def record(self, answers, labels): pass
 """
 
 

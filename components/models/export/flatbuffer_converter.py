@@ -43,7 +43,7 @@ class _Several:
         tf.saved_model.save(module, folder.name, dict(functions))
         made = tf.lite.TFLiteConverter.from_saved_model(folder.name, signature_keys=list(functions))
         made.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        self.__dict__.update(_folder=folder, _made=made, _first=next(iter(functions)))
+        self.__dict__["_folder"], self.__dict__["_made"], self.__dict__["_first"] = folder, made, next(iter(functions))
 
     def convert(self) -> bytes:
         """Convert as TFLiteConverter does; the first signature is the one that runtimes run by default."""
