@@ -13,9 +13,7 @@ import tensorflow_transform.beam as tft_beam
 from PIL import Image
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
-from modelmill.data import modality
-from modelmill.data.config import DataConfig
-from modelmill.data.tasks import regression
+from modelmill.data import modality, task
 
 image = modality.look_up("image")
 
@@ -51,10 +49,10 @@ def test_mean_and_deviation_of_pixels_do_not_depend_on_the_parts(tmp_path: Path)
 
 def test_mean_and_deviation_of_numbers_to_predict_do_not_depend_on_the_parts(tmp_path: Path) -> None:
     labels = np.random.default_rng(2).normal(100, 30, 777).astype(np.float32)
-    config = DataConfig(sample="diabetes", modality="tabular", task="regression")
+    found_task = task.look_up("regression")
 
     def preprocessing(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return regression.preprocess(raw["label"], config)
+        return found_task.preprocess(raw["label"], found_task.Config())
 
     examples = [{"label": label} for label in labels]
     found = [learned(examples, tf.float32, preprocessing, tmp_path, n) for n in PARTS]

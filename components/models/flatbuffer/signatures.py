@@ -65,6 +65,8 @@ class Signatures:
           name: of the signature.
           inputs: by their names, each of the input's shape without the batch.
 
+        State that a recurrent model would carry from one call to the next is reset.
+
         Returns:
           The outputs by their names, without the batch; quantized ones as the float32 numbers that they stand for.
 
@@ -77,6 +79,7 @@ class Signatures:
             raise ValueError(f"signature {name} takes {', '.join(sorted(wanted))}; found {', '.join(sorted(inputs))}")
         runner = self._runners[name]
         batches = {key: np.asarray(value, wanted[key][0])[np.newaxis] for key, value in inputs.items()}
+        self._interpreter.reset_all_variables()
         details = runner.get_output_details()
         return {key: _dequantized(value[0], details[key]["quantization"]) for key, value in runner(**batches).items()}
 
