@@ -191,15 +191,15 @@ def client_file(package: str, name: str) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def load(package: str, name: str, kind: str, needs: Iterable[str] = ()) -> ModuleType:
-    """Imports plug-in `name` of `package`; `kind` is what the error calls it, `needs` what it must define.
+def load(package: str, name: str, kind: str) -> ModuleType:
+    """Import the module of plug-in `name` of `package`; `kind` is what the error calls it. `get` checks its class.
 
     Where a user's files have changed since they were imported (in a notebook, say) they are imported again: the
     cache's keys go by the files.
 
     Raises:
       UnknownNameError: there is no such plug-in.
-      PlugInError: it is the user's own, and can't be imported or lacks something.
+      PlugInError: it is the user's own, and can't be imported, or its client imports what it must not.
     """
     known = names(package)
     if name not in known:
@@ -214,14 +214,10 @@ def load(package: str, name: str, kind: str, needs: Iterable[str] = ()) -> Modul
         raise PlugInError(f"{kind} {name}: {wrong}; see docs/extending.md")
     try:
         _refresh(folder)
-        found = importlib.import_module(module_name(package, name))
+        return importlib.import_module(module_name(package, name))
     except Exception as error:  # whatever the user's code raises
         where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
         raise PlugInError(f"{kind} {name}: {file} can't be imported: {type(error).__name__}: {error}{where}") from error
-    missing = [one for one in needs if not hasattr(found, one)]
-    if missing:
-        raise PlugInError(f"{kind} {name}: {file} does not define {', '.join(missing)}; see docs/extending.md")
-    return found
 
 
 def use(folder: Path) -> None:

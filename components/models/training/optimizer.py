@@ -89,6 +89,4 @@ def of_update(
         found = []
         for name in update.networks:
             found += factors if name == MAIN else [1.0] * len(networks[name].trainable_variables)
-    if update.every == 1:
-        return make(learning, steps, first, found)
     return make(learning, steps / update.every, first / update.every, found)
