@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from modelmill.components.models.flatbuffer import edit
+
 
 def looked_up(content: bytes) -> bytes:
     """A float32 flatbuffer whose every GATHER of rows of a constant matrix is an EMBEDDING_LOOKUP; answers stay."""
@@ -33,8 +35,7 @@ def looked_up(content: bytes) -> bytes:
 
 def _is_table(model: Any, graph: Any, operator: Any, schema: Any) -> bool:
     """Whether it takes rows of a constant float32 matrix by int32 ids, whose number is known."""
-    code = model.operatorCodes[operator.opcodeIndex]
-    if max(code.builtinCode, code.deprecatedBuiltinCode) != schema.BuiltinOperator.GATHER:
+    if edit.builtin(model, operator) != schema.BuiltinOperator.GATHER:
         return False
     table, ids, kinds = graph.tensors[operator.inputs[0]], graph.tensors[operator.inputs[1]], schema.TensorType
     data, options = model.buffers[table.buffer].data, operator.builtinOptions

@@ -23,7 +23,7 @@ def reread(content: bytes) -> bytes:
             if any(graph.tensors[made].type == schema.TensorType.INT8 for made in operator.outputs) and any(
                 int(taken) in copies for taken in operator.inputs
             ):
-                if _code(model, operator) == schema.BuiltinOperator.QUANTIZE:
+                if edit.builtin(model, operator) == schema.BuiltinOperator.QUANTIZE:
                     continue  # it takes float32
                 operator.inputs = [copies.get(int(taken), int(taken)) for taken in operator.inputs]
                 changed = True
@@ -36,10 +36,5 @@ def _copies(model: Any, graph: Any, schema: Any) -> dict[int, int]:
     return {
         int(operator.outputs[0]): int(operator.inputs[0])
         for operator in graph.operators
-        if _code(model, operator) == schema.BuiltinOperator.DEQUANTIZE and int(operator.outputs[0]) in ends
+        if edit.builtin(model, operator) == schema.BuiltinOperator.DEQUANTIZE and int(operator.outputs[0]) in ends
     }
-
-
-def _code(model: Any, operator: Any) -> int:
-    code = model.operatorCodes[operator.opcodeIndex]
-    return int(max(code.builtinCode, code.deprecatedBuiltinCode))

@@ -114,8 +114,7 @@ def _operators(model: Any, graph: Any, schema: Any) -> Iterator[tuple[str, Any]]
     """The operators of a subgraph with their names."""
     names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
     for operator in graph.operators:
-        code = model.operatorCodes[operator.opcodeIndex]
-        yield names[max(code.builtinCode, code.deprecatedBuiltinCode)], operator
+        yield names[edit.builtin(model, operator)], operator
 
 
 def _rounds(model: Any, schema: Any) -> dict[int, int | None]:

@@ -31,6 +31,12 @@ def read(content: bytes) -> Any:
     return model
 
 
+def builtin(model: Any, operator: Any) -> int:
+    """Return which of the schema's BuiltinOperator an operator is: older flatbuffers have the code in another field."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    return int(max(code.builtinCode, code.deprecatedBuiltinCode))
+
+
 def chain(first: bytes, second: bytes, prefix: str) -> bytes:
     """A flatbuffer that hands the only output of `first` to the only input of `second`.
 
