@@ -78,19 +78,7 @@ def _converter(
     return flatbuffer_converter.converter({SERVING: function, **more}, [*model.variables, *variables])
 
 
-def _weights(model: tf_keras.Model) -> tf.Module:
-    """What a SavedModel has to hold of a model. Of a Keras model it would hold the calls of each layer, too.
-
-    Nobody calls those, and to trace, write and read them takes longer than all the rest.
-    """
-    import tensorflow as tf
-
-    module = tf.Module()
-    module.weights = model.variables
-    return module
-
-
-class _Behind:
+class _Behind(flatbuffer_converter.Delegate):
     """A TFLiteConverter of what is behind a front-end; `convert` puts the front-end, as float32, before it."""
 
     def __init__(self, front: tf_keras.Model, rest: tf_keras.Model, spec: Spec) -> None:
@@ -100,20 +88,14 @@ class _Behind:
         features = tf_keras.Input(front.output_shape[1:], batch_size=1, name="features")
         answer = task.look_up(spec.task).postprocess(rest(features), features, spec)
         self.__dict__["_front"] = tf_keras.Model(waves, front(modality.normalise(waves, spec)))
-        self.__dict__["_rest"] = _converter(tf_keras.Model(features, answer))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._rest, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._rest, name, value)
+        super().__init__(_converter(tf_keras.Model(features, answer)))
 
     def convert(self) -> bytes:
         """As TFLiteConverter's. The representative examples are those of the whole model."""
-        given, front = self._rest.representative_dataset, self._front
+        given, front = self._made.representative_dataset, self._front
         if given is not None:
-            self._rest.representative_dataset = lambda: ([front(example)] for (example,) in given())
-        return edit.chain(_converter(front).convert(), self._rest.convert(), audio_frontend.NAME)
+            self._made.representative_dataset = lambda: ([front(example)] for (example,) in given())
+        return edit.chain(_converter(front).convert(), self._made.convert(), audio_frontend.NAME)
 
 
 def export(
@@ -148,8 +130,7 @@ def export(
     serialized = tf.TensorSpec([None], tf.string, name="examples")
 
     whole = served(model, spec)
-    module = _weights(whole)
-    module.others = list(variables)
+    module = flatbuffer_converter.holder([*whole.variables, *variables])
     layer = output.transform_features_layer()
     module.transform = tft_internals.resources(layer)
 
