@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import sys
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -27,6 +29,16 @@ def stripes(label: str, number: int) -> Any:
     if label == "columns":
         image[:, number % 2 :: 2] += 100
     return np.clip(image + noise.normal(0, 15, image.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Gives a test that sets no seed the same weights and draws in whatever order the tests run."""
+    random.seed(1)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(1)
+    if "tf_keras" in sys.modules:
+        sys.modules["tf_keras"].utils.set_random_seed(1)
 
 
 @pytest.fixture(scope="session")
