@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import sys
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
@@ -33,10 +32,7 @@ def stripes(label: str, number: int) -> Any:
 
 @pytest.fixture(autouse=True)
 def seeded() -> None:
-    """Gives a test that sets no seed the same weights and draws in whatever order the tests run."""
-    random.seed(1)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(1)
+    """Gives a test that sets no seed the same weights and draws whatever ran before."""
     if "tf_keras" in sys.modules:
         sys.modules["tf_keras"].utils.set_random_seed(1)
 
