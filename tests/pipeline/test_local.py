@@ -317,4 +317,7 @@ def test_an_artifact_that_can_not_be_summed_up(runs: Runs) -> None:
 
     assert runs(build=build) == FAILED
     assert "failed: the summary could not be made: JSONDecodeError: " in runs.screen
+    # Nor can the report: the screen says why, and what makes it anew.
+    again = f"`modelmill report '{runs.folders.latest.resolve()}'` tries again"
+    assert "report    not made: JSONDecodeError: " in runs.screen and again in runs.screen
     assert (runs.summary["status"], runs.states()) == ("failed", {"compress": "done"})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -17,8 +15,8 @@ WORDS = ("", "chain", "made by", "result", "gate", "metric")
 STYLES = {"passed": "green", "undecided": "yellow", "refused": "bold red"}
 
 
-def show(console: Console, summary: dict[str, Any], report: Path | None = None) -> None:
-    """Prints data, models, trials and gates, as far as there are any, and where the page for people lies."""
+def show(console: Console, summary: dict[str, Any], report: str = "") -> None:
+    """Print data, models, trials and gates, as far as there are any, and what is said of the report."""
     for table in (_models(summary), _trials(summary), _gates(summary)):
         if table is not None:
             console.print()
@@ -26,7 +24,7 @@ def show(console: Console, summary: dict[str, Any], report: Path | None = None) 
     console.print()
     lines = _facts(summary)
     if report:
-        lines.append(_fact("report", min(str(report), os.path.relpath(report), key=len)))
+        lines.append(_fact("report", report))
     for line in lines:
         console.print(line, soft_wrap=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shlex
 import signal
 import threading
 import time
@@ -179,13 +180,14 @@ def _summarise(
     return found
 
 
-def _report(folder: RunFolder) -> Path | None:
-    """The page; without it the run is none the worse, so what hinders it only goes to the log."""
+def _report(folder: RunFolder) -> str:
+    """Write the page, and return what the screen says of it: its path, or why there is none. The run stays as it is."""
     try:
-        return page.write(folder.path)
-    except Exception:
-        logging.exception("the report can't be made; `modelmill report` tries again")
-        return None
+        path = page.write(folder.path)
+    except Exception as error:  # whatever the run's files hold
+        logging.exception("the report can't be made")
+        return f"not made: {failure.reason(error)}; `modelmill report {shlex.quote(str(folder.path))}` tries again"
+    return min(str(path), os.path.relpath(path), key=len)
 
 
 def _run_nodes(
