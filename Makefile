@@ -4,6 +4,8 @@ SHELL := bash
 BIN := .venv/bin
 EXPERIMENT ?= digits-cnn
 ARGS ?=
+# Processes that share the tests; 0: none but pytest's own.
+JOBS ?= 2
 SITE ?= $(CURDIR)/build/docs
 DOCS_VENV ?= build/docs-venv
 MOTO_VENV ?= build/moto-venv
@@ -26,8 +28,9 @@ setup: ## make or update .venv
 run: setup ## run an experiment: make run EXPERIMENT=digits-cnn ARGS=...
 	$(BIN)/modelmill run $(EXPERIMENT) $(ARGS)
 
+# loadfile: what the tests of one file share is made once.
 test: setup ## all tests but those of test-all and test-kubeflow; fewer: make test ARGS='-m "not slow and not kubeflow"'
-	$(BIN)/python -m pytest -m "not kubeflow" $(ARGS)
+	$(BIN)/python -m pytest -m "not kubeflow" -n $(JOBS) --dist loadfile $(ARGS)
 
 test-all: setup ## every family with every compression method, on two devices, after a kill; half an hour on two cores
 	ALL_PAIRS=1 $(BIN)/python -m pytest tests/contracts $(ARGS)
