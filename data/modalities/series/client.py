@@ -5,6 +5,8 @@ A file is one series: a CSV without a header, a line a step, a value for each ch
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,9 @@ REQUIRES = ()
 # Of the manifest's `preprocessing`.
 FIELDS = {"length": int, "channels": [{"mean": float, "stddev": float}], "missing_values": [str]}
 FILES = "CSV, a line a step"
+# What training reads as numbers: Python's float would take 1_000, inf and digits of other scripts, too.
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+LARGEST = 3.4028235e38
 
 
 class NotASeriesError(ValueError):
@@ -66,9 +71,16 @@ def preprocess(
         if len(step) != len(channels):
             raise ValueError(f"line {place + 1}: {len(step)} values, expected {len(channels)}")
         cells = [" ".join(value.split()) for value in step]
-        known = [float("nan" if cell.lower() in missing_values else cell or "nan") for cell in cells]
+        known = [math.nan if not cell or cell.lower() in missing_values else _number(cell, place) for cell in cells]
         values = np.array(known).astype(np.float32)
         scaled = (values - means) / stddevs
         made[place, :-1] = np.where(np.isnan(values), np.float32(0), scaled)
         made[place, -1] = 1
     return made
+
+
+def _number(cell: str, place: int) -> float:
+    """A finite number of the size of float32. Raises ValueError."""
+    if NUMBER.fullmatch(cell) and abs(float(cell)) <= LARGEST:
+        return float(cell)
+    raise ValueError(f"line {place + 1}: {cell!r} is no finite number")

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from modelmill.data import numeric_cells, policy
 from modelmill.data.config import DataConfig
+from modelmill.data.readers.separators import SEPARATOR, Separator
 
 
 class SeriesConfig(DataConfig):
@@ -24,6 +25,7 @@ class SeriesConfig(DataConfig):
     values: tuple[str, ...] = Field(
         (), description="Long: a column a channel. Wide: one pattern of the columns of steps, such as 't*'."
     )
+    separator: Separator = Field("", description=SEPARATOR)
     missing: bool = Field(False, description="Whether values may be missing; else that is an error.")
     missing_values: tuple[str, ...] = Field(
         (), description=f"What stands for a missing value, besides {', '.join(numeric_cells.MISSING)}."

@@ -75,7 +75,7 @@ def _long(path: str, name: str, config: SeriesConfig, decides: str | None) -> It
     columns = [*wanted, *([decides] if decides and decides not in wanted else [])]
     seen: set[str] = set()
     now: Series | None = None
-    for number, cells in tables.read(path, name, columns):
+    for number, cells in tables.read(path, name, columns, config.separator):
         key = cells[config.series]
         if now is None or key != now.name:
             if now is not None:
@@ -96,7 +96,7 @@ def _long(path: str, name: str, config: SeriesConfig, decides: str | None) -> It
 def _wide(path: str, name: str, config: SeriesConfig, decides: str | None) -> Iterator[Series]:
     """Columns that match the pattern of `values` are the steps, in the order of the header; the last may be empty."""
     (pattern,) = config.values
-    for number, cells in tables.read(path, name, None):
+    for number, cells in tables.read(path, name, None, config.separator):
         for column in (config.label, *([decides] if decides else [])):
             if column not in cells:
                 raise BadExampleError(f"{name}: the column {column!r} is missing; there are {', '.join(cells)}")

@@ -1,13 +1,15 @@
 """Client part of the modality tabular: rows to the flatbuffer's input. It needs numpy alone.
 
 A file is a CSV: with a header, of which the columns of the model are taken by their names, or without one, its cells in
-the order of the manifest's `columns`. Each row is an example; with a header it is called FILE:LINE.
+the order of the manifest's `columns`; between the cells are commas, semicolons, tabs or |. Each row is an example; with
+a header it is called FILE:LINE. Rows that can't be taken are named when all others are answered.
 """
 
 from __future__ import annotations
 
 import csv
 import datetime
+import itertools
 import math
 import re
 from collections.abc import Callable, Collection, Iterator
@@ -21,8 +23,10 @@ from numpy.typing import NDArray
 PREPROCESSING = (
     "Take the blanks around each cell away, and of several within it leave one. A cell that, in small letters, is in "
     "`missing_values` is empty, but for a category; a number loses its `thousands` where these part its digits by "
-    "three. For each entry of `inputs` one float32, in their order. number: the cell's value, a double, rounded to "
-    "float32, minus `mean`, divided by `stddev`, both float32; 0 if the cell is empty. "
+    "three; it has digits from 0 to 9, with or without sign, point and exponent, and is none beyond float32. A number "
+    "or date may be empty if `inputs` has an entry `missing` of its column. For each entry of `inputs` one float32, in "
+    "their order. number: the cell's value, a double, rounded to float32, minus `mean`, divided by `stddev`, both "
+    "float32; 0 if the cell is empty. "
     "missing: 1 if the cell is empty, else 0. category: the cell's place in `categories`, from 0; "
     "their number if it is not there. days: as number, of the days "
     "from 2000-01-01 to the cell's date (YYYY-MM-DD, what follows is ignored). year sin, year cos, week sin, week cos: "
@@ -44,6 +48,12 @@ KINDS = ("number", "days", "category", "missing", "year sin", "year cos", "week 
 PARAMETERS = ("inputs", "missing_values", "thousands")
 # A number whose digits are parted by three, for Python and for RE2.
 GROUPED = r"[+-]?[0-9]{1,3}(SEPARATOR[0-9]{3})+(\.[0-9]*)?"
+# What the served model reads as numbers: Python's float would take 1_000, inf and digits of other scripts, too.
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+LARGEST = 3.4028235e38
+SEPARATORS = ",;\t|"
+# Characters of a cell, and rows that a message names.
+LONGEST, NAMED = 1 << 24, 10
 
 
 class NotARowError(ValueError):
@@ -70,22 +80,40 @@ class Reader:
         self.shape = (len(settings["inputs"]),)
 
     def read(self, path: str | Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
-        """Yield each row as an example. Raises NotARowError: a file is no table of these columns."""
+        """Yield each row as an example. Raises NotARowError, behind all that can be taken: a row or the file can't."""
+        wrong = []
         try:
             for name, row in rows(path, self._columns):
-                yield name, preprocess(row, **self._settings)
+                if isinstance(row, NotARowError):
+                    wrong.append(str(row))
+                    continue
+                try:
+                    made = preprocess(row, **self._settings)
+                except NotARowError as error:
+                    wrong.append(f"{name}: {error}")
+                else:
+                    yield name, made
         except NotARowError as error:
-            raise NotARowError(f"{path}: {error}") from error
+            raise NotARowError("\n".join([*wrong[:NAMED], f"{path}: {error}"])) from error
+        if wrong:
+            more = [f"and {len(wrong) - NAMED} rows more"] if len(wrong) > NAMED else []
+            raise NotARowError("\n".join(wrong[:NAMED] + more))
 
 
 def preprocess(
     row: dict[str, str], inputs: list[dict[str, Any]], missing_values: Collection[str] = (), thousands: str = ""
 ) -> NDArray[np.float32]:
-    """Cells by column to what the flatbuffer takes, float32 [inputs]."""
+    """Cells by column to what the flatbuffer takes, float32 [inputs]. Raises NotARowError."""
+    may_miss = {one["column"] for one in inputs if one["kind"] == "missing"}
     made = []
     for one in inputs:
-        cell = " ".join(row[one["column"]].split())
-        made.append(_number(cell if one["kind"] == "category" else plain(cell, missing_values, thousands), one))
+        column, kind = one["column"], one["kind"]
+        cell = " ".join(row[column].split())
+        if kind != "category":
+            cell = plain(cell, missing_values, thousands)
+            if not cell and column not in may_miss:
+                raise NotARowError(f"column {column}: {row[column]!r} is no value, and in training none was missing")
+        made.append(_number(cell, one))
     return np.array(made, np.float32)
 
 
@@ -107,10 +135,9 @@ def _number(cell: str, one: dict[str, Any]) -> np.float32:
         known = one["categories"]
         return np.float32(known.index(cell) if cell in known else len(known))
     if kind == "number":
-        try:
-            value = float(cell or "nan")
-        except ValueError as error:
-            raise NotARowError(f"column {one['column']}: {cell!r} is no number") from error
+        if cell and not (NUMBER.fullmatch(cell) and abs(float(cell)) <= LARGEST):
+            raise NotARowError(f"column {one['column']}: {cell!r} is no finite number")
+        value = float(cell or "nan")
     else:
         value = days(cell, one["column"])
     if kind in ("number", "days"):
@@ -133,19 +160,36 @@ def days(cell: str, column: str) -> float:
         raise NotARowError(f"column {column}: {cell!r} is no date; write YYYY-MM-DD") from error
 
 
-def rows(path: str | Path, columns: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """The rows of a CSV, each with what it is called."""
+def rows(path: str | Path, columns: list[str]) -> Iterator[tuple[str, dict[str, str] | NotARowError]]:
+    """The rows of a CSV, each with what it is called, or with what is wrong with it. Raises NotARowError: no CSV."""
+    csv.field_size_limit(LONGEST)
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
+            first = file.readline()
+            skipped = int(re.fullmatch("sep=.\r?\n", first) is not None)
+            separator = first[4] if skipped else _separator(first, columns)
+            reader = csv.reader(file if skipped else itertools.chain([first], file), delimiter=separator, strict=True)
             header: list[str] = []
+            begin = 1
             for cells in reader:
-                if reader.line_num == 1 and set(columns) <= {cell.strip() for cell in cells}:
+                line, begin = begin, reader.line_num + 1
+                name = f"{path}:{line + skipped}"
+                if not any(cell.strip() for cell in cells):
+                    continue
+                if line == 1 and set(columns) <= {cell.strip() for cell in cells}:
                     header = [cell.strip() for cell in cells]
                 elif len(cells) != len(header or columns):
-                    raise NotARowError(f"line {reader.line_num}: {len(cells)} cells, expected {len(header or columns)}")
+                    expected = len(header or columns)
+                    yield name, NotARowError(f"{name}: {len(cells)} cells, expected {expected}")
                 else:
-                    name = f"{path}:{reader.line_num}" if header else str(path)
-                    yield name, dict(zip(header or columns, cells))  # noqa: B905 (`strict` is too new for many devices)
+                    row = dict(zip(header or columns, cells))  # noqa: B905 (`strict` is too new for many devices)
+                    yield name if header else str(path), row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise NotARowError(f"no CSV that can be read ({error})") from error
+
+
+def _separator(line: str, columns: list[str]) -> str:
+    """What parts the cells of a file's first line: a header with the columns, or a row of as many cells."""
+    cells = {one: next(csv.reader([line], delimiter=one), []) for one in SEPARATORS}
+    named = [one for one in SEPARATORS if set(columns) <= {cell.strip() for cell in cells[one]}]
+    return next(iter([*named, *(one for one in SEPARATORS if len(cells[one]) == len(columns))]), ",")

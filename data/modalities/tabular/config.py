@@ -10,6 +10,7 @@ from modelmill.data import numeric_cells, policy
 from modelmill.data.config import DataConfig
 from modelmill.data.modalities.tabular.facts import TabularFacts
 from modelmill.data.readers import labels_csv
+from modelmill.data.readers.separators import SEPARATOR, Separator
 from modelmill.data.spec import CONTENT, LABEL, PATH, Spec, narrow
 
 INPUT = "row"
@@ -34,6 +35,7 @@ class TabularConfig(DataConfig):
         description="Cells of numbers and dates that stand for a missing value, besides "
         f"{', '.join(numeric_cells.MISSING)}.",
     )
+    separator: Separator = Field("", description=SEPARATOR)
     thousands: Literal["", ","] = Field("", description="What parts the digits of numbers by three, as in 1,234.5.")
     max_categories: int = Field(1000, ge=1, description="Of a column: the most frequent; all others are one more.")
     conflicts: Literal["refuse", "drop", "keep"] = Field(

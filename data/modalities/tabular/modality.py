@@ -72,7 +72,7 @@ class Tabular(Modality[TabularConfig]):
         wanted = [config.label, *config.inputs, *config.also]
         decides = split.decides
         more = [decides] if decides and decides not in wanted else []
-        lines = tables.read(path, name, [*wanted, *more])
+        lines = tables.read(path, name, [*wanted, *more], config.separator)
         for number, row in lines:
             place = f"{name}, row {number}"
             plain = row_cells.plain(row, config)

@@ -13,6 +13,7 @@ from modelmill.data.modalities.text import readers
 from modelmill.data.modalities.text import synonyms as text_synonyms
 from modelmill.data.modalities.text.tokenizer import train
 from modelmill.data.modalities.text.tokenizer.train import TokenizerConfig
+from modelmill.data.readers.separators import SEPARATOR, Separator
 
 CHANGES = ("deletion", "swap", "insertion", "synonyms", "noise", "masking")
 
@@ -34,6 +35,7 @@ class TextConfig(DataConfig):
     text: str = Field("text", description="With files: the column (of JSONL, the key) of the text.")
     second: str | None = Field(None, description="With files and pairs: the column of the second text.")
     label: str = Field("label", description="With files: the column of the class; of *.txt, the file's name is it.")
+    separator: Separator = Field("", description=SEPARATOR)
     also: tuple[str, ...] = Field((), description="With files: further columns, for slices and for splits.")
     pairs: bool = Field(False, description="Each text is two, with a tab between them: [CLS] one [SEP] two [SEP].")
     max_characters: int = Field(1_000_000, ge=1, description="Of a text; a longer one is no example.")

@@ -55,7 +55,8 @@ class Text(Modality[TextConfig]):
         """Yield an example a row, object or line. Raises BadExampleError with the place of the first that is none."""
         decides = split.decides
         wanted = dict.fromkeys([config.text, config.label, *([config.second] if config.second else []), *config.also])
-        for number, cells in readers.read(path, name, list(wanted | ({decides: None} if decides else {}))):
+        columns = list(wanted | ({decides: None} if decides else {}))
+        for number, cells in readers.read(path, name, columns, config.separator):
             place = f"{name}:{number}"
             text = cells[config.text]
             if config.second:

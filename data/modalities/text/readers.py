@@ -17,7 +17,7 @@ JSONL, LINES = (".jsonl", ".jsonl.gz"), (".txt", ".txt.gz")
 SUFFIXES = (*tables.SUFFIXES, ".tfrecord", *JSONL, *LINES)
 
 
-def read(path: str, name: str, columns: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def read(path: str, name: str, columns: list[str], separator: str = "") -> Iterator[tuple[int, dict[str, str]]]:
     """The cells of each record, as text, with its number or line.
 
     Args:
@@ -25,12 +25,13 @@ def read(path: str, name: str, columns: list[str]) -> Iterator[tuple[int, dict[s
       name: what messages call it; its suffix says what it is.
       columns: that must be there. Of plain files there are two, whatever they are called: the text, which is the line,
         and the label, which is the file's name without suffixes.
+      separator: see `tables.read`.
 
     Raises:
       BadExampleError: the file is none of these, or a record lacks a column.
     """
     if tables.is_table(name):
-        yield from tables.read(path, name, columns)
+        yield from tables.read(path, name, columns, separator)
     elif name.endswith(SUFFIXES):
         try:
             with files.stream(path) as file:
