@@ -24,6 +24,8 @@ FIRST_DAY = datetime.date(2000, 1, 1).toordinal()
 TURNS = {"year": 365.25, "week": 7.0}
 # A number whose digits are parted by three, for Python and for RE2.
 GROUPED = r"[+-]?[0-9]{1,3}(SEPARATOR[0-9]{3})+(\.[0-9]*)?"
+# Features of transformed examples: the mean in two parts, since an example holds float32 only.
+STATISTICS = ("mean", "mean_rest", "stddev")
 # Cells of numbers and dates that stand for a missing value, in any case; further ones: data.missing_values.
 MISSING = ("nan", "na", "n/a", "#n/a", "nil", "null", "none", "?", ".", "-")
 
@@ -114,12 +116,16 @@ def wave(days: tf.Tensor, kind: str) -> tf.Tensor:
 def normalised(values: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     """Part of a TFT preprocessing function: numbers as deviations from their mean over the train split.
 
+    All is reckoned in float64 until the deviations are divided: float32 holds neither the seconds of a day beside those
+    since 1970, nor the metres of a street beside those of a country.
+
     Args:
-      values: float32 [batch, ..., n]; NaN where there is none.
+      values: float64 [batch, ..., n]; NaN where there is none.
 
     Returns:
-      The same shape, 0 where there is no number; and mean and stddev, each float32 [batch, n], for the transformed
-      examples: from there the model's Spec has them.
+      float32 of the same shape, 0 where there is no number; and, for the transformed examples, from where the model's
+      Spec has them by `statistics`, of the mean the float32 next to it and what is missing to it, and the standard
+      deviation, each float32 [batch, n].
     """
     import tensorflow as tf
     import tensorflow_transform as tft
@@ -129,13 +135,27 @@ def normalised(values: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
 
     def total(one: tf.Tensor) -> tf.Tensor:
         """Over all examples and places between, float64 [n]."""
-        found = tf.where(known, tf.cast(one, tf.float64), tf.zeros([], tf.float64))
+        found = tf.where(known, one, tf.zeros([], tf.float64))
         return tft.sum(tf.reduce_sum(found, axis=between), reduce_instance_dims=False)
 
     count = tf.maximum(total(tf.ones_like(values)), 1.0)
-    mean = tf.cast(total(values) / count, tf.float32)
+    exact = total(values) / count
+    near = tf.cast(exact, tf.float32)
+    rest = tf.cast(exact - tf.cast(near, tf.float64), tf.float32)
+    mean = tf.cast(near, tf.float64) + tf.cast(rest, tf.float64)
     variance = total(tf.math.squared_difference(values, mean)) / count
     stddev = tf.cast(tf.where(variance > 0, tf.sqrt(variance), 1.0), tf.float32)
     size = tf.shape(values)[0]
-    told = {"mean": tf.repeat(mean[tf.newaxis], size, 0), "stddev": tf.repeat(stddev[tf.newaxis], size, 0)}
-    return tf.where(known, (values - mean) / stddev, 0.0), told
+    stored = zip(STATISTICS, (near, rest, stddev), strict=True)
+    scaled = tf.cast((values - mean) / tf.cast(stddev, tf.float64), tf.float32)
+    return tf.where(known, scaled, 0.0), {name: tf.repeat(one[tf.newaxis], size, 0) for name, one in stored}
+
+
+def statistics(example: bytes, count: int) -> list[tuple[float, float]]:
+    """Return mean and standard deviation of each of `count` numbers, of a transformed example (see `normalised`)."""
+    import tensorflow as tf
+
+    floats = tf.io.FixedLenFeature([count], tf.float32)
+    found = tf.io.parse_single_example(example, dict.fromkeys(STATISTICS, floats))
+    near, rest, stddev = (found[name].numpy().astype(float) for name in STATISTICS)
+    return list(zip((near + rest).tolist(), stddev.tolist(), strict=True))

@@ -27,17 +27,23 @@ tabular = modality.look_up("tabular")
 
 TOWNS = ("Ulm", "Bonn", "Köln, am Rhein")
 
+# Seconds since 1970.
+EPOCH = 1_700_000_000
+
 
 def table(folder: Path) -> tabular.Config:
-    """Rows of a number, a number that may be missing, a category and a date; the price follows from three of them."""
+    """Rows of a number, a number that may be missing, a category and a date; the price follows from three of them.
+
+    The first number differs from row to row by less than float32 can tell.
+    """
     random = np.random.default_rng(0)
     rows = ["size,age,town,since,price"]
     for number in range(150):
-        size, age, town = random.normal(1080, 20), random.normal(5, 2), number % 3
+        size, age, town = EPOCH + random.normal(1080, 20), random.normal(5, 2), number % 3
         shown = f'"{size:,.3f}"' if number % 2 else f"{size:.3f}"
         seen = f"{age:.3f}" if number % 5 else ("", "NaN", "unknown")[number // 5 % 3]
         day = f"{2000 + number % 25}-{1 + number % 12:02}-{1 + number % 28:02}"
-        rows.append(f'{shown},{seen},"{TOWNS[town]}",{day},{3 * size + 50 * town + random.normal():.2f}')
+        rows.append(f'{shown},{seen},"{TOWNS[town]}",{day},{3 * (size - EPOCH) + 50 * town + random.normal():.2f}')
     (folder / "part-1.csv").write_text("\n".join(rows[:80]) + "\n", encoding="utf-8")
     (folder / "part-2.csv").write_text("\n".join([rows[0], *rows[80:]]) + "\n", encoding="utf-8")
     return tabular.Config(
@@ -48,7 +54,7 @@ def table(folder: Path) -> tabular.Config:
         numeric=("size", "age"),
         categorical=("town",),
         dates=("since",),
-        missing=("age",),
+        missing=("age", "since"),
         missing_values=("unknown",),
         thousands=",",
         max_categories=2,
@@ -60,7 +66,7 @@ def waves(folder: Path) -> series.Config:
     random, lines = np.random.default_rng(0), ["@data"]
     for number in range(120):
         steps = np.arange(3 + number % 7) * (1 if number % 2 else -1) + random.normal(0, 0.3, 3 + number % 7)
-        shown = [[f"{value:.4f}" for value in channel] for channel in (steps, 10 * steps + 5)]
+        shown = [[f"{value:.4f}" for value in channel] for channel in (steps, 10 * steps + EPOCH)]
         if number % 4 == 0:
             shown[1][1] = ("?", "nil")[number // 4 % 2]
         lines.append(":".join([*(",".join(channel) for channel in shown), "up" if number % 2 else "down"]))
@@ -147,7 +153,7 @@ def test_numbers_are_deviations_and_what_is_missing_or_padded_is_nothing(chain: 
     assert empty.any() and (age[empty] == 0).all() and abs(age[~empty].mean()) < 1e-4
     assert set(inputs[:, kinds["town", "category"]]) == {0, 1, 2}, "two known ones, and all others"
     assert len(chain.spec.modality_facts.columns[kinds["town", "category"]].categories) == 2
-    assert {kind for column, kind in kinds if column == "since"} == set(DATED)
+    assert {kind for column, kind in kinds if column == "since"} == {*DATED, "missing"}
 
 
 def test_it_learns_and_the_served_model_takes_raw_content(chain: Any) -> None:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 # For the manifest: what a client in another language has to do.
 PREPROCESSING = (
-    "Of the first `length` steps, of each channel the value, a double, rounded to float32, minus `mean`, divided by "
-    "`stddev`, both float32; 0 if the value is missing: empty or, in small letters, in `missing_values`. "
+    "Of the first `length` steps, of each channel the value minus `mean`, divided by `stddev`, all doubles, "
+    "rounded to float32; 0 if the value is missing: empty or, in small letters, in `missing_values`. "
     "One channel more, the last, is 1. Behind shorter series is 0. "
     "A line end at the end is none of another step."
 )
@@ -65,16 +65,15 @@ def preprocess(
     steps: list[list[str]], length: int, channels: list[dict[str, Any]], missing_values: Collection[str] = ()
 ) -> NDArray[np.float32]:
     """Values of each step, as text, to float32 [length, channels + 1]. Raises ValueError."""
-    means, stddevs = (np.array([one[key] for one in channels], np.float32) for key in ("mean", "stddev"))
+    means, stddevs = (np.array([one[key] for one in channels], np.float64) for key in ("mean", "stddev"))
     made = np.zeros((length, len(channels) + 1), np.float32)
     for place, step in enumerate(steps[:length]):
         if len(step) != len(channels):
             raise ValueError(f"line {place + 1}: {len(step)} values, expected {len(channels)}")
         cells = [" ".join(value.split()) for value in step]
         known = [math.nan if not cell or cell.lower() in missing_values else _number(cell, place) for cell in cells]
-        values = np.array(known).astype(np.float32)
-        scaled = (values - means) / stddevs
-        made[place, :-1] = np.where(np.isnan(values), np.float32(0), scaled)
+        values = np.array(known, np.float64)
+        made[place, :-1] = np.where(np.isnan(values), 0, (values - means) / stddevs)
         made[place, -1] = 1
     return made
 

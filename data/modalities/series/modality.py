@@ -84,7 +84,7 @@ class Series(Modality[SeriesConfig]):
                 }
 
     def preprocess(self, inputs: dict[str, tf.Tensor], config: SeriesConfig) -> dict[str, tf.Tensor]:
-        """series string -> series float32 [batch, length, channels + 1], mean and stddev float32 [batch, channels]."""
+        """series string -> series float32 [batch, length, channels + 1], and the statistics of each channel."""
         import tensorflow as tf
 
         text = tf.strings.regex_replace(tf.reshape(inputs[INPUT], [-1]), "\r\n?", "\n")
@@ -99,9 +99,9 @@ class Series(Modality[SeriesConfig]):
         with tf.control_dependencies([right] if right is not None else []):
             table = values.to_tensor("", shape=[None, config.channels])
         known = numeric_cells.plain(numeric_cells.cleaned(tf.reshape(table, [-1])), config.marks, "")
-        numbers = tf.cast(tf.reshape(numeric_cells.number(known), tf.shape(table)), tf.float32)
+        numbers = tf.reshape(numeric_cells.number(known), tf.shape(table))
         steps = lines.with_flat_values(numbers)
-        padded = steps.to_tensor(math.nan, shape=[None, config.length, config.channels])
+        padded = steps.to_tensor(tf.constant(math.nan, tf.float64), shape=[None, config.length, config.channels])
         scaled, told = numeric_cells.normalised(tf.ensure_shape(padded, [None, config.length, config.channels]))
         present = tf.cast(tf.sequence_mask(lines.row_lengths(), config.length), tf.float32)
         return {"series": tf.concat([scaled, present[..., tf.newaxis]], axis=2), **told}
@@ -113,13 +113,11 @@ class Series(Modality[SeriesConfig]):
 
     def describe(self, output: tft.TFTransformOutput, example: bytes, config: SeriesConfig) -> Described:
         """With the statistics of each channel."""
-        import tensorflow as tf
-
-        floats = tf.io.FixedLenFeature([config.channels], tf.float32)
-        found = tf.io.parse_single_example(example, {"mean": floats, "stddev": floats})
         names = config.values if len(config.values) == config.channels else [str(one) for one in range(config.channels)]
-        statistics = zip(names, found["mean"].numpy().tolist(), found["stddev"].numpy().tolist(), strict=True)
-        made = tuple(Column(column=name, kind="number", mean=mean, stddev=stddev) for name, mean, stddev in statistics)
+        statistics = zip(names, numeric_cells.statistics(example, config.channels), strict=True)
+        made = tuple(
+            Column(column=name, kind="number", mean=mean, stddev=stddev) for name, (mean, stddev) in statistics
+        )
         return _described(config, made)
 
     def features(self, spec: Spec) -> dict[str, Any]:

@@ -25,8 +25,8 @@ PREPROCESSING = (
     "`missing_values` is empty, but for a category; a number loses its `thousands` where these part its digits by "
     "three; it has digits from 0 to 9, with or without sign, point and exponent, and is none beyond float32. A number "
     "or date may be empty if `inputs` has an entry `missing` of its column. For each entry of `inputs` one float32, in "
-    "their order. number: the cell's value, a double, rounded to float32, minus `mean`, divided by `stddev`, both "
-    "float32; 0 if the cell is empty. "
+    "their order. number: the cell's value minus `mean`, divided by `stddev`, all doubles, rounded to float32; "
+    "0 if the cell is empty. "
     "missing: 1 if the cell is empty, else 0. category: the cell's place in `categories`, from 0; "
     "their number if it is not there. days: as number, of the days "
     "from 2000-01-01 to the cell's date (YYYY-MM-DD, what follows is ignored). year sin, year cos, week sin, week cos: "
@@ -141,8 +141,7 @@ def _number(cell: str, one: dict[str, Any]) -> np.float32:
     else:
         value = days(cell, one["column"])
     if kind in ("number", "days"):
-        scaled = (np.float32(value) - np.float32(one["mean"])) / np.float32(one["stddev"])
-        return np.float32(0) if math.isnan(value) else scaled
+        return np.float32(0 if math.isnan(value) else (value - one["mean"]) / one["stddev"])
     period, wave = kind.split()
     turn = 2 * math.pi * value / TURNS[period]
     return np.float32(0 if math.isnan(value) else math.sin(turn) if wave == "sin" else math.cos(turn))

@@ -97,7 +97,7 @@ class Tabular(Modality[TabularConfig]):
             yield found
 
     def preprocess(self, inputs: dict[str, tf.Tensor], config: TabularConfig) -> dict[str, tf.Tensor]:
-        """row string -> row float32 [batch, inputs], mean and stddev float32 [batch, numbers and days]."""
+        """row string -> row float32 [batch, inputs], and the statistics of numbers and days."""
         import tensorflow as tf
         import tensorflow_transform as tft
 
@@ -112,8 +112,7 @@ class Tabular(Modality[TabularConfig]):
         told: dict[str, tf.Tensor] = {}
         scaled: Iterator[tf.Tensor] = iter(())
         if known:
-            numbers = tf.cast(tf.stack(list(known.values()), axis=1), tf.float32)
-            values, told = numeric_cells.normalised(numbers)
+            values, told = numeric_cells.normalised(tf.stack(list(known.values()), axis=1))
             scaled = iter(tf.unstack(values, axis=1))
         made: list[tf.Tensor] = []
         for column, kind in _layout(config):
@@ -136,15 +135,9 @@ class Tabular(Modality[TabularConfig]):
 
     def describe(self, output: tft.TFTransformOutput, example: bytes, config: TabularConfig) -> Described:
         """What each input is, with its statistics and its vocabulary."""
-        import tensorflow as tf
-
         layout = _layout(config)
         count = sum(kind in ("number", "days") for _, kind in layout)
-        floats = tf.io.FixedLenFeature([count], tf.float32)
-        found = tf.io.parse_single_example(example, {"mean": floats, "stddev": floats} if count else {})
-        statistics = iter(
-            zip(*(found[name].numpy().tolist() for name in ("mean", "stddev")), strict=True) if count else ()
-        )
+        statistics = iter(numeric_cells.statistics(example, count) if count else ())
         made = []
         for column, kind in layout:
             mean, stddev = next(statistics) if kind in ("number", "days") else (0.0, 1.0)
