@@ -51,7 +51,8 @@ class Column:
     """What was seen of one column.
 
     Attributes:
-      name: of it, in the header.
+      name: what an experiment calls it: as the header does, or by `header` if that is no name of a feature.
+      header: what the header calls it; "" if that is its name.
       rows: how many there are.
       missing: how many of its cells are empty.
       values: how often each cell occurs, of the first MOST different ones.
@@ -76,6 +77,7 @@ class Column:
     others: Sort = field(default_factory=Sort)
     whole: int = 0
     characters: int = 0
+    header: str = ""
     _bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def add(self, cell: str, place: str = "") -> None:
@@ -132,7 +134,7 @@ class Column:
         if self._nearly(self.numbers):
             low, high = self._bounds["number"]
             numbering = self.whole == self.distinct == self.rows and high - low + 1 == self.rows
-            return "name" if numbering and self.rows > 2 and NUMBERING.fullmatch(self.name) else "number"
+            return "name" if numbering and self.rows > 2 and NUMBERING.fullmatch(self.header or self.name) else "number"
         if self._nearly(self.dates):
             return "date"
         if self.distinct > 0.5 * self.filled and self.filled > 20:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -121,17 +123,29 @@ def task(asked: Asked, column: Column) -> tuple[str, str]:
     return asked.task, "as asked"
 
 
-def check(used: Collection[Column]) -> None:
-    """Raises NoProjectError if columns that a model is to see can't be read, with what to do."""
-    wrong = [one.name for one in used if one.name in RESERVED or not labels_csv.NAME.fullmatch(one.name)]
-    if wrong:
-        others = [re.sub(r"\W+", "_", name.lower(), flags=re.ASCII).strip("_") for name in wrong]
-        better = [name if labels_csv.NAME.fullmatch(name) and name not in RESERVED else f"c_{name}" for name in others]
-        told = ", ".join(f"{name!r} as {other}" for name, other in zip(wrong, better, strict=True))
-        raise NoProjectError(
-            f"--data: rename columns in the header: {told}; a name is letters, digits, _ and -, no digit first, and "
-            f"none of {', '.join(RESERVED)}"
-        )
+def rename(used: Collection[Column]) -> None:
+    """Gives columns whose header is no name of a feature one that is."""
+    taken = {one.name for one in used} | set(RESERVED)
+    for place, column in enumerate(used, start=1):
+        if labels_csv.NAME.fullmatch(column.name) and column.name not in RESERVED:
+            continue
+        plain = unicodedata.normalize("NFKD", column.name.casefold()).encode("ascii", "ignore").decode()
+        name = re.sub(r"\W+", "_", plain).strip("_") or f"column_{place}"
+        name = name if labels_csv.NAME.fullmatch(name) else f"c_{name}"
+        free = (one for one in itertools.chain([name], (f"{name}_{n}" for n in itertools.count(2))) if one not in taken)
+        column.header, column.name = column.name, next(free)
+        taken.add(column.name)
+
+
+def renamed(used: Collection[Column]) -> dict[str, str]:
+    """What has to stand in `data.columns`."""
+    return {one.name: one.header for one in used if one.header}
+
+
+def renamed_lines(used: Collection[Column]) -> list[str]:
+    """The lines of YAML for `columns`, if any are needed."""
+    lines = [f"    {name}: {json.dumps(header, ensure_ascii=False)}" for name, header in renamed(used).items()]
+    return ["  columns:    # what the header calls them", *lines] if lines else []
 
 
 def cells(sort: Sort) -> str:

@@ -35,6 +35,7 @@ PREPROCESSING: dict[str, dict[str, Any]] = {
     "series": {"length": 4, "channels": [STATISTICS], "missing_values": []},
     "tabular": {
         "columns": ["a"],
+        "headers": ["a"],
         "inputs": [{"column": "a", "kind": "number", "categories": [], **STATISTICS}],
         "missing_values": [],
         "thousands": "",

@@ -17,7 +17,13 @@ INPUTS = [
     {"column": "size", "kind": "number", "mean": 1.0, "stddev": 2.0, "categories": []},
     {"column": "town", "kind": "category", "mean": 0.0, "stddev": 1.0, "categories": ["Ulm"]},
 ]
-SETTINGS = {"columns": ["size", "town"], "inputs": INPUTS, "missing_values": ["na"], "thousands": ""}
+SETTINGS = {
+    "columns": ["size", "town"],
+    "headers": ["Size (m²)", "town"],
+    "inputs": INPUTS,
+    "missing_values": ["na"],
+    "thousands": "",
+}
 
 
 def lines(separator: str) -> str:
@@ -94,3 +100,9 @@ def test_the_client_refuses_what_training_refuses_by_row_and_answers_the_rest(tm
     optional = {**SETTINGS, "inputs": [*INPUTS, {**INPUTS[0], "kind": "missing"}]}
     path = write(tmp_path / "b.csv", "size,town\nNA,Ulm\n")
     assert [row.tolist() for _, row in client.Reader(optional, Path).read(path)] == [[0, 0, 1]]
+
+
+def test_the_client_takes_the_header_of_the_files_and_the_names_of_the_experiment(tmp_path: Path) -> None:
+    for header in ("town,Size (m²),of no use", "town,size,of no use"):
+        path = write(tmp_path / "a.csv", f"{header}\nUlm,5,x\n")
+        assert [row.tolist() for _, row in client.Reader(SETTINGS, Path).read(path)] == [[2, 0]]

@@ -169,6 +169,10 @@ def test_a_column_has_one_part_to_play() -> None:
         tabular.Config(path="x")
     with pytest.raises(ValidationError, match="missing names 'agge'"):
         config(missing=("agge",))
+    with pytest.raises(ValidationError, match=r"columns: unknown column 'agge'.*did you mean 'age'"):
+        config(columns={"agge": "Age (years)"})
+    with pytest.raises(ValidationError, match="two names stand for the header 'town'"):
+        config(columns={"age": "town"})
 
 
 def test_the_client_reads_files_with_and_without_a_header(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Client part of the modality tabular: rows to the flatbuffer's input. It needs numpy alone.
 
-A file is a CSV: with a header, of which the columns of the model are taken by their names, or without one, its cells in
-the order of the manifest's `columns`; between the cells are commas, semicolons, tabs or |. Each row is an example; with
-a header it is called FILE:LINE. Rows that can't be taken are named when all others are answered.
+A file is a CSV: with a header, of which the columns of the model are taken by the manifest's `headers` or `columns`, or
+without one, its cells in the order of `columns`; between the cells are commas, semicolons, tabs or |. Each row is an
+example; with a header it is called FILE:LINE. Rows that can't be taken are named when all others are answered.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ REQUIRES = ()
 # Of the manifest's `preprocessing`; below, what of it `preprocess` takes.
 FIELDS = {
     "columns": [str],
+    "headers": [str],
     "inputs": [{"column": str, "kind": str, "mean": float, "stddev": float, "categories": [str]}],
     "missing_values": [str],
     "thousands": str,
@@ -75,7 +76,10 @@ class Reader:
                     f"one of its `inputs` is of the column {one['column']!r} and of the kind {one['kind']!r}; allowed "
                     f"are the `columns`, and {', '.join(KINDS)}"
                 )
+        if len(settings["headers"]) != len(settings["columns"]):
+            raise ValueError("it has not one of `headers` for each of `columns`")
         self._columns: list[str] = settings["columns"]
+        self._headers: list[str] = settings["headers"]
         self._settings = {key: settings[key] for key in PARAMETERS}
         self.shape = (len(settings["inputs"]),)
 
@@ -83,7 +87,7 @@ class Reader:
         """Yield each row as an example. Raises NotARowError, behind all that can be taken: a row or the file can't."""
         wrong = []
         try:
-            for name, row in rows(path, self._columns):
+            for name, row in rows(path, self._columns, self._headers):
                 if isinstance(row, NotARowError):
                     wrong.append(str(row))
                     continue
@@ -159,15 +163,27 @@ def days(cell: str, column: str) -> float:
         raise NotARowError(f"column {column}: {cell!r} is no date; write YYYY-MM-DD") from error
 
 
-def rows(path: str | Path, columns: list[str]) -> Iterator[tuple[str, dict[str, str] | NotARowError]]:
-    """The rows of a CSV, each with what it is called, or with what is wrong with it. Raises NotARowError: no CSV."""
+def rows(
+    path: str | Path, columns: list[str], headers: list[str] | None = None
+) -> Iterator[tuple[str, dict[str, str] | NotARowError]]:
+    """The rows of a CSV, each with what it is called, or with what is wrong with it.
+
+    Args:
+      path: of the file.
+      columns: of the model, in the order of the cells if the file has no header.
+      headers: what a header calls each of them, besides that.
+
+    Raises:
+      NotARowError: it is no CSV.
+    """
     csv.field_size_limit(LONGEST)
+    headers = headers or columns
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             first = file.readline()
             skipped = int(re.fullmatch("sep=.\r?\n", first) is not None)
-            separator = first[4] if skipped else _separator(first, columns)
-            reader = csv.reader(file if skipped else itertools.chain([first], file), delimiter=separator, strict=True)
+            separator, first = (first[4], file.readline()) if skipped else (_separator(first, columns, headers), first)
+            reader = csv.reader(itertools.chain([first], file), delimiter=separator, strict=True)
             header: list[str] = []
             begin = 1
             for cells in reader:
@@ -175,8 +191,9 @@ def rows(path: str | Path, columns: list[str]) -> Iterator[tuple[str, dict[str, 
                 name = f"{path}:{line + skipped}"
                 if not any(cell.strip() for cell in cells):
                     continue
-                if line == 1 and set(columns) <= {cell.strip() for cell in cells}:
-                    header = [cell.strip() for cell in cells]
+                found = _header(cells, columns, headers) if line == 1 else []
+                if found:
+                    header = found
                 elif len(cells) != len(header or columns):
                     expected = len(header or columns)
                     yield name, NotARowError(f"{name}: {len(cells)} cells, expected {expected}")
@@ -187,8 +204,17 @@ def rows(path: str | Path, columns: list[str]) -> Iterator[tuple[str, dict[str, 
         raise NotARowError(f"no CSV that can be read ({error})") from error
 
 
-def _separator(line: str, columns: list[str]) -> str:
+def _header(cells: list[str], columns: list[str], headers: list[str]) -> list[str]:
+    """The first row's cells as names of columns; nothing if it is no header."""
+    names = [cell.strip() for cell in cells]
+    if set(headers) <= set(names):
+        called = dict(zip(headers, columns))  # noqa: B905
+        return [called.get(name, name) for name in names]
+    return names if set(columns) <= set(names) else []
+
+
+def _separator(line: str, columns: list[str], headers: list[str]) -> str:
     """What parts the cells of a file's first line: a header with the columns, or a row of as many cells."""
     cells = {one: next(csv.reader([line], delimiter=one), []) for one in SEPARATORS}
-    named = [one for one in SEPARATORS if set(columns) <= {cell.strip() for cell in cells[one]}]
+    named = [one for one in SEPARATORS if _header(cells[one], columns, headers)]
     return next(iter([*named, *(one for one in SEPARATORS if len(cells[one]) == len(columns))]), ",")

@@ -8,6 +8,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from modelmill.data import numeric_cells, policy
 from modelmill.data.config import DataConfig
+from modelmill.data.core import plugins
 from modelmill.data.modalities.tabular.facts import TabularFacts
 from modelmill.data.readers import labels_csv
 from modelmill.data.readers.separators import SEPARATOR, Separator
@@ -25,6 +26,9 @@ class TabularConfig(DataConfig):
     modality: Literal["tabular"] = "tabular"
     files: str = Field("*.csv", description="Which files of the folder: a glob, such as part-*.parquet or */*.csv.gz.")
     label: str = Field("label", description="The column of what is to be told.")
+    columns: dict[str, str] = Field(
+        {}, description="What the files' header calls columns whose name here is another: name: header."
+    )
     numeric: tuple[str, ...] = Field((), description="Columns of numbers.")
     categorical: tuple[str, ...] = Field((), description="Columns of words, or of numbers that are names.")
     dates: tuple[str, ...] = Field((), description="Columns of dates, YYYY-MM-DD with or without a time.")
@@ -54,12 +58,23 @@ class TabularConfig(DataConfig):
             if name in (INPUT, LABEL, PATH, CONTENT) or not labels_csv.NAME.fullmatch(name):
                 raise ValueError(
                     f"the column {name!r} should be called otherwise: letters, digits, _ and -, no digit first, and "
-                    f"none of {INPUT}, {LABEL}, {PATH}, {CONTENT}; rename it in the files"
+                    f"none of {INPUT}, {LABEL}, {PATH}, {CONTENT}; say in data.columns what the header calls it"
                 )
+        for name in self.columns:
+            if name not in named:
+                raise ValueError(f"columns: {plugins.unknown('column', name, named)}")
+        headers = [self.header(name) for name in named]
+        twice = sorted({header for header in headers if headers.count(header) > 1})
+        if twice:
+            raise ValueError(f"columns: two names stand for the header {twice[0]!r}")
         unknown = sorted(set(self.missing) - {*self.inputs, *self.also})
         if unknown:
             raise ValueError(f"missing names {unknown[0]!r}, which is not among numeric, categorical, dates and also")
         return self
+
+    def header(self, name: str) -> str:
+        """Return what the files call a column."""
+        return self.columns.get(name, name)
 
     @property
     def marks(self) -> tuple[str, ...]:

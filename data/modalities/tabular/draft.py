@@ -38,7 +38,7 @@ def draft(asked: Asked) -> Draft:
         raise NoProjectError(
             f"--data {asked.data}: besides {label.name} no column says anything of a row; {'; '.join(left_out)}"
         )
-    table_files.check(used)
+    table_files.rename(used)
     by_kind = {kind: [one for one in used if one.kind == kind] for kind in ("number", "category", "date")}
     missing = [one.name for one in used if one.gaps]
     odd = table_files.missing_values(used)
@@ -49,6 +49,7 @@ def draft(asked: Asked) -> Draft:
             "files": pattern,
             "task": task,
             "label": label.name,
+            "columns": table_files.renamed(used),
             "numeric": [one.name for one in by_kind["number"]],
             "categorical": [one.name for one in by_kind["category"]],
             "dates": [one.name for one in by_kind["date"]],
@@ -64,6 +65,7 @@ def draft(asked: Asked) -> Draft:
         f"  files: {table_files.quoted(pattern)}",
         f"  task: {task}    # {because}",
         f"  label: {table_files.quoted(label.name)}    # {why}",
+        *table_files.renamed_lines(used),
         *_columns("numeric", by_kind["number"]),
         *_columns("categorical", by_kind["category"]),
         *_columns("dates", by_kind["date"]),

@@ -72,7 +72,9 @@ class Tabular(Modality[TabularConfig]):
         wanted = [config.label, *config.inputs, *config.also]
         decides = split.decides
         more = [decides] if decides and decides not in wanted else []
-        lines = tables.read(path, name, [*wanted, *more], config.separator)
+        columns = {config.header(column): column for column in (*wanted, *more)}
+        found_rows = tables.read(path, name, list(columns), config.separator)
+        lines = ((number, {columns[header]: cell for header, cell in row.items()}) for number, row in found_rows)
         for number, row in lines:
             place = f"{name}, row {number}"
             plain = row_cells.plain(row, config)
@@ -207,6 +209,7 @@ class Tabular(Modality[TabularConfig]):
         """The columns of a row, and what is made of them."""
         return {
             "columns": list(config.inputs),
+            "headers": [config.header(column) for column in config.inputs],
             "inputs": [one.model_dump(mode="json") for one in narrow(spec.modality_facts, TabularFacts).columns],
             "missing_values": list(config.marks),
             "thousands": config.thousands,
