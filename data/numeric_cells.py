@@ -9,7 +9,7 @@ import datetime
 import math
 import re
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -22,12 +22,46 @@ _LARGEST = 3.4028235e38
 FIRST_DAY = datetime.date(2000, 1, 1).toordinal()
 # Days of a turn of the waves that a date becomes.
 TURNS = {"year": 365.25, "week": 7.0}
-# A number whose digits are parted by three, for Python and for RE2.
-GROUPED = r"[+-]?[0-9]{1,3}(SEPARATOR[0-9]{3})+(\.[0-9]*)?"
+# For Python and for RE2: a number with a unit before or behind it; with digits parted by three; with a comma.
+UNITED = r"([+-]?)(?:UNITS)? ?([+-]?[0-9.,'][0-9.,' ]*?(?:[eE][+-]?[0-9]+)?) ?(?:UNITS)?"
+GROUPED = r"[+-]?[0-9]{1,3}(SEPARATOR[0-9]{3})+(DECIMAL[0-9]*)?"
+COMMA = r"[+-]?([0-9]+,[0-9]*|,[0-9]+)([eE][+-]?[0-9]+)?"
 # Features of transformed examples: the mean in two parts, since an example holds float32 only.
 STATISTICS = ("mean", "mean_rest", "stddev")
 # Cells of numbers and dates that stand for a missing value, in any case; further ones: data.missing_values.
 MISSING = ("nan", "na", "n/a", "#n/a", "nil", "null", "none", "?", ".", "-")
+
+
+_SIGN, _WORD = r"[^\w\s.,+'-]{1,2}", r"[^\W\d_]{1,4}"
+_WITH_UNIT = re.compile(
+    rf"[+-]?({_SIGN}|{_WORD})? ?[+-]?(?:[0-9][0-9.,' ]*?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)? ?({_SIGN}|{_WORD})?"
+)
+
+
+class Notation(NamedTuple):
+    """How numbers are written.
+
+    Attributes:
+      thousands: what parts their digits by three, or "".
+      decimal: what stands before the decimals: a point or a comma; a point is always understood.
+      units: what may stand before or behind a number, such as $ or kg.
+    """
+
+    thousands: str = ""
+    decimal: str = "."
+    units: tuple[str, ...] = ()
+
+    def united(self) -> str:
+        """Return the pattern of a number with its unit; the number is its groups one and two."""
+        ends = "|".join(re.escape(unit) for unit in sorted(self.units, key=len, reverse=True))
+        return UNITED.replace("UNITS", ends)
+
+    def grouped(self) -> str:
+        """Return the pattern of a number with `thousands`."""
+        return GROUPED.replace("SEPARATOR", re.escape(self.thousands)).replace("DECIMAL", re.escape(self.decimal))
+
+
+PLAIN = Notation()
 
 
 def is_number(cell: str) -> bool:
@@ -35,13 +69,22 @@ def is_number(cell: str) -> bool:
     return bool(_NUMBER.fullmatch(cell)) and abs(float(cell)) <= _LARGEST
 
 
-def plain_cell(cell: str, missing: Collection[str], thousands: str) -> str:
+def unit(cell: str) -> str:
+    """Return what stands before or behind the digits of a cell, such as $ or kg; "" if nothing does."""
+    found = _WITH_UNIT.fullmatch(cell)
+    before, behind = found.groups(default="") if found else ("", "")
+    return "" if before and behind else before or behind
+
+
+def plain_cell(cell: str, missing: Collection[str], notation: Notation = PLAIN) -> str:
     """Return one cell as `plain` gives it, without TensorFlow; `missing` holds small letters."""
     if cell.lower() in missing:
         return ""
-    if thousands and thousands in cell and re.fullmatch(GROUPED.replace("SEPARATOR", re.escape(thousands)), cell):
-        return cell.replace(thousands, "")
-    return cell
+    if notation.units:
+        cell = re.sub(rf"\A{notation.united()}\Z", r"\1\2", cell)
+    if notation.thousands and re.fullmatch(notation.grouped(), cell):
+        cell = cell.replace(notation.thousands, "")
+    return cell.replace(",", ".") if notation.decimal == "," and re.fullmatch(COMMA, cell) else cell
 
 
 def day_number(cell: str) -> float | None:
@@ -61,15 +104,22 @@ def cleaned(cells: tf.Tensor) -> tf.Tensor:
     return tf.strings.regex_replace(tf.strings.strip(cells), r"\s+", " ")
 
 
-def plain(cells: tf.Tensor, missing: Sequence[str], thousands: str) -> tf.Tensor:
-    """string [batch] as `client.plain` gives it: "" for a missing value, numbers without `thousands`."""
+def plain(cells: tf.Tensor, missing: Sequence[str], notation: Notation = PLAIN) -> tf.Tensor:
+    """string [batch] as `client.plain` gives it: "" for a missing value, a number as float() takes it."""
     import tensorflow as tf
+
+    def replaced(cells: tf.Tensor, where: str, what: str, by: str) -> tf.Tensor:
+        fits = tf.strings.regex_full_match(cells, where)
+        return tf.where(fits, tf.strings.regex_replace(cells, what, by), cells)
 
     marks = tf.constant(list(missing))
     marked = tf.reduce_any(tf.strings.lower(cells, "utf-8")[:, tf.newaxis] == marks, axis=1)
-    if thousands:
-        parted = tf.strings.regex_full_match(cells, GROUPED.replace("SEPARATOR", re.escape(thousands)))
-        cells = tf.where(parted, tf.strings.regex_replace(cells, re.escape(thousands), ""), cells)
+    if notation.units:
+        cells = tf.strings.regex_replace(cells, rf"\A{notation.united()}\z", r"\1\2")
+    if notation.thousands:
+        cells = replaced(cells, notation.grouped(), re.escape(notation.thousands), "")
+    if notation.decimal == ",":
+        cells = replaced(cells, COMMA, ",", ".")
     return tf.where(marked, "", cells)
 
 

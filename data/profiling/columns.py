@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from modelmill.data.numeric_cells import MISSING, day_number, is_number, plain_cell
+from modelmill.data.numeric_cells import MISSING, Notation, day_number, is_number, plain_cell
 
 # So many different values are counted; a column of more has a different one in nearly every row, for all we know.
 MOST = 100_000
 # A column is one of numbers, or of dates, if this share of its cells are, and the others are of few different values.
 NEARLY, MOST_ODD = 0.9, 20
+# How numbers are written in most tables.
+USUAL = Notation(",")
 # So many cells of a sort are remembered with their places.
 NAMED = 5
 # Strings of more characters than that, nearly all different, are prose.
@@ -53,12 +55,13 @@ class Column:
     Attributes:
       name: what an experiment calls it: as the header does, or by `header` if that is no name of a feature.
       header: what the header calls it; "" if that is its name.
+      notation: how numbers are written.
       rows: how many there are.
       missing: how many of its cells are empty.
       values: how often each cell occurs, of the first MOST different ones.
       marks: cells that usually stand for a missing value, such as NaN.
-      numbers: cells that are one, also with thousands parted by commas.
-      grouped: those with commas.
+      numbers: cells that are one in the notation of the table.
+      grouped: those that are written otherwise than 1234.5.
       dates: cells that are one.
       others: cells that are none of these.
       whole: how many of the numbers are integers.
@@ -78,6 +81,7 @@ class Column:
     whole: int = 0
     characters: int = 0
     header: str = ""
+    notation: Notation = USUAL
     _bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def add(self, cell: str, place: str = "") -> None:
@@ -89,7 +93,7 @@ class Column:
         if cell in self.values or len(self.values) < MOST:
             self.values[cell] += 1
         self.characters += len(cell)
-        plain = plain_cell(cell, MISSING, ",")
+        plain = plain_cell(cell, MISSING, self.notation)
         if not plain:
             self.marks.add(place, cell)
         elif (number := _number(plain)) is not None:
@@ -166,13 +170,13 @@ class Column:
         self._bounds[kind] = min(low, value), max(high, value)
 
 
-def look(rows: Iterable[tuple[str, Mapping[str, str]]]) -> dict[str, Column]:
+def look(rows: Iterable[tuple[str, Mapping[str, str]]], notation: Notation = USUAL) -> dict[str, Column]:
     """What is in each column of some rows, each with what messages call it; in the order of the header."""
     found: dict[str, Column] = {}
     for place, cells in rows:
         for name, cell in cells.items():
             if name not in found:
-                found[name] = Column(name)
+                found[name] = Column(name, notation=notation)
             found[name].add(cell, place)
     return found
 

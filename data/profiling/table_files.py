@@ -15,9 +15,9 @@ import yaml
 
 from modelmill.data import task as tasks
 from modelmill.data.core import plugins
-from modelmill.data.numeric_cells import FIRST_DAY
+from modelmill.data.numeric_cells import FIRST_DAY, Notation
 from modelmill.data.profiling import columns
-from modelmill.data.profiling.columns import NEARLY, Column, Sort
+from modelmill.data.profiling.columns import NEARLY, USUAL, Column, Sort
 from modelmill.data.profiling.draft import Asked, NoProjectError
 from modelmill.data.readers import labels_csv, tables
 from modelmill.data.spec import CONTENT, DEFAULT, LABEL, PATH, BadExampleError
@@ -59,7 +59,7 @@ def files(asked: Asked, suffixes: tuple[str, ...]) -> tuple[Path, str, list[Path
     return asked.data, f"*{kinds[0]}", found
 
 
-def look(found: list[Path]) -> dict[str, Column]:
+def look(found: list[Path], notation: Notation = USUAL) -> dict[str, Column]:
     """What is in the columns of the files, which are shards of one table. Raises NoProjectError."""
     headers: dict[str, list[str]] = {}
 
@@ -70,7 +70,7 @@ def look(found: list[Path]) -> dict[str, Column]:
                 yield f"row {number}" if len(found) == 1 else f"{path.name}, row {number}", row
 
     try:
-        seen = columns.look(lines())
+        seen = columns.look(lines(), notation)
     except BadExampleError as error:
         raise NoProjectError(f"--data: {error}") from error
     for name, header in headers.items():
@@ -174,7 +174,8 @@ def odd(used: Collection[Column]) -> list[str]:
             )
         if column.kind == "number" and column.grouped.count:
             where = cells(column.grouped)
-            told.append(f"{quoted(column.name)}: {column.grouped.count:,} {of} are read by data.thousands: {where}")
+            how = "are read as data.thousands, decimal and units say"
+            told.append(f"{quoted(column.name)}: {column.grouped.count:,} {of} {how}: {where}")
     return told
 
 

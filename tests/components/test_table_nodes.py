@@ -40,7 +40,7 @@ def table(folder: Path) -> tabular.Config:
     rows = ["size,age,town,since,price"]
     for number in range(150):
         size, age, town = EPOCH + random.normal(1080, 20), random.normal(5, 2), number % 3
-        shown = f'"{size:,.3f}"' if number % 2 else f"{size:.3f}"
+        shown = f'"${size:,.3f}"' if number % 2 else f"{size:.3f}"
         seen = f"{age:.3f}" if number % 5 else ("", "NaN", "unknown")[number // 5 % 3]
         day = f"{2000 + number % 25}-{1 + number % 12:02}-{1 + number % 28:02}"
         rows.append(f'{shown},{seen},"{TOWNS[town]}",{day},{3 * (size - EPOCH) + 50 * town + random.normal():.2f}')
@@ -57,6 +57,7 @@ def table(folder: Path) -> tabular.Config:
         missing=("age", "since"),
         missing_values=("unknown",),
         thousands=",",
+        units=("$",),
         max_categories=2,
     )
 

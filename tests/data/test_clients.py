@@ -39,6 +39,8 @@ PREPROCESSING: dict[str, dict[str, Any]] = {
         "inputs": [{"column": "a", "kind": "number", "categories": [], **STATISTICS}],
         "missing_values": [],
         "thousands": "",
+        "decimal": ".",
+        "units": [],
     },
     "text": {"length": 4, "pairs": False, "tokenizer": "tokenizer.json"},
 }

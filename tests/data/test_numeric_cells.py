@@ -31,17 +31,37 @@ NO_DATES = ("2023-02-29", "20230228", "2023-W01-1", "1.2.2023", "2023-1-1", "7")
 
 
 def test_the_client_has_the_same_constants() -> None:
-    assert client.GROUPED == numeric_cells.GROUPED
+    for name in ("UNITED", "GROUPED", "COMMA"):
+        assert getattr(client, name) == getattr(numeric_cells, name)
     assert client.TURNS == numeric_cells.TURNS
     assert client.FIRST_DAY == numeric_cells.FIRST_DAY
 
 
-@pytest.mark.parametrize("thousands", ["", ",", "."])
-def test_marks_and_thousands(thousands: str) -> None:
-    found = [numeric_cells.plain_cell(cell, MARKS, thousands) for cell in CELLS]
-    assert found == [client.plain(cell, MARKS, thousands) for cell in CELLS]
-    assert found == [cell.decode() for cell in numeric_cells.plain(np.array(CELLS), MARKS, thousands).numpy()]
-    assert found[3] == ("1234" if thousands == "," else "1,234") and found[9:12] == ["", "", ""]
+NOTATIONS = {
+    ("", ".", ()): {"3": "3", "-4.5e3": "-4.5e3", "1,234": "1,234"},
+    (",", ".", ()): {"1,234": "1234", "-12,345,678": "-12345678", "1,23": "1,23"},
+    (".", ",", ("€",)): {
+        "1.234,5": "1234.5",
+        "1.234": "1234",
+        "2,5 €": "2.5",
+        "€-2,5": "-2.5",
+        "1.23": "1.23",
+        ",5": ".5",
+    },
+    (" ", ",", ("kg", "g")): {"12 345,5kg": "12345.5", "-7 g": "-7", "kg 1,5": "1.5", "1,5 m": "1,5 m", "kg": "kg"},
+    ("'", ".", ("$", "%")): {"-$1'234.5": "-1234.5", "5%": "5", "$ 5": "5", "5 % $": "5 % $", "$": "$", "1e3 %": "1e3"},
+}
+
+
+@pytest.mark.parametrize("notation", [numeric_cells.Notation(*one) for one in NOTATIONS], ids=str)
+def test_marks_and_notations(notation: numeric_cells.Notation) -> None:
+    expected = NOTATIONS[notation]
+    cells = [*CELLS, *{cell for one in NOTATIONS.values() for cell in one}]
+    found = [numeric_cells.plain_cell(cell, MARKS, notation) for cell in cells]
+    assert found == [client.plain(cell, MARKS, *notation) for cell in cells]
+    assert found == [cell.decode() for cell in numeric_cells.plain(np.array(cells), MARKS, notation).numpy()]
+    assert found[9:12] == ["", "", ""]
+    assert [numeric_cells.plain_cell(cell, MARKS, notation) for cell in expected] == list(expected.values())
 
 
 def test_dates() -> None:

@@ -23,6 +23,8 @@ SETTINGS = {
     "inputs": INPUTS,
     "missing_values": ["na"],
     "thousands": "",
+    "decimal": ".",
+    "units": [],
 }
 
 

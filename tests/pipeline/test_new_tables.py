@@ -179,15 +179,45 @@ def test_numbers_with_commas_between_thousands_are_read(tmp_path: Path) -> None:
 
 
 def test_what_keeps_a_column_from_being_one_of_numbers_is_said(tmp_path: Path) -> None:
-    """Where a fifth of the cells is no number it is left out, aloud; where all are signs, with what to write."""
+    """Where a fifth of the cells is no number it is left out, aloud; it is said why."""
     _, draft = new_project.write(tmp_path / "a", Asked("tabular", odd(tmp_path, "soon", every=5)))
     (said,) = (line for line in draft.told if line.startswith("left out: x: "))
     assert "32 of 40 cells are numbers, the others not: row 3 'soon', row 8 'soon'" in said and "and 3 more" in said
-    text = (tmp_path / "odd.csv").read_text().split("\n")
-    (tmp_path / "odd.csv").write_text("\n".join([text[0], *(f"${line}" for line in text[1:] if line)]))
-    _, draft = new_project.write(tmp_path / "b", Asked("tabular", tmp_path / "odd.csv"))
-    (said,) = (line for line in draft.told if line.startswith("left out: x: "))
-    assert "such as '$" in said and "write them without units and signs" in said
+
+
+@pytest.mark.parametrize(
+    ("written", "notation"),
+    [
+        ("{0:,.2f} $", (",", ".", ("$",))),
+        ("€{0:.3f}", ("", ".", ("€",))),
+        ("{0:.1f}kg", ("", ".", ("kg",))),
+        ("{1}", (".", ",", ())),
+        ("{1} %", (".", ",", ("%",))),
+        ("{2}", (" ", ",", ())),
+    ],
+)
+def test_numbers_as_people_write_them_are_recognized(tmp_path: Path, written: str, notation: Any) -> None:
+    values = [1000 * random.Random(row).random() * (1 + row % 3) for row in range(60)]
+    lines = ["x;other;label"]
+    for row, value in enumerate(values):
+        german = f"{value:,.2f}".translate(str.maketrans(",.", ".,"))
+        lines.append(f"{written.format(value, german, german.replace('.', ' '))};{row % 7};{'ab'[value > 900]}")
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    path, _ = new_project.write(tmp_path / "project", Asked("tabular", tmp_path / "a.csv"))
+    experiment = load(str(path))
+    data = experiment.data.model_dump()
+    assert (data["thousands"], data["decimal"], data["units"]) == notation and data["numeric"] == ("x", "other")
+    numbers = profile.look(tmp_path, experiment.data, SplitConfig()).numbers["x"]
+    assert numbers == pytest.approx(values, abs=0.06)
+
+
+def test_numbers_to_predict_are_read_in_the_notation_of_the_table(tmp_path: Path) -> None:
+    rows = [f"{row % 7};{row + 0.25:.2f} €".replace(".", ",") for row in range(60)]
+    (tmp_path / "a.csv").write_text("\n".join(["x;price", *rows]) + "\n")
+    experiment = made(tmp_path, "tabular", tmp_path / "a.csv")
+    assert experiment.data.task == "regression"
+    lines = {line.name: line for line in check(experiment, tmp_path / "runs")}
+    assert {line.kind for line in lines.values()} <= {"ok", "mind"} and "60 in" in lines["examples"].text
 
 
 def test_odd_values_of_series_are_named_and_columns_that_are_left_out_too(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ class Series(Modality[SeriesConfig]):
         )
         with tf.control_dependencies([right] if right is not None else []):
             table = values.to_tensor("", shape=[None, config.channels])
-        known = numeric_cells.plain(numeric_cells.cleaned(tf.reshape(table, [-1])), config.marks, "")
+        known = numeric_cells.plain(numeric_cells.cleaned(tf.reshape(table, [-1])), config.marks)
         numbers = tf.reshape(numeric_cells.number(known), tf.shape(table))
         steps = lines.with_flat_values(numbers)
         padded = steps.to_tensor(tf.constant(math.nan, tf.float64), shape=[None, config.length, config.channels])

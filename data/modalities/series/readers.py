@@ -109,4 +109,4 @@ def _wide(path: str, name: str, config: SeriesConfig, decides: str | None) -> It
 
 def _known(value: str, config: SeriesConfig) -> str:
     """A value, empty if it stands for a missing one."""
-    return plain_cell(" ".join(value.split()), config.marks, "")
+    return plain_cell(" ".join(value.split()), config.marks)

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 # For the manifest: what a client in another language has to do.
 PREPROCESSING = (
     "Take the blanks around each cell away, and of several within it leave one. A cell that, in small letters, is in "
-    "`missing_values` is empty, but for a category; a number loses its `thousands` where these part its digits by "
-    "three; it has digits from 0 to 9, with or without sign, point and exponent, and is none beyond float32. A number "
-    "or date may be empty if `inputs` has an entry `missing` of its column. For each entry of `inputs` one float32, in "
-    "their order. number: the cell's value minus `mean`, divided by `stddev`, all doubles, rounded to float32; "
-    "0 if the cell is empty. "
+    "`missing_values` is empty, but for a category. A number loses one of `units` before and behind it, and its "
+    "`thousands` where these part its digits by three; a `decimal` comma becomes a point. It has digits from 0 to 9, "
+    "with or without sign, point and exponent, and is none beyond float32. A number or date may be empty if `inputs` "
+    "has an entry `missing` of its column. For each entry of `inputs` one float32, in their order. number: the cell's "
+    "value minus `mean`, divided by `stddev`, all doubles, rounded to float32; 0 if the cell is empty. "
     "missing: 1 if the cell is empty, else 0. category: the cell's place in `categories`, from 0; "
     "their number if it is not there. days: as number, of the days "
     "from 2000-01-01 to the cell's date (YYYY-MM-DD, what follows is ignored). year sin, year cos, week sin, week cos: "
@@ -43,12 +43,16 @@ FIELDS = {
     "inputs": [{"column": str, "kind": str, "mean": float, "stddev": float, "categories": [str]}],
     "missing_values": [str],
     "thousands": str,
+    "decimal": str,
+    "units": [str],
 }
 FILES = "CSV"
 KINDS = ("number", "days", "category", "missing", "year sin", "year cos", "week sin", "week cos")
-PARAMETERS = ("inputs", "missing_values", "thousands")
-# A number whose digits are parted by three, for Python and for RE2.
-GROUPED = r"[+-]?[0-9]{1,3}(SEPARATOR[0-9]{3})+(\.[0-9]*)?"
+PARAMETERS = ("inputs", "missing_values", "thousands", "decimal", "units")
+# For Python and for RE2: a number with a unit before or behind it; with digits parted by three; with a comma.
+UNITED = r"([+-]?)(?:UNITS)? ?([+-]?[0-9.,'][0-9.,' ]*?(?:[eE][+-]?[0-9]+)?) ?(?:UNITS)?"
+GROUPED = r"[+-]?[0-9]{1,3}(SEPARATOR[0-9]{3})+(DECIMAL[0-9]*)?"
+COMMA = r"[+-]?([0-9]+,[0-9]*|,[0-9]+)([eE][+-]?[0-9]+)?"
 # What the served model reads as numbers: Python's float would take 1_000, inf and digits of other scripts, too.
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 LARGEST = 3.4028235e38
@@ -105,7 +109,12 @@ class Reader:
 
 
 def preprocess(
-    row: dict[str, str], inputs: list[dict[str, Any]], missing_values: Collection[str] = (), thousands: str = ""
+    row: dict[str, str],
+    inputs: list[dict[str, Any]],
+    missing_values: Collection[str] = (),
+    thousands: str = "",
+    decimal: str = ".",
+    units: Collection[str] = (),
 ) -> NDArray[np.float32]:
     """Cells by column to what the flatbuffer takes, float32 [inputs]. Raises NotARowError."""
     may_miss = {one["column"] for one in inputs if one["kind"] == "missing"}
@@ -114,20 +123,26 @@ def preprocess(
         column, kind = one["column"], one["kind"]
         cell = " ".join(row[column].split())
         if kind != "category":
-            cell = plain(cell, missing_values, thousands)
+            cell = plain(cell, missing_values, *((thousands, decimal, units) if kind == "number" else ()))
             if not cell and column not in may_miss:
                 raise NotARowError(f"column {column}: {row[column]!r} is no value, and in training none was missing")
         made.append(_number(cell, one))
     return np.array(made, np.float32)
 
 
-def plain(cell: str, missing_values: Collection[str], thousands: str) -> str:
-    """A cell of numbers or dates: empty for a missing value (they are in small letters), without `thousands`."""
+def plain(
+    cell: str, missing_values: Collection[str], thousands: str = "", decimal: str = ".", units: Collection[str] = ()
+) -> str:
+    """A cell of numbers or dates: empty for a missing value (they are in small letters), a number as float() has it."""
     if cell.lower() in missing_values:
         return ""
-    if thousands and thousands in cell and re.fullmatch(GROUPED.replace("SEPARATOR", re.escape(thousands)), cell):
-        return cell.replace(thousands, "")
-    return cell
+    if units:
+        ends = "|".join(re.escape(unit) for unit in sorted(units, key=len, reverse=True))
+        cell = re.sub(r"\A%s\Z" % UNITED.replace("UNITS", ends), r"\1\2", cell)  # noqa: UP031
+    grouped = GROUPED.replace("SEPARATOR", re.escape(thousands)).replace("DECIMAL", re.escape(decimal))
+    if thousands and re.fullmatch(grouped, cell):
+        cell = cell.replace(thousands, "")
+    return cell.replace(",", ".") if decimal == "," and re.fullmatch(COMMA, cell) else cell
 
 
 def _number(cell: str, one: dict[str, Any]) -> np.float32:

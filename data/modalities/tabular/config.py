@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
@@ -40,7 +41,13 @@ class TabularConfig(DataConfig):
         f"{', '.join(numeric_cells.MISSING)}.",
     )
     separator: Separator = Field("", description=SEPARATOR)
-    thousands: Literal["", ","] = Field("", description="What parts the digits of numbers by three, as in 1,234.5.")
+    thousands: Literal["", ",", ".", " ", "'"] = Field(
+        "", description="What parts the digits of numbers by three, as in 1,234.5."
+    )
+    decimal: Literal[".", ","] = Field(".", description="What stands before the decimals; a point always may.")
+    units: tuple[str, ...] = Field(
+        (), description="What may stand before or behind a number, and is not part of it, such as $, % or kg."
+    )
     max_categories: int = Field(1000, ge=1, description="Of a column: the most frequent; all others are one more.")
     conflicts: Literal["refuse", "drop", "keep"] = Field(
         "keep", description="Equal rows with different labels: stop, drop them, or keep them all."
@@ -63,6 +70,11 @@ class TabularConfig(DataConfig):
         for name in self.columns:
             if name not in named:
                 raise ValueError(f"columns: {plugins.unknown('column', name, named)}")
+        if self.thousands == self.decimal:
+            raise ValueError(f"thousands and decimal are both {self.decimal!r}; give one of them another")
+        wrong = [unit for unit in self.units if not unit or re.search(r"[\s\d.,+'-]", unit)]
+        if wrong:
+            raise ValueError(f"units: found {wrong[0]!r}; a unit is a sign or a word without digits, blanks and .,+-'")
         headers = [self.header(name) for name in named]
         twice = sorted({header for header in headers if headers.count(header) > 1})
         if twice:
@@ -75,6 +87,11 @@ class TabularConfig(DataConfig):
     def header(self, name: str) -> str:
         """Return what the files call a column."""
         return self.columns.get(name, name)
+
+    @property
+    def notation(self) -> numeric_cells.Notation:
+        """How numbers are written."""
+        return numeric_cells.Notation(self.thousands, self.decimal, self.units)
 
     @property
     def marks(self) -> tuple[str, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable
 
 from modelmill.data import modality
-from modelmill.data.profiling import profile, table_files
+from modelmill.data.numeric_cells import Notation
+from modelmill.data.profiling import notations, profile, table_files
 from modelmill.data.profiling.class_folders import BY_FOLDER
-from modelmill.data.profiling.columns import Column
+from modelmill.data.profiling.columns import USUAL, Column
 from modelmill.data.profiling.draft import Asked, Domain, Draft, NoProjectError
 from modelmill.data.profiling.profile import Found
 from modelmill.data.readers import tables as readers_tables
@@ -29,6 +31,9 @@ def draft(asked: Asked) -> Draft:
     """Looks at tables. Raises NoProjectError."""
     folder, pattern, files = table_files.files(asked, readers_tables.SUFFIXES)
     seen = table_files.look(files)
+    notation = notations.guessed(seen.values())
+    if notation != USUAL:
+        seen = table_files.look(files, notation)
     label, why = table_files.label(asked, seen)
     task, because = table_files.task(asked, label)
     used = [one for one in seen.values() if one is not label and one.kind not in USELESS]
@@ -42,7 +47,8 @@ def draft(asked: Asked) -> Draft:
     by_kind = {kind: [one for one in used if one.kind == kind] for kind in ("number", "category", "date")}
     missing = [one.name for one in used if one.gaps]
     odd = table_files.missing_values(used)
-    thousands = "," if any(one.grouped.count for one in by_kind["number"]) else ""
+    if not any(notation.thousands in cell for one in (label, *by_kind["number"]) for cell in one.values):
+        notation = notation._replace(thousands="")
     config = modality.look_up("tabular").Config.model_validate(
         {
             "path": str(folder),
@@ -55,7 +61,7 @@ def draft(asked: Asked) -> Draft:
             "dates": [one.name for one in by_kind["date"]],
             "missing": missing,
             "missing_values": odd,
-            "thousands": thousands,
+            **notation._asdict(),
         }
     )
     found = profile.look(folder, config, asked.split)
@@ -70,7 +76,7 @@ def draft(asked: Asked) -> Draft:
         *_columns("categorical", by_kind["category"]),
         *_columns("dates", by_kind["date"]),
         *_missing(used),
-        *_cells(odd, thousands),
+        *_cells(odd, notation),
         *(f"  # {one}" for one in left_out),
     ]
     return Draft(
@@ -116,11 +122,15 @@ def _missing(used: list[Column]) -> Iterable[str]:
         yield f"  missing: [{names}]    # without a value: {told}{more}"
 
 
-def _cells(odd: list[str], thousands: str) -> Iterable[str]:
+def _cells(odd: list[str], notation: Notation) -> Iterable[str]:
     """How cells are read that are no plain numbers or dates."""
     yield from table_files.missing_line(odd)
-    if thousands:
-        yield f'  thousands: "{thousands}"            # 1{thousands}234.5 is 1234.5'
+    if notation.thousands:
+        yield f"  thousands: {json.dumps(notation.thousands)}            # 1{notation.thousands}234 is 1234"
+    if notation.decimal != ".":
+        yield '  decimal: ","              # 1,5 is one and a half'
+    if notation.units:
+        yield f"  units: {json.dumps(notation.units, ensure_ascii=False)}    # before or behind a number"
 
 
 def _features(used: list[Column]) -> dict[str, Domain]:

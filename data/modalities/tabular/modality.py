@@ -70,7 +70,7 @@ class Tabular(Modality[TabularConfig]):
     def stream(self, path: str, name: str, config: TabularConfig, split: SplitConfig) -> Iterator[Features]:
         """A row an example. Raises BadExampleError, at the first row that can't be used, with row and column."""
         wanted = [config.label, *config.inputs, *config.also]
-        decides = split.decides
+        decides, asked = split.decides, task.look_up(config.task)
         more = [decides] if decides and decides not in wanted else []
         columns = {config.header(column): column for column in (*wanted, *more)}
         found_rows = tables.read(path, name, list(columns), config.separator)
@@ -81,7 +81,8 @@ class Tabular(Modality[TabularConfig]):
             values, wrong = row_cells.values(plain, row, config)
             if wrong:
                 raise BadExampleError(f"{place}: {wrong[0]}{row_cells.further(wrong[1:], number, lines, config)}")
-            line = tables.line([plain[column] for column in config.inputs])
+            # As they stand in the file, but for missing ones: what is read as 1.234 must not be read again, as 1234.
+            line = tables.line([plain[column] and row[column] for column in config.inputs])
             found: dict[str, Any] = {
                 PATH: f"{name}:{number}",
                 CONTENT: hashlib.sha256(line.encode()).hexdigest(),
@@ -89,7 +90,7 @@ class Tabular(Modality[TabularConfig]):
                 **values,
             }
             try:
-                found[LABEL] = task.look_up(config.task).raw(row[config.label])
+                found[LABEL] = asked.raw(_label(row[config.label], config) if asked.NUMBERS else row[config.label])
             except ValueError as error:
                 raise BadExampleError(f"{place}: {error}") from error
             if found[LABEL] == "":
@@ -107,8 +108,8 @@ class Tabular(Modality[TabularConfig]):
         lines = tf.strings.regex_replace(tf.reshape(inputs[INPUT], [-1]), r"[\r\n]+\z", "")
         found = [numeric_cells.cleaned(one) for one in tf.io.decode_csv(lines, [[""]] * len(config.inputs))]
         row = dict(zip(config.inputs, found, strict=True))
-        row |= {column: numeric_cells.plain(row[column], config.marks, config.thousands) for column in config.numeric}
-        row |= {column: numeric_cells.plain(row[column], config.marks, "") for column in config.dates}
+        row |= {column: numeric_cells.plain(row[column], config.marks, config.notation) for column in config.numeric}
+        row |= {column: numeric_cells.plain(row[column], config.marks) for column in config.dates}
         known = {column: numeric_cells.number(row[column]) for column in config.numeric}
         known |= {column: numeric_cells.days(row[column]) for column in config.dates}
         told: dict[str, tf.Tensor] = {}
@@ -188,7 +189,7 @@ class Tabular(Modality[TabularConfig]):
         (found,) = csv.reader([content.decode()])
         row = dict(zip(config.inputs, found, strict=True))
         inputs = [Column(column=column, kind=kind).model_dump() for column, kind in _layout(config)]
-        return tf.constant(client.preprocess(row, inputs, config.marks, config.thousands))
+        return tf.constant(client.preprocess(row, inputs, config.marks, *config.notation))
 
     def show(self, input: tf.Tensor, config: TabularConfig) -> tuple[str, bytes]:
         """The numbers, by column and what they are of it."""
@@ -212,7 +213,7 @@ class Tabular(Modality[TabularConfig]):
             "headers": [config.header(column) for column in config.inputs],
             "inputs": [one.model_dump(mode="json") for one in narrow(spec.modality_facts, TabularFacts).columns],
             "missing_values": list(config.marks),
-            "thousands": config.thousands,
+            **config.notation._asdict(),
         }
 
     def fingerprint(self, example: Mapping[str, Any]) -> Fingerprint:
@@ -232,6 +233,11 @@ class Tabular(Modality[TabularConfig]):
 def _described(columns: list[Column]) -> Described:
     row = TensorSpec(name=INPUT, shape=(len(columns),), dtype="float32")
     return (row,), TabularFacts(columns=tuple(columns))
+
+
+def _label(cell: str, config: TabularConfig) -> str:
+    """A label that is a number, as float() takes it."""
+    return numeric_cells.plain_cell(" ".join(cell.split()), (), config.notation)
 
 
 def _layout(config: TabularConfig) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,14 +15,23 @@ if TYPE_CHECKING:
 
 # Of cells that can't be used, so many are named besides the first.
 SHOWN = 9
+# What may be said of a number that is not written as 1234.5.
+_SETTINGS = {
+    numeric_cells.Notation(","): "thousands: ','",
+    numeric_cells.Notation("", ","): "decimal: ','",
+    numeric_cells.Notation(".", ","): "thousands: '.' and data.decimal: ','",
+    numeric_cells.Notation(" "): "thousands: ' '",
+    numeric_cells.Notation(" ", ","): "thousands: ' ' and data.decimal: ','",
+    numeric_cells.Notation("'"): 'thousands: "\'"',
+}
 
 
 def plain(row: dict[str, str], config: TabularConfig) -> dict[str, str]:
     """The cells by column; those of numbers and dates as `client.plain` has them."""
     found = {column: row[column] for column in (*config.inputs, *config.also)}
     for column in (*config.numeric, *config.dates):
-        thousands = config.thousands if column in config.numeric else ""
-        found[column] = client.plain(" ".join(row[column].split()), config.marks, thousands)
+        notation = config.notation if column in config.numeric else numeric_cells.PLAIN
+        found[column] = numeric_cells.plain_cell(" ".join(row[column].split()), config.marks, notation)
     return found
 
 
@@ -74,8 +84,13 @@ def further(wrong: list[str], number: int, rows: Iterator[tuple[int, dict[str, s
 
 def _advice(cell: str) -> str:
     """What to do about a cell that is no number."""
-    if client.plain(" ".join(cell.split()), (), ",") != cell:
-        return "write it without commas, or set data.thousands: ','"
+    cell = " ".join(cell.split())
+    for notation, setting in _SETTINGS.items():
+        if numeric_cells.is_number(numeric_cells.plain_cell(cell, (), notation)):
+            return f"set data.{setting}, or write it as 1234.5"
+    unit = numeric_cells.unit(cell)
+    if unit:
+        return f"set data.units: [{json.dumps(unit, ensure_ascii=False)}], or write it as 1234.5"
     return "leave the cell empty if unknown, or name it in data.missing_values"
 
 
