@@ -14,6 +14,8 @@ from modelmill.data.core.atomic import write_atomically
 
 # Bytes of a file in a bucket that are asked for at a time.
 AT_ONCE = 2**20
+# What Windows and macOS leave in folders and archives.
+LITTER = ("Thumbs.db", "desktop.ini", "__MACOSX")
 
 
 class Entry(NamedTuple):
@@ -59,7 +61,7 @@ def is_remote(path: str) -> bool:
 
 
 def entries(folder: str) -> list[Entry]:
-    """What is in a folder, sorted by name, without hidden files. Raises OSError."""
+    """What is in a folder, sorted by name, without hidden files and LITTER. Raises OSError."""
     if not is_remote(folder):
         with os.scandir(folder) as found:
             every = [Entry(entry.name, entry.is_dir()) for entry in found]
@@ -70,7 +72,7 @@ def entries(folder: str) -> list[Entry]:
         with remote_errors(folder):
             names = [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
             every = [Entry(name, tf.io.gfile.isdir(f"{folder}/{name}")) for name in names if name]
-    return sorted(entry for entry in every if not entry.name.startswith("."))
+    return sorted(entry for entry in every if not entry.name.startswith(".") and entry.name not in LITTER)
 
 
 def read(path: str) -> bytes:

@@ -331,7 +331,7 @@ def test_the_command_line_of_the_client(bundle: Path, made: Made, tmp_path: Path
     command = [sys.executable, str(bundle / "client.py"), str(bad), str(good)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
-    assert f"{bad}: no PNG or JPEG image" in done.stderr
+    assert f"{bad}: no image that can be decoded" in done.stderr
     answer = json.loads(done.stdout)
     assert answer["file"] == str(good) and list(answer["probabilities"]) == list(LABELS)
     assert list(answer["probabilities"].values()) == pytest.approx(made.recorded[1]["compressed"], abs=1e-5)

@@ -170,8 +170,8 @@ def test_bad_files_are_dropped_up_to_the_allowed_share_and_listed(run_node: Any,
     with pytest.raises(Exception, match="5 files hold no example; mend or remove") as caught:
         run(run_node, folder)
     for name in (
-        "half.png: no PNG or JPEG",
-        "text.png: no PNG",
+        "half.png: no image that can be decoded",
+        "text.png: no image",
         "gone.png: can't be read (No such file",
         "\\xff.png: its name",
     ):

@@ -13,6 +13,7 @@ from PIL import Image, PngImagePlugin
 
 from modelmill.data import modality
 from modelmill.data.modalities.image import client
+from modelmill.data.spec import BadExampleError
 
 SIZES = {"up": (13, 9), "down": (64, 50), "far down": (301, 173), "mixed": (11, 90), "as it is": (24, 20)}
 
@@ -88,7 +89,8 @@ def compare(content: bytes, channels: int, folder: Path, height: int = 24, width
     file.write_bytes(content)
     image = modality.look_up("image")
     config = image.Config(path=".", height=height, width=width, channels=channels)
-    expected = image.decode(content, config).numpy()
+    (example,) = image.examples("file", content, config)
+    expected = image.decode(example["image"], config).numpy()
     found = client.preprocess(file, height, width, channels)
     assert found.dtype == np.uint8 and found.shape == expected.shape
     return np.abs(found.astype(int) - expected)
@@ -120,11 +122,90 @@ def test_16_bit_colours_are_nearly_the_same(channels: int, tmp_path: Path) -> No
     assert compare(png_of(16, 2, 3), channels, tmp_path).max() <= (2 if channels == 1 else 0)
 
 
+def drawing(mode: str = "RGB") -> Image.Image:
+    """Different in its four quarters, so that turning it shows."""
+    image = Image.fromarray(smooth_noise(40, 24, 3))
+    image.paste((250, 20, 20), (0, 0, 12, 20))
+    return image.convert(mode)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(
-    "content", [b"", b"no image", encoded(COLOURS)[:200], encoded(COLOURS, "GIF"), png_of(4, 3, 1)]
+    ("format", "mode", "options"),
+    [
+        ("WEBP", "RGB", {"lossless": True}),
+        ("GIF", "P", {}),
+        ("BMP", "RGB", {}),
+        ("BMP", "L", {}),
+        ("BMP", "1", {}),
+        ("TIFF", "RGB", {}),
+        ("TIFF", "RGB", {"compression": "tiff_lzw"}),
+        ("TIFF", "L", {}),
+        ("TIFF", "CMYK", {}),
+        ("JPEG", "CMYK", {"quality": 95}),
+    ],
 )
-def test_what_is_no_image_is_named(content: bytes, tmp_path: Path) -> None:
+def test_other_formats_are_seen_as_they_are(
+    format: str, mode: str, options: dict[str, object], channels: int, tmp_path: Path
+) -> None:
+    image = drawing(mode)
+    content = encoded(image, format, **options)
+    assert compare(content, channels, tmp_path).max() == 0
+    seen = client.decode(tmp_path / "file", 3)
+    np.testing.assert_allclose(seen, np.asarray(image.convert("RGB")), rtol=0, atol=8 if format == "JPEG" else 0)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_stand_upright(format: str, orientation: int, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[client.ORIENTATION] = orientation
+    content = encoded(drawing(), format, exif=exif, **({"lossless": True} if format == "WEBP" else {}))
+    assert compare(content, 3, tmp_path).max() <= (format == "JPEG")
+    seen = client.decode(tmp_path / "file", 3)
+    assert seen.shape == ((40, 24, 3) if orientation < 5 else (24, 40, 3))
+    red = (seen[..., 0] > 200) & (seen[..., 1] < 90)
+    halves = [red[:12].mean() > red[-12:].mean(), red[:, :12].mean() > red[:, -12:].mean()]
+    corner = {1: (1, 1), 2: (1, 0), 3: (0, 0), 4: (0, 1), 5: (1, 1), 6: (1, 0), 7: (0, 0), 8: (0, 1)}[orientation]
+    assert tuple(halves) == corner
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF"])
+def test_a_shape_that_only_its_transparency_shows_is_seen_on_white(format: str, mode: str, tmp_path: Path) -> None:
+    alpha = np.zeros((16, 16), np.uint8)
+    alpha[4:12, 4:12] = 255
+    image = Image.merge(mode, [Image.new("L", (16, 16))] * (len(mode) - 1) + [Image.fromarray(alpha)])
+    assert compare(encoded(image, format, **({"lossless": True} if format == "WEBP" else {})), 3, tmp_path).max() == 0
+    np.testing.assert_array_equal(client.decode(tmp_path / "file", 1)[..., 0], 255 - alpha)
+
+
+def test_of_several_pictures_the_first_is_taken(tmp_path: Path) -> None:
+    others = [Image.new("RGB", (24, 40))] * 2
+    for format in ("GIF", "TIFF", "MPO"):
+        content = encoded(drawing("P" if format == "GIF" else "RGB"), format, save_all=True, append_images=others)
+        for channels in (1, 3):
+            assert compare(content, channels, tmp_path).max() == 0
+        assert client.decode(tmp_path / "file", 3).mean() > 50
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no image",
+        encoded(COLOURS)[:200],
+        png_of(4, 3, 1),
+        encoded(COLOURS, pnginfo=chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(3_000_000)))),
+        encoded(Image.fromarray(COLOURS[..., 0].astype(np.float32)), "TIFF"),
+        b"\0\0\0\x18ftypheic",
+    ],
+)
+def test_what_is_no_image_is_named_by_training_and_by_the_client(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "broken.png"
     file.write_bytes(content)
-    with pytest.raises(client.NotAnImageError, match=r"broken\.png: no PNG or JPEG"):
+    with pytest.raises(client.NotAnImageError, match=r"broken\.png: no image that can be decoded .* can"):
         client.decode(file, 3)
+    image = modality.look_up("image")
+    with pytest.raises(BadExampleError, match=r"broken\.png: no image that can be decoded"):
+        list(image.examples("broken.png", content, image.Config(path=".", height=4, width=4)))

@@ -57,8 +57,8 @@ PALETTES = {
     "colour": (palette_png(RED_TO_TEAL), 3),
     "one colour among greys": (palette_png(GREYS[:9] + bytes([255, 255, 254])), 3),
     "grey": (palette_png(GREYS), 1),
-    "colour, transparent": (palette_png(RED_TO_TEAL, b"\0"), 4),
-    "grey, transparent": (palette_png(GREYS, b"\0\x80"), 2),
+    "colour, transparent": (palette_png(RED_TO_TEAL, b"\0"), 3),
+    "grey, transparent": (palette_png(GREYS, b"\0\x80"), 1),
 }
 
 
@@ -80,8 +80,7 @@ BAD = {
     "text": b"no image",
     "truncated png": encoded("L", (40, 40), "PNG")[:70],
     "truncated jpeg": encoded("RGB", (90, 90), "JPEG")[:300],
-    "gif": encoded("L", (4, 4), "GIF"),
-    "cmyk": encoded("CMYK", (4, 4), "JPEG"),
+    "ico": encoded("RGB", (16, 16), "ICO"),
     "bomb": bomb(),
     "no palette": palette_png(None),
     "empty palette": palette_png(b""),

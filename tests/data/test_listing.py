@@ -33,7 +33,18 @@ def found(root: Path, csv: str | None = None, **split: str) -> file_listing.List
 
 
 def test_class_folders(tmp_path: Path) -> None:
-    make(tmp_path, "cat/1.png", "cat/.hidden", ".git/x", "dog/2.png", "dog/Ω.png", "README.md")
+    make(
+        tmp_path,
+        "cat/1.png",
+        "cat/.hidden",
+        ".git/x",
+        "cat/Thumbs.db",
+        "dog/desktop.ini",
+        "__MACOSX/x",
+        "dog/2.png",
+        "dog/Ω.png",
+        "README.md",
+    )
     assert [(row.path, row.label, row.split) for row in rows(tmp_path)] == [
         ("cat/1.png", "cat", None),
         ("dog/2.png", "dog", None),

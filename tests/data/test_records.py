@@ -105,7 +105,7 @@ def test_rows_of_a_table_and_texts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("example", "told"),
     [
-        ({"image": b"none", "label": "x"}, "a.tfrecord:1: no PNG or JPEG image"),
+        ({"image": b"none", "label": "x"}, "a.tfrecord:1: no image that can be decoded"),
         ({"image": png(1)}, "a.tfrecord:1: the feature 'label' is missing; there are image"),
         ({"label": "x"}, "the feature 'image' is missing"),
         ({"image": png(1), "label": ["x", "y"]}, "'label' holds 2 values; one is allowed"),

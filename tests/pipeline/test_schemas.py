@@ -87,5 +87,5 @@ def test_the_schema_of_bad_data_is_not_written(tmp_path: Path, capfd: pytest.Cap
     (folder / "a").mkdir(parents=True)
     (folder / "a" / "1.png").write_bytes(b"no image")
     assert write(folder) == BAD_INPUT
-    assert "a/1.png: no PNG or JPEG image" in capfd.readouterr().out
+    assert "a/1.png: no image that can be decoded" in capfd.readouterr().out
     assert not (folder / "schema.pbtxt").exists()

@@ -7,17 +7,19 @@ the pixels are the same.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 # For the manifest: what a client in another language has to do.
 PREPROCESSING = (
-    "Decode PNG or JPEG (accurate integer DCT) to 8-bit grey or RGB, dropping alpha and ignoring orientation tags. "
+    "Turn the picture, the first of several, as its orientation tag says, and put what is transparent on white. "
+    "Decode it (JPEG by the accurate integer DCT) to 8-bit grey or RGB. "
     "Resize to height x width, stretching: bilinear (triangle filter) with half-pixel centres, the filter widened by "
     "the factor by which a side shrinks, its weights normalised. Round half to even, clip to 0..255, uint8."
 )
@@ -25,8 +27,10 @@ PREPROCESSING = (
 REQUIRES = ("PIL",)
 # Of the manifest's `preprocessing`.
 FIELDS = {"height": int, "width": int, "channels": int}
-FILES = "PNG or JPEG"
-FORMATS = ("PNG", "JPEG")
+FILES = "PNG, JPEG, WebP, GIF, BMP or TIFF"
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+# The EXIF tag of the orientation, and that of a picture that stands upright.
+ORIENTATION, UPRIGHT = 0x0112, 1
 # libpng's shares of red, green and blue in grey, in 1/32768.
 GREY = np.array([9797, 19234, 3737], np.uint32)
 SRGB_GAMMA = 0.45455
@@ -48,27 +52,67 @@ class Reader:
         self.shape = (settings["height"], settings["width"], settings["channels"])
 
     def read(self, path: str | Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-        """Yield the one example of a file. Raises NotAnImageError: it is no PNG or JPEG image."""
+        """Yield the one example of a file. Raises NotAnImageError: it is no image of FILES."""
         yield str(path), preprocess(path, *self.shape)
 
 
 def preprocess(path: str | Path, height: int, width: int, channels: int) -> NDArray[np.uint8]:
-    """A PNG or JPEG file to uint8 [height, width, channels], channels 1 (grey) or 3 (RGB)."""
+    """A file to uint8 [height, width, channels], channels 1 (grey) or 3 (RGB)."""
     pixels = decode(path, channels)
     if pixels.shape[:2] != (height, width):
         pixels = resize(pixels, height, width)
     return pixels
 
 
+def standard(content: bytes) -> bytes:
+    """Return a picture as a PNG or JPEG whose stored pixels are those that are seen, which TensorFlow decodes, too.
+
+    That is the content itself if it is one: upright and opaque. Of any other, or of another format, it is a PNG of its
+    first picture, turned as its orientation tag says, with what is transparent on white, CMYK as RGB.
+
+    Raises:
+      OSError, SyntaxError, ValueError: it can't be decoded.
+      PIL.Image.DecompressionBombError: it has more pixels than Pillow allows.
+    """
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        transparent = _transparent(image)
+        known = image.format == "PNG" or (image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB"))
+        if known and not transparent and image.getexif().get(ORIENTATION, UPRIGHT) == UPRIGHT:
+            return content
+        if image.mode == "F":
+            raise ValueError("its pixels are floats; save it with 8 bits a channel")
+        turned = ImageOps.exif_transpose(image)
+        if transparent:
+            drawing = turned.convert("RGBA")
+            turned = Image.alpha_composite(Image.new("RGBA", drawing.size, "white"), drawing).convert("RGB")
+            pixels = np.asarray(turned)
+            turned = turned if (pixels != pixels[..., :1]).any() else turned.convert("L")
+        elif turned.mode not in ("1", "L", "RGB") and not turned.mode.startswith("I"):
+            turned = turned.convert("L" if turned.mode in ("LA", "La") else "RGB")
+        made = io.BytesIO()
+        Image.frombytes(turned.mode, turned.size, turned.tobytes()).save(made, "PNG")  # without its metadata
+        return made.getvalue()
+
+
+def _transparent(image: Image.Image) -> bool:
+    """Whether any pixel is not opaque."""
+    if image.mode not in ("LA", "La", "PA", "RGBA", "RGBa") and "transparency" not in image.info:
+        return False
+    if image.mode == "P" and not (image.palette and image.palette.getdata()[1]):
+        return False
+    return bool(np.asarray(image.convert("RGBA").getchannel("A")).min() < 255)
+
+
 def decode(path: str | Path, channels: int) -> NDArray[np.uint8]:
-    """A file to uint8 [its height, its width, channels]. Transparency is dropped, orientation tags are not followed.
+    """A file to uint8 [its height, its width, channels], of the picture that `standard` makes of it.
 
     An embedded colour profile is not applied, except that grey is made of a PNG's colours in linear light if its
     gAMA or sRGB chunk gives their gamma, as libpng does.
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            if channels == 1 and image.format == "JPEG":
+        content = standard(Path(path).read_bytes())
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            if channels == 1 and image.format in ("JPEG", "MPO"):
                 image.draft("L", image.size)  # takes the luminance as it is stored
             if image.mode == "P":
                 if not image.palette or not image.palette.getdata()[1]:
@@ -82,7 +126,7 @@ def decode(path: str | Path, channels: int) -> NDArray[np.uint8]:
                 pixels = np.asarray(image.convert("RGB"))
             gamma = SRGB_GAMMA if "srgb" in image.info else image.info.get("gamma")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise NotAnImageError(f"{path}: no PNG or JPEG image that can be decoded ({error})") from error
+        raise NotAnImageError(f"{path}: no image that can be decoded ({error}); {FILES} can") from error
     if pixels.shape[2] == channels:
         return pixels
     return _grey(pixels, gamma) if channels == 1 else np.repeat(pixels, channels, axis=2)

@@ -21,7 +21,7 @@ def draft(asked: Asked) -> Draft:
         asked,
         class_folders.Writer(
             "cnn",
-            "PNG or JPEG files",
+            "pictures",
             {"image": "bytes", "height": "int", "width": "int"},
             _data,
             """\

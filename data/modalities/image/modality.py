@@ -1,8 +1,10 @@
-"""Images: PNG and JPEG files in one folder per class, grey or colour, of any size.
+"""Images: files in one folder per class, grey or colour, of any size.
 
-Raw examples hold the encoded bytes. Transformed ones hold the resized image as a PNG of uint8 pixels (lossless, and
-a fraction of what an int64 list of pixels would take), so that augmentation acts on uint8 and the normalisation,
-by the train split's own statistics, heads the model.
+Raw examples hold the bytes of PNG and JPEG files as they are; of pictures that are not upright, are transparent or of
+another format, which TensorFlow would decode otherwise or not at all, a PNG made by the client's own function.
+Transformed ones hold the resized image as a PNG of uint8 pixels (lossless, and a fraction of what an int64 list of
+pixels would take), so that augmentation acts on uint8 and the normalisation, by the train split's own statistics,
+heads the model.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from modelmill.data.batch import Batch, mix_plain_targets
+from modelmill.data.modalities.image import client
 from modelmill.data.modalities.image.config import ImageConfig, ImagePolicy
 from modelmill.data.modality import Described, Modality
 from modelmill.data.readers import tfrecords
@@ -26,13 +29,12 @@ if TYPE_CHECKING:
     from modelmill.data.profiling.draft import Asked, Draft
     from modelmill.data.profiling.fingerprints import Fingerprint
 
-FORMATS = ("PNG", "JPEG")
 PNG = b"\x89PNG"  # how such a file begins
 THUMBNAIL = 12  # pixels a side, of what fingerprints compare
 
 
 class Images(Modality[ImageConfig]):
-    """PNG and JPEG files; the model takes uint8 pixels [height, width, channels]."""
+    """Pictures; the model takes uint8 pixels [height, width, channels]."""
 
     Config, Policy = ImageConfig, ImagePolicy
     PATTERN = "*/*"
@@ -40,7 +42,7 @@ class Images(Modality[ImageConfig]):
     INPUT = "image"
     CLIENT = "modelmill.data.modalities.image.client"
     BYTES = True
-    SUFFIXES = (".png", ".jpg", ".jpeg")
+    SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
     PLACEHOLDERS: ClassVar[Mapping[str, Any]] = {"height": 64, "width": 64}
     COMPACT = True
     EXPLAINED = "pixels"
@@ -55,21 +57,25 @@ class Images(Modality[ImageConfig]):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # ours to judge, by max_pixels
                 # The checksums first: decoding forgives a missing end, which TensorFlow would not.
-                with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
+                with Image.open(io.BytesIO(contents), formats=client.FORMATS) as image:
                     _check_size(path, *image.size, config)
                     image.verify()
-                with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
+                with Image.open(io.BytesIO(contents), formats=client.FORMATS) as image:
+                    _channels(path, image)
+                found = client.standard(contents)
+                with Image.open(io.BytesIO(found), formats=client.FORMATS) as image:
                     width, height = image.size
-                    if image.mode == "CMYK":
-                        raise BadExampleError(f"{path}: a CMYK image; allowed are grey and RGB, convert it")
                     channels = _channels(path, image)
                     image.load()
+        except BadExampleError:
+            raise
         except Image.DecompressionBombError as error:
             raise BadExampleError(f"{path}: {error}; data.max_pixels allows {config.max_pixels:,}") from error
-        except (OSError, SyntaxError) as error:
+        except (OSError, SyntaxError, ValueError) as error:
             why = "its end is missing" if "truncated" in str(error).lower() else str(error).split(" <_io")[0]
-            raise BadExampleError(f"{path}: no PNG or JPEG image that can be decoded ({why})") from error
-        yield {"image": contents, "height": height, "width": width, "channels": channels}
+            advice = client.FILES + " can" + (", HEIC has to be converted" if contents[4:8] == b"ftyp" else "")
+            raise BadExampleError(f"{path}: no image that can be decoded ({why}); {advice}") from error
+        yield {"image": found, "height": height, "width": width, "channels": channels}
 
     def stream_pattern(self, config: ImageConfig) -> str:
         """Return the field `files`."""
@@ -231,7 +237,7 @@ def _channels(path: str, image: Image) -> int:
         return len(image.getbands())
     content = bytes(image.palette.getdata()[1]) if image.palette else b""
     if not content or len(content) % 3:  # TensorFlow refuses it; Pillow makes up colours
-        raise BadExampleError(f"{path}: no PNG or JPEG image that can be decoded (its palette is missing or cut)")
+        raise BadExampleError(f"{path}: no image that can be decoded (its palette is missing or cut)")
     colours = np.frombuffer(content, np.uint8).reshape(-1, 3)
     return (1 if (colours == colours[:, :1]).all() else 3) + ("transparency" in image.info)
 
