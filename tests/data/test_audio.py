@@ -70,11 +70,31 @@ def test_opposite_channels_are_averaged_and_loud_floats_clipped() -> None:
     np.testing.assert_array_equal(samples_of(bytes(found["audio"])), [32767, -32768, 0])  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("riff", [0, 44, 99_999_999, 0x7FFFFFFF, 0xFFFFFFFF])
+@pytest.mark.parametrize("data", [1600, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_a_wav_whose_header_is_wrong_about_sizes_is_read_as_far_as_it_goes(riff: int, data: int) -> None:
+    exact = (tone(seconds=0.1) * 32767).astype(np.int16)
+    content = bytearray(encoded(exact / 32768))
+    content[4:8], content[40:44] = riff.to_bytes(4, "little"), data.to_bytes(4, "little")
+    (found,) = audio.examples("a/x", bytes(content), CONFIG)
+    np.testing.assert_array_equal(samples_of(bytes(found["audio"])), exact)  # type: ignore[arg-type]
+
+
+def test_odd_rates_sound_the_same_and_take_no_longer() -> None:
+    (found,) = audio.examples("a/x", encoded(tone(44_101), 44_101), CONFIG)
+    heard = samples_of(bytes(found["audio"])) / 32768  # type: ignore[arg-type]
+    np.testing.assert_allclose(heard[500:3500], tone()[500:3500], atol=0.005)
+
+
 LONG = np.random.default_rng(0).normal(0, 0.1, 40_000)
 BAD = {
     "empty file": (b"", "no WAV, FLAC or OGG file"),
     "text": (b"no audio" * 20, "no WAV, FLAC or OGG file"),
     "aiff": (encoded(tone(), kind="AIFF"), "a AIFF file; allowed are WAV, FLAC and OGG"),
+    "a rate that no recorder has": (
+        encoded(tone())[:24] + b"\xff\xff\xff\x0f" + encoded(tone())[28:],
+        "allowed are 50 to",
+    ),
     "no samples": (encoded(np.zeros(0)), "it holds no sample"),
     "truncated wav": (encoded(LONG)[:30_000], "its end is missing"),
     "truncated flac": (encoded(LONG, kind="FLAC")[:30_000], "its end is missing|can be decoded"),

@@ -125,3 +125,9 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "letter.doc").touch()
     with pytest.raises(BadExampleError, match=r"no file of texts; allowed are \.csv"):
         read(config(tmp_path, files="*.doc"))
+
+
+def test_a_byte_order_mark_is_no_part_of_a_text() -> None:
+    plain, marked = (b"nice food", b"\xef\xbb\xbfnice food")
+    settings = config(Path())
+    assert list(text.examples("a/x.txt", plain, settings)) == list(text.examples("a/x.txt", marked, settings))

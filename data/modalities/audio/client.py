@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from numpy.typing import NDArray
 # For the manifest: what a client in another language has to do.
 PREPROCESSING = (
     "Decode WAV, FLAC or OGG (Vorbis, Opus), take the mean of the channels, resample to sample_rate (polyphase, a "
-    "sinc with a Kaiser window of beta 5 over 10 zero crossings to either side, as scipy.signal.resample_poly), "
-    "multiply by 32768, round half to even, clip to int16. Of what is longer than `samples` take the middle; put zeros "
-    "before and behind what is shorter, an odd one behind. The SavedModel does all of it but decoding and resampling: "
-    "it takes WAV files of 16 bits at sample_rate."
+    "sinc with a Kaiser window of beta 5 over 10 zero crossings to either side, as scipy.signal.resample_poly; of the "
+    "lower rate by the higher take the nearest fraction with a denominator up to 1000), multiply by 32768, round half "
+    "to even, clip to int16. Of what is longer than `samples` take the middle; put zeros before and behind what is "
+    "shorter, an odd one behind. The SavedModel does all of it but decoding and resampling: it takes WAV files of 16 "
+    "bits at sample_rate."
 )
 # The packages that it imports besides numpy.
 REQUIRES = ("soundfile", "scipy")
@@ -32,6 +34,12 @@ FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG")
 BLOCK = 2**20
 # What the decoder says of the number of samples where the header does not.
 UNKNOWN = 2**62
+# From this size on a WAV file does not say how long it is: writers put the largest number of either sign there.
+UNWRITTEN = 0x7FFFF000
+# Hertz. Recorders reach 768 kHz; a header that says more would have a second fill the memory.
+SLOWEST, FASTEST = 50, 768_000
+# Of two rates' ratio: an odd one, such as 44,101 to 16,000, is off by less than a millionth, and takes no longer.
+LARGEST_DENOMINATOR = 1000
 
 
 class NotAudioError(ValueError):
@@ -88,6 +96,8 @@ def decode(
             if file.format not in FORMATS:
                 raise NotAudioError(f"{name}: a {file.format} file; allowed are WAV, FLAC and OGG, convert it")
             rate, channels = file.samplerate, file.channels
+            if not SLOWEST <= rate <= FASTEST:
+                raise NotAudioError(f"{name}: {rate:,} samples a second; allowed are {SLOWEST} to {FASTEST:,}")
             expected = file.frames if file.frames < UNKNOWN else 0
             _check_length(name, expected / rate, max_seconds)
             wave = _mono(file, int(max_seconds * rate) + 1)
@@ -127,9 +137,14 @@ def _mono(file: Any, most: int) -> NDArray[np.float32]:
 def _is_cut(contents: bytes) -> bool:
     """Whether the container says that there was more; decoders make do with what is there."""
     if contents[:4] == b"RIFF":
-        told = int.from_bytes(contents[4:8], "little")
-        # What is written to a pipe can't know its length: 0, or the largest number.
-        return 0 < told < 0xFFFFFFFF and len(contents) + 1 < told + 8
+        # By the size of the samples: that of the whole is often wrong, and what is written to a pipe knows neither.
+        place = 12
+        while place + 8 <= len(contents):
+            name, size = contents[place : place + 4], int.from_bytes(contents[place + 4 : place + 8], "little")
+            if name == b"data":
+                return size < UNWRITTEN and len(contents) + 1 < place + 8 + size
+            place += 8 + size + size % 2
+        return True
     if contents[:4] == b"OggS":
         last = contents.rfind(b"OggS")
         return not contents[last + 5] & 4  # the flag of a stream's last page
@@ -142,8 +157,11 @@ def resample(wave: NDArray[np.float32], rate: int, wanted: int) -> NDArray[np.fl
         return wave
     from scipy import signal
 
-    shared = np.gcd(rate, wanted)
-    return np.asarray(signal.resample_poly(wave, wanted // shared, rate // shared), np.float32)
+    if wanted < rate:
+        ratio = Fraction(wanted, rate).limit_denominator(LARGEST_DENOMINATOR)
+    else:
+        ratio = 1 / Fraction(rate, wanted).limit_denominator(LARGEST_DENOMINATOR)
+    return np.asarray(signal.resample_poly(wave, ratio.numerator, ratio.denominator), np.float32)
 
 
 def fit(wave: NDArray[np.int16], samples: int) -> NDArray[np.int16]:

@@ -48,7 +48,7 @@ class Reader:
     def read(self, path: str | Path) -> Iterator[tuple[str, NDArray[np.int32]]]:
         """Yield the one example of a file. Raises NotATextError: it is not UTF-8, or can't be read."""
         try:
-            text = Path(path).read_bytes().decode()
+            text = Path(path).read_bytes().decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise NotATextError(f"{path}: no text in UTF-8 ({error})") from error
         yield str(path), self.encode(text)

@@ -77,7 +77,7 @@ class Text(Modality[TextConfig]):
     def examples(self, path: str, contents: bytes, config: TextConfig) -> Iterator[Features]:
         """One text a file."""
         try:
-            text = contents.decode()
+            text = contents.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise BadExampleError(f"{path}: it is not UTF-8 (byte {error.start}); save it as UTF-8") from error
         yield _features(path, text, config)
