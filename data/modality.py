@@ -91,6 +91,10 @@ class Modality(Plugin[ConfigT]):
         """Return "int", "float" or "string" by feature that `stream` adds for statistics and slices."""
         return {}
 
+    def seen_columns(self, config: ConfigT) -> tuple[str, ...]:
+        """Return those of `columns` that the model sees: `check` looks whether one alone tells the label."""
+        return ()
+
     @abstractmethod
     def preprocess(self, inputs: dict[str, tf.Tensor], config: ConfigT) -> dict[str, tf.Tensor]:
         """Preprocess a batch of raw features, in TFT's graph; the label is the task's."""

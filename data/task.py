@@ -10,6 +10,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from modelmill.data import label_names
 from modelmill.data.core import plugins
 from modelmill.data.core.plugins import ConfigT, Plugin
 from modelmill.data.metric import Metric, Records
@@ -65,7 +66,7 @@ class Task(Plugin[ConfigT]):
 
         Raises ValueError: why it can't be one.
         """
-        return text
+        return label_names.checked(text)
 
     @abstractmethod
     def preprocess(self, label: tf.Tensor, config: ConfigT) -> dict[str, tf.Tensor]:

@@ -13,6 +13,7 @@ from modelmill.data import modality, task
 from modelmill.data.config import DataConfig
 from modelmill.data.core import files
 from modelmill.data.profiling.label_errors import Doubts
+from modelmill.data.profiling.leaks import Leaks
 from modelmill.data.readers import file_listing, raw_examples
 from modelmill.data.readers.file_listing import Row, shown
 from modelmill.data.readers.labels_csv import BadDataError
@@ -37,6 +38,7 @@ class Found:
       leaked: pairs of examples with the same content in different splits.
       near: pairs of examples that look the same and are in different splits.
       alike: pairs of examples of different classes that look the same: suspects of a wrong label.
+      leaks: columns that tell the label by themselves, and how well.
       doubtful: examples whose label the others contradict, and how.
       numbers: of each feature that is a number, such as height or seconds, its values; and of labels that are.
     """
@@ -51,6 +53,7 @@ class Found:
     leaked: list[Pair] = field(default_factory=list)
     near: list[Pair] = field(default_factory=list)
     alike: list[Pair] = field(default_factory=list)
+    leaks: list[Pair] = field(default_factory=list)
     doubtful: list[Pair] = field(default_factory=list)
     numbers: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
@@ -84,12 +87,14 @@ def look(folder: Path | str, config: DataConfig, split: SplitConfig) -> Found:
     contents: dict[str, _Seen] = {}
     same_key: dict[str, list[_Seen]] = defaultdict(list)
     doubts, kind = Doubts(), modality.look_up(config.modality)
+    leaks = Leaks(kind.seen_columns(config))
     for row in file_listing.list_files(str(folder), modality.pattern(config), config, split).rows:
         name = shown(row.path)
         try:
             for example in raw_examples.examples(str(folder), row, config, split):
                 seen = _Seen(str(example[LABEL]), shown(str(example[PATH])), _split(row, example, split))
                 _count(found, example, seen)
+                leaks.add(example, example[LABEL])
                 first = contents.setdefault(str(example[CONTENT]), seen)
                 if first is not seen:
                     _compare(found, first, seen)
@@ -107,6 +112,7 @@ def look(folder: Path | str, config: DataConfig, split: SplitConfig) -> Found:
     for alike in same_key.values():
         found.alike += _apart(alike, [one.label for one in alike])
         found.near += _apart(alike, [one.split or "" for one in alike])
+    found.leaks = leaks.found()
     if task.look_up(config.task).CLASSES:
         found.doubtful = doubts.found()
     return found

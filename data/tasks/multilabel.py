@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelmill.data import counting, metrics
+from modelmill.data import counting, label_names, metrics
 from modelmill.data.core.config import Strict
 from modelmill.data.metric import Records
 from modelmill.data.spec import LABEL, Spec, TaskFacts, TensorSpec
@@ -37,8 +37,8 @@ class Multilabel(Task[Strict]):
     AGREES = True
 
     def raw(self, text: str) -> str:
-        """Return the labels in one order, each once. Raises ValueError if one of them is empty."""
-        names = [name.strip() for name in text.split(BETWEEN)]
+        """Return the labels in one order, each once. Raises ValueError if one of them is empty or can be no name."""
+        names = [label_names.checked(name.strip()) for name in text.split(BETWEEN)]
         if text.strip() == BETWEEN:
             return BETWEEN
         if not all(names):

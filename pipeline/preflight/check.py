@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from modelmill.components import intervals
-from modelmill.data import sample_data, task
+from modelmill.data import label_names, sample_data, task
 from modelmill.data.core import format
 from modelmill.data.profiling import profile
 from modelmill.data.profiling.profile import Found
@@ -28,6 +28,8 @@ FEW, UNEQUAL = 20, 10
 FAR = 10
 UNREADABLE = "delete or mend them, or allow a share by data.max_bad_fraction"
 TWICE = "delete the wrong ones, or leave all of them out by data.conflicts: drop"
+SPELLING = "if they are meant to be one, write them alike"
+LATE = "leave out what is not known yet when the model is asked"
 SAME = " (both go to the same split)"
 # What TensorFlow and TFX take before there is any data, and the metadata and models that a run leaves.
 BASE_MEMORY, BASE_DISK = 1_500_000_000, 5_000_000
@@ -84,6 +86,8 @@ def _data(found: Found, folder: str, experiment: Experiment) -> list[Line]:
         lines[1:1] = [_numbers(found.numbers[LABEL])]
     if found.splits:
         lines[1:1] = [_splits(found)]
+    if found.leaks:
+        lines.append(_pairs("leaks", found.leaks, "mind", "columns that tell the label", " ", do=LATE))
     return lines
 
 
@@ -113,10 +117,15 @@ def _classes(found: Found, experiment: Experiment) -> list[Line]:
     tested = _tested(found, experiment)
     lines = [
         Line("ok" if len(found.classes) > 1 else "wrong", "classes", _counts(found)),
+        _pairs("similar", label_names.similar(found.classes), "mind", "of classes with similar names", do=SPELLING),
         _pairs("suspects", found.alike, "mind", "that look the same and have different labels", do="look at them"),
         _pairs("doubtful", found.doubtful, "mind", "labels that the other examples contradict", " ", do="look at them"),
     ]
-    if smallest and found.classes[smallest] < FEW:
+    single = sum(count == 1 for count in found.classes.values())
+    if found.classes and single > len(found.classes) / 2:
+        text = f"{single:,} of {len(found.classes):,} classes have one example: is {_label(experiment)} the right one?"
+        lines.append(Line("wrong", "few", text))
+    elif smallest and found.classes[smallest] < FEW:
         text = f"only {found.classes[smallest]} of {smallest}; give at least {FEW}, or figures mean little"
         lines.append(Line("mind", "few", text))
     if found.imbalance > UNEQUAL:
@@ -129,6 +138,12 @@ def _classes(found: Found, experiment: Experiment) -> list[Line]:
         text = f"about {count}: an accuracy of 0.9 will be known to within {reach:.3f}"
         lines.append(Line("ok" if reach < 0.05 else "mind", "test split", text))
     return lines
+
+
+def _label(experiment: Experiment) -> str:
+    """What the labels are taken from."""
+    column = experiment.data.model_dump().get("label")
+    return f"the column {column!r}" if column else "the folder"
 
 
 def _tested(found: Found, experiment: Experiment) -> float:

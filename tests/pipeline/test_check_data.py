@@ -184,6 +184,34 @@ def test_a_row_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert "row 202: 'length' holds 'wide', no finite number" in found["unreadable"].text
 
 
+def test_a_column_that_tells_the_label_and_names_that_look_the_same_are_told(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    folder.mkdir()
+    kinds = ("Rose", "rose", "daisy")
+    rows = [f"{random.Random(row).random():.3f},{'rd'[row % 3 == 2]},{kinds[row % 3]}" for row in range(120)]
+    (folder / "a.csv").write_text("\n".join(["width,colour,kind", *rows]) + "\n")
+    data = {"modality": "tabular", "label": "kind", "numeric": ["width"], "categorical": ["colour"]}
+    told = lines(folder, data, {}, "mlp")
+    assert told["similar"].kind == "mind" and "'Rose' and 'rose'" in told["similar"].text
+    assert "leaks" not in told
+    (folder / "a.csv").write_text((folder / "a.csv").read_text().replace("Rose", "rose"))
+    told = lines(folder, data, {}, "mlp")
+    assert told["similar"].kind == "ok" and told["leaks"].kind == "mind"
+    assert "colour alone tells 100.0% of the labels, where the largest class has 66.7%" in told["leaks"].text
+
+
+def test_a_column_that_numbers_the_rows_is_no_label(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    folder.mkdir()
+    rows = [f"{row % 7},{'rd'[row % 2]},order {row}" for row in range(120)]
+    (folder / "a.csv").write_text("\n".join(["width,colour,kind", *rows]) + "\n")
+    data = {"modality": "tabular", "label": "kind", "numeric": ["width"], "categorical": ["colour"]}
+    few = lines(folder, data, {}, "mlp")["few"]
+    assert (
+        few.kind == "wrong" and "120 of 120 classes have one example: is the column 'kind' the right one?" in few.text
+    )
+
+
 def test_numbers_to_be_told_are_looked_at(tmp_path: Path) -> None:
     folder = tmp_path / "a"
     folder.mkdir()

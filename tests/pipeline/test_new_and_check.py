@@ -161,7 +161,7 @@ def test_check_finds_what_is_odd(tmp_path: Path, pictures: Path) -> None:
     (pictures / "cat" / "wrong.png").write_bytes((pictures / "dog & co" / "40.png").read_bytes())
     Image.open(pictures / "dog & co" / "41.png").save(pictures / "cat" / "alike.jpg", quality=95)
     lines = found(project, tmp_path / "runs")
-    assert lines["unreadable"].kind == "wrong" and "cat/broken.png: no PNG" in lines["unreadable"].text
+    assert lines["unreadable"].kind == "wrong" and "cat/broken.png: no image" in lines["unreadable"].text
     assert lines["contradictory"].kind == "wrong" and "dog & co/40.png" in lines["contradictory"].text
     assert lines["suspects"].kind == "mind" and "cat/alike.jpg" in lines["suspects"].text
     assert lines["equal"].kind == "mind" and "cat/again.png" in lines["equal"].text

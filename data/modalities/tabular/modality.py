@@ -59,6 +59,10 @@ class Tabular(Modality[TabularConfig]):
         numbers = dict.fromkeys(config.numeric, "float")
         return {**numbers, **dict.fromkeys((*config.categorical, *config.dates, *config.also), "string")}
 
+    def seen_columns(self, config: TabularConfig) -> tuple[str, ...]:
+        """Return the columns of a row."""
+        return config.inputs
+
     def examples(self, path: str, contents: bytes, config: TabularConfig) -> Iterator[Features]:
         """Not used: `stream` reads row by row."""
         raise NotImplementedError
