@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import bisect
-import hashlib
-import itertools
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -19,13 +16,14 @@ from tfx.types import Artifact, artifact_utils
 from modelmill.components.artifacts import COLUMNS, INGEST_FILE
 from modelmill.components.ingest.config import settings
 from modelmill.components.ingest.conflicts import Copy, Verdict, conflict, judge
-from modelmill.data import modality
+from modelmill.data import modality, split_assignment, task
 from modelmill.data.config import DataConfig
 from modelmill.data.core import progress
 from modelmill.data.readers import file_listing, raw_examples
 from modelmill.data.readers.file_listing import Listing, Row, shown
 from modelmill.data.readers.labels_csv import BadDataError
 from modelmill.data.spec import CONTENT, DECIDES, LABEL, PATH, BadExampleError
+from modelmill.data.split_assignment import Unit
 from modelmill.data.splits import SPLITS, BadSplitError, SplitConfig
 
 
@@ -67,7 +65,8 @@ class Executor(BaseExampleGenExecutor):
         parse = _Parse(str(exec_properties["input_base"]), data, split)
         tagged = beam.ParDo(parse).with_outputs("bad", main="good")
         read = pipeline | beam.Create(self._listing.rows) | beam.Reshuffle() | "Parse" >> tagged
-        copies = read.good | "Copy" >> beam.Map(_copy)
+        placed = _place(read.good, split)
+        copies = placed | "Copy" >> beam.Map(_copy)
         conflicts = copies | beam.GroupByKey() | beam.Map(lambda found: conflict(list(found[1]))) | beam.Filter(bool)
         counts = copies | "Splits" >> beam.Map(lambda found: found[1].split) | beam.combiners.Count.PerElement()
         verdict = (
@@ -83,7 +82,7 @@ class Executor(BaseExampleGenExecutor):
                 data,
             )
         )
-        kept = read.good | "Kept" >> beam.Filter(_is_kept, beam.pvalue.AsSingleton(verdict))
+        kept = placed | "Kept" >> beam.Filter(_is_kept, beam.pvalue.AsSingleton(verdict))
         parted = kept | "Split" >> beam.Partition(lambda found, _: SPLITS.index(found[0]), len(SPLITS))
         return {
             name: part | f"Only{name}" >> beam.Map(lambda found: found[1])
@@ -92,11 +91,11 @@ class Executor(BaseExampleGenExecutor):
 
 
 class _Parse(beam.DoFn):
-    """One file to (split, example), or to its path and what is wrong with it."""
+    """One file to (split or None, unit, example), or to its path and what is wrong with it."""
 
     def __init__(self, root: str, data: DataConfig, split: SplitConfig) -> None:
         self._root, self._data, self._split = root, data, split
-        self._ends = list(itertools.accumulate(split.shares().values()))
+        self._classes = bool(task.look_up(data.task).CLASSES)
 
     def process(self, row: Row) -> Iterator[Any]:
         try:
@@ -104,17 +103,42 @@ class _Parse(beam.DoFn):
                 split, group = row.split, row.group
                 if DECIDES in features:
                     split, group = self._split.decided(features.pop(DECIDES), features[PATH])
-                yield split or self._hashed(group or str(features[CONTENT])), to_example(features)
+                unit = split_assignment.unit(features[LABEL], str(features[CONTENT]), group, self._classes)
+                yield split, unit, to_example(features)
         except BadSplitError as error:
             raise BadDataError(str(error)) from error
         except BadExampleError as error:
             yield beam.pvalue.TaggedOutput("bad", (shown(row.path), str(error)))
 
-    def _hashed(self, key: str) -> str:
-        """The split of a content or a group, by the hash that TFX itself takes of a feature."""
-        feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[key.encode()]))
-        digest = hashlib.sha256(feature.SerializeToString(deterministic=True)).hexdigest()
-        return SPLITS[bisect.bisect(self._ends, int(digest, 16) % self._ends[-1])]
+
+def _place(parsed: beam.PCollection, split: SplitConfig) -> beam.PCollection:
+    """(split or None, unit, example) to (split, example); see data/split_assignment.py."""
+    dealt = (
+        parsed
+        | "Free" >> beam.Filter(lambda found: found[0] is None)
+        | "Units" >> beam.Map(lambda found: (found[1].name, (found[1].stratum, 1)))
+        | "Sizes" >> beam.CombinePerKey(_size)
+        # Equal contents of two classes are one unit, which stays where its hash says.
+        | "Of" >> beam.FlatMap(lambda found: [(found[1][0], (found[0], found[1][1]))] if found[1] else [])
+        | "Few" >> beam.combiners.Sample.FixedSizePerKey(split_assignment.FEW + 1)
+        | "Deal" >> beam.FlatMap(lambda found: split_assignment.dealt(dict(found[1]), split).items())
+    )
+    return parsed | "Place" >> beam.Map(_placed, beam.pvalue.AsDict(dealt), split)
+
+
+def _size(found: Iterable[tuple[str, int] | None]) -> tuple[str, int] | None:
+    """The stratum of a unit, and how many examples it has; None if it is in more than one."""
+    every = list(found)
+    if None in every or len({one[0] for one in every if one}) != 1:
+        return None
+    return next(one[0] for one in every if one), sum(one[1] for one in every if one)
+
+
+def _placed(
+    found: tuple[str | None, Unit, tf.train.Example], dealt: dict[str, str], split: SplitConfig
+) -> tuple[str, tf.train.Example]:
+    given, unit, example = found
+    return given or dealt.get(unit.name) or split_assignment.hashed(unit.name, split), example
 
 
 def _copy(found: tuple[str, tf.train.Example]) -> tuple[bytes, Copy]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from modelmill.data import modality, task
+from modelmill.data import modality, split_assignment, task
 from modelmill.data.config import DataConfig
 from modelmill.data.core import files
 from modelmill.data.profiling.label_errors import Doubts
@@ -18,6 +18,7 @@ from modelmill.data.readers import file_listing, raw_examples
 from modelmill.data.readers.file_listing import Row, shown
 from modelmill.data.readers.labels_csv import BadDataError
 from modelmill.data.spec import CONTENT, DECIDES, LABEL, PATH, BadExampleError
+from modelmill.data.split_assignment import Placement, Unit
 from modelmill.data.splits import BadSplitError, SplitConfig
 
 Pair = tuple[str, str]
@@ -30,7 +31,10 @@ class Found:
     Attributes:
       examples: all that can be read.
       classes: examples of each class, or of each label; empty if labels are numbers.
-      splits: examples of each split, where it is given and not made by a hash.
+      splits: examples of each split, as a run makes it.
+      given: whether splits are given, by folders, a column or the time.
+      trained: examples of each class in the train split, and
+      judged: in the test split.
       bytes: of all files that can be read.
       unreadable: file and reason.
       equal: pairs of examples with the same content and label.
@@ -46,6 +50,9 @@ class Found:
     examples: int = 0
     classes: Counter[str] = field(default_factory=Counter)
     splits: Counter[str] = field(default_factory=Counter)
+    given: bool = False
+    trained: Counter[str] = field(default_factory=Counter)
+    judged: Counter[str] = field(default_factory=Counter)
     bytes: int = 0
     unreadable: list[Pair] = field(default_factory=list)
     equal: list[Pair] = field(default_factory=list)
@@ -64,10 +71,11 @@ class Found:
 
 
 class _Seen(NamedTuple):
-    """The first example of a content."""
+    """An example, with its split where it is given."""
 
     label: str
     name: str
+    unit: Unit
     split: str | None
 
 
@@ -83,21 +91,26 @@ def look(folder: Path | str, config: DataConfig, split: SplitConfig) -> Found:
       UnknownNameError: there is no such modality.
       BadDataError: the CSV, the folders or what decides on the split are of no use.
     """
-    found = Found()
+    found = Found(given=split.by in ("folder", "column", "time"))
     contents: dict[str, _Seen] = {}
+    every: list[_Seen] = []
+    same_content: list[tuple[_Seen, _Seen]] = []
     same_key: dict[str, list[_Seen]] = defaultdict(list)
     doubts, kind = Doubts(), modality.look_up(config.modality)
-    leaks = Leaks(kind.seen_columns(config))
+    leaks, classes = Leaks(kind.seen_columns(config)), task.look_up(config.task).CLASSES
     for row in file_listing.list_files(str(folder), modality.pattern(config), config, split).rows:
         name = shown(row.path)
         try:
             for example in raw_examples.examples(str(folder), row, config, split):
-                seen = _Seen(str(example[LABEL]), shown(str(example[PATH])), _split(row, example, split))
+                into, group = _decided(row, example, split)
+                unit = split_assignment.unit(example[LABEL], str(example[CONTENT]), group, classes)
+                seen = _Seen(str(example[LABEL]), shown(str(example[PATH])), unit, into)
+                every.append(seen)
                 _count(found, example, seen)
                 leaks.add(example, example[LABEL])
                 first = contents.setdefault(str(example[CONTENT]), seen)
                 if first is not seen:
-                    _compare(found, first, seen)
+                    same_content.append((first, seen))
                 elif (fingerprint := kind.fingerprint(example)) is not None:
                     if fingerprint.key is not None:
                         same_key[fingerprint.key].append(seen)
@@ -109,26 +122,32 @@ def look(folder: Path | str, config: DataConfig, split: SplitConfig) -> Found:
         except BadSplitError as error:
             raise BadDataError(str(error)) from error
         found.bytes += files.state(os.path.join(folder, row.path))[0]
+    place = split_assignment.Placement(((one.unit, one.split) for one in every), split)
+    for one in every:
+        into = place.of(one.unit, one.split)
+        found.splits[into] += 1
+        found.trained[one.label] += into == "train"
+        found.judged[one.label] += into == "test"
+    for first, second in same_content:
+        _compare(found, first, second, place)
     for alike in same_key.values():
         found.alike += _apart(alike, [one.label for one in alike])
-        found.near += _apart(alike, [one.split or "" for one in alike])
+        found.near += _apart(alike, [place.of(one.unit, one.split) for one in alike])
     found.leaks = leaks.found()
-    if task.look_up(config.task).CLASSES:
+    if classes:
         found.doubtful = doubts.found()
     return found
 
 
-def _split(row: Row, example: Mapping[str, Any], split: SplitConfig) -> str | None:
-    """Of an example, where it is given. Raises BadSplitError."""
+def _decided(row: Row, example: Mapping[str, Any], split: SplitConfig) -> tuple[str | None, str | None]:
+    """The split, or else the group, of an example, where it is given. Raises BadSplitError."""
     if DECIDES in example:
-        return split.decided(example[DECIDES], str(example[PATH]))[0]
-    return row.split
+        return split.decided(example[DECIDES], str(example[PATH]))
+    return row.split, row.group
 
 
 def _count(found: Found, example: Mapping[str, Any], seen: _Seen) -> None:
     found.examples += 1
-    if seen.split:
-        found.splits[seen.split] += 1
     if isinstance(example[LABEL], str):
         found.classes[seen.label] += 1
     for key, value in example.items():
@@ -136,11 +155,11 @@ def _count(found: Found, example: Mapping[str, Any], seen: _Seen) -> None:
             found.numbers[key].append(value)
 
 
-def _compare(found: Found, first: _Seen, second: _Seen) -> None:
+def _compare(found: Found, first: _Seen, second: _Seen, place: Placement) -> None:
     """Two examples of the same content."""
     pair = (first.name, second.name)
     (found.equal if first.label == second.label else found.contradictory).append(pair)
-    if first.split != second.split:
+    if place.of(first.unit, first.split) != place.of(second.unit, second.split):
         found.leaked.append(pair)
 
 

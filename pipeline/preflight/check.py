@@ -30,6 +30,7 @@ UNREADABLE = "delete or mend them, or allow a share by data.max_bad_fraction"
 TWICE = "delete the wrong ones, or leave all of them out by data.conflicts: drop"
 SPELLING = "if they are meant to be one, write them alike"
 LATE = "leave out what is not known yet when the model is asked"
+TOGETHER = "look at them; what belongs together stays together by split.by: group or time"
 SAME = " (both go to the same split)"
 # What TensorFlow and TFX take before there is any data, and the metadata and models that a run leaves.
 BASE_MEMORY, BASE_DISK = 1_500_000_000, 5_000_000
@@ -72,19 +73,19 @@ def _data(found: Found, folder: str, experiment: Experiment) -> list[Line]:
         Line("ok" if found.examples else "wrong", "examples", f"{found.examples:,} in {folder}, {found.bytes:,} bytes"),
         _pairs("unreadable", found.unreadable, bad, "can't be read", ": ", do=UNREADABLE),
         _pairs("contradictory", found.contradictory, twice, "with the same content and different labels", do=TWICE),
-        _pairs("equal", found.equal, "mind", "twice in a class" + ("" if found.splits else SAME)),
+        _pairs("equal", found.equal, "mind", "twice in a class" + ("" if found.given else SAME)),
     ]
-    if found.splits:
+    if found.given:
         stop = "mind" if experiment.data.conflicts == "drop" else "wrong"
         lines += [
             _pairs("leakage", found.leaked, stop, "with the same content in different splits", do=TWICE),
-            _pairs("near leakage", found.near, "mind", "that look the same in different splits", do="look at them"),
         ]
+    lines.append(_pairs("near leakage", found.near, "mind", "that look the same in different splits", do=TOGETHER))
     if task.look_up(experiment.data.task).CLASSES:
         lines[1:1] = _classes(found, experiment)
     elif found.numbers.get(LABEL):
         lines[1:1] = [_numbers(found.numbers[LABEL])]
-    if found.splits:
+    if found.examples:
         lines[1:1] = [_splits(found)]
     if found.leaks:
         lines.append(_pairs("leaks", found.leaks, "mind", "columns that tell the label", " ", do=LATE))
@@ -106,7 +107,7 @@ def _numbers(labels: list[float]) -> Line:
 
 
 def _splits(found: Found) -> Line:
-    """Where splits are given."""
+    """As a run makes them."""
     told = ", ".join(f"{name} {found.splits[name]:,}" for name in SPLITS)
     return Line("ok" if all(found.splits[name] for name in SPLITS) else "wrong", "splits", told)
 
@@ -128,6 +129,14 @@ def _classes(found: Found, experiment: Experiment) -> list[Line]:
     elif smallest and found.classes[smallest] < FEW:
         text = f"only {found.classes[smallest]} of {smallest}; give at least {FEW}, or figures mean little"
         lines.append(Line("mind", "few", text))
+    unseen = sorted(label for label in found.classes if not found.trained[label])
+    if unseen and found.given:
+        text = f"no example of {', '.join(unseen[:SHOWN])} is in the train split: no model can know such a class"
+        lines.append(Line("wrong", "unseen", text))
+    unjudged = sorted(label for label in found.classes if not found.judged[label])
+    if unjudged:
+        text = f"no example of {', '.join(unjudged[:SHOWN])} is in the test split: nothing is said of how it is told"
+        lines.append(Line("mind", "unjudged", text))
     if found.imbalance > UNEQUAL:
         text = f"the largest class is {found.imbalance:.0f} times the smallest: accuracy hides how the small ones do"
         lines.append(Line("mind", "balance", text))
@@ -135,7 +144,7 @@ def _classes(found: Found, experiment: Experiment) -> list[Line]:
         count = max(1, round(tested))
         low, high = intervals.wilson(round(0.9 * count), count, experiment.evaluate.confidence)
         reach = (high - low) / 2
-        text = f"about {count}: an accuracy of 0.9 will be known to within {reach:.3f}"
+        text = f"{count}: an accuracy of 0.9 will be known to within {reach:.3f}"
         lines.append(Line("ok" if reach < 0.05 else "mind", "test split", text))
     return lines
 
@@ -147,9 +156,8 @@ def _label(experiment: Experiment) -> str:
 
 
 def _tested(found: Found, experiment: Experiment) -> float:
-    """How many examples the test split has: counted where splits are given, else about so many."""
-    parts = experiment.split.train + experiment.split.eval + experiment.split.test
-    return found.splits["test"] or found.examples * experiment.split.test / parts
+    """How many examples the test split has."""
+    return float(found.splits["test"])
 
 
 def _gates(found: Found, experiment: Experiment) -> list[Line]:

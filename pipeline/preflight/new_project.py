@@ -112,7 +112,7 @@ def _experiment(folder: Path, draft: Draft, asked: Asked) -> str:
     name = name if NAME.fullmatch(name) and name not in ("samples", *NODES) else "project"
     classes = f" of {len(found.classes)} classes" if found.classes else ""
     epochs = max(15, min(80, round(draft.looks / found.examples)))
-    judged = max(1.0, found.splits["eval"] or found.examples * SHARE)
+    judged = max(1, found.splits["eval"])
     limit = "# max_bytes: 50000        # gzipped: what your device has room for"
     if asked.max_bytes:
         limit = f"max_bytes: {asked.max_bytes}"
@@ -183,11 +183,7 @@ compress:
 
 def _margin(found: Found) -> float:
     """A margin that the test split can decide: how far the interval of no difference reaches, rounded up."""
-    tested = float(found.splits["test"])
-    if not tested:  # by hash: two standard deviations less than there are on average
-        mean = found.examples * SHARE
-        tested = mean - 2 * math.sqrt(mean * (1 - SHARE))
-    examples = max(1, math.floor(tested))
+    examples = max(1, found.splits["test"])
     each_way = round(DIFFERING / 2 * examples)
     return math.ceil(100 * intervals.tango(each_way, each_way, examples)[1]) / 100
 

@@ -206,3 +206,21 @@ def raw(examples: Any, split: str) -> list[Any]:
 
 def config(folder: Path, **settings: Any) -> image.Config:
     return image.Config(path=str(folder), height=12, width=12, channels=1, **settings)
+
+
+def test_ingest_makes_the_splits_that_check_has_told(run_node: Any, tmp_path: Path) -> None:
+    """Of eight groups, which hashing would leave in two splits, and of a rare class."""
+    from modelmill.data.profiling import profile
+
+    rows = [f"{row},g{row % 8},{'rare' if row < 4 else 'often'}" for row in range(200)]
+    (tmp_path / "a.csv").write_text("\n".join(["x,site,kind", *rows]) + "\n")
+    config = modality.look_up("tabular").Config(path=str(tmp_path), label="kind", numeric=("x",), also=("site",))
+    for split in (SplitConfig(), SplitConfig(by="group", column="site")):
+        (examples,) = run_node(example_gen(str(tmp_path), config, split, "code"))["examples"]
+        told = json.loads(Path(examples.uri, "ingest.json").read_text())["splits"]
+        found = profile.look(tmp_path, config, split)
+        assert told == dict(found.splits) and min(told.values()) > 0
+        rare = [example["path"] for part in told for example in read(examples, part) if example["label"] == b"rare"]
+        assert len(rare) == 4
+        if split.by == "content":
+            assert found.trained["rare"] == 2 and found.judged["rare"] == 1

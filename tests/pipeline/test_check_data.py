@@ -152,7 +152,8 @@ def test_equal_rows_in_different_splits_are_a_leak(tmp_path: Path) -> None:
     found = lines(folder, {**TABLE, "also": ["part"]}, {"by": "column", "column": "part"}, "mlp")
     assert found["splits"].text == "train 120, eval 40, test 41"
     assert found["leakage"].kind == "wrong" and "flowers.csv:2 and flowers.csv:202" in found["leakage"].text
-    assert lines(folder, TABLE, {}, "mlp").keys().isdisjoint({"splits", "leakage", "near leakage"})
+    by_hash = lines(folder, TABLE, {}, "mlp")
+    assert "leakage" not in by_hash and by_hash["near leakage"].kind == "ok", "by hash equal rows are in one split"
     table.write_text(table.read_text().replace(",test,", ",tset,"))
     from modelmill.data.readers.labels_csv import BadDataError
 
@@ -210,6 +211,28 @@ def test_a_column_that_numbers_the_rows_is_no_label(tmp_path: Path) -> None:
     assert (
         few.kind == "wrong" and "120 of 120 classes have one example: is the column 'kind' the right one?" in few.text
     )
+
+
+def test_a_class_that_is_in_the_test_split_alone_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    folder.mkdir()
+    rows = [f"{row / 7:.3f},{('train', 'train', 'eval', 'test')[row % 4]},{'ab'[row % 3 == 0]}" for row in range(120)]
+    (folder / "a.csv").write_text("\n".join(["width,part,kind", *rows, "3,test,new", "4,train,old"]) + "\n")
+    data = {"modality": "tabular", "label": "kind", "numeric": ["width"], "also": ["part"]}
+    told = lines(folder, data, {"by": "column", "column": "part"}, "mlp")
+    assert told["unseen"].kind == "wrong" and "no example of new is in the train split" in told["unseen"].text
+    assert told["unjudged"].kind == "mind" and "no example of old is in the test split" in told["unjudged"].text
+
+
+def test_eight_groups_leave_no_split_empty(tmp_path: Path) -> None:
+    for first in range(6):
+        folder = tmp_path / f"{first}"
+        folder.mkdir()
+        rows = [f"{row / 7:.3f},site-{first}{row % 8},{'ab'[row % 3 == 0]}" for row in range(160)]
+        (folder / "a.csv").write_text("\n".join(["width,site,kind", *rows]) + "\n")
+        data = {"modality": "tabular", "label": "kind", "numeric": ["width"], "also": ["site"]}
+        told = lines(folder, data, {"by": "group", "column": "site"}, "mlp")["splits"]
+        assert told.kind == "ok" and told.text.startswith("train 1")
 
 
 def test_numbers_to_be_told_are_looked_at(tmp_path: Path) -> None:
