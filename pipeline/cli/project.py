@@ -165,9 +165,15 @@ def schema(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Such as data.csv=labels.csv; repeatable.")
     ] = None,
     modality: Annotated[str, typer.Option(help="What a FOLDER holds.")] = "image",
+    summary: Annotated[bool, typer.Option("--summary", help="That of a run's summary.json instead.")] = False,
     root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
 ) -> None:
     """Print the JSON Schema of experiments, for editors; with --data, write a TFDV schema of the data."""
+    if summary:
+        from modelmill.pipeline.records.summary_record import Summary
+
+        typer.echo(json.dumps(Summary.model_json_schema(by_alias=True), indent=1))
+        return
     from modelmill.data.core.plugins import PlugInError
     from modelmill.pipeline.experiment import json_schema
     from modelmill.pipeline.experiment.experiment import ExperimentError
@@ -226,9 +232,20 @@ def report(
     from modelmill.pipeline.report.compare import write
     from modelmill.pipeline.runners.local import log_redirect as logs
 
-    with logs.redirected(Path(os.devnull)):  # TensorFlow tells what it found of GPUs; nobody has asked
-        made = write(folders, output) if compare else page.write(folders[0], output, saliency)
+    try:
+        with logs.redirected(Path(os.devnull)):  # TensorFlow tells what it found of GPUs; nobody has asked
+            made = write(folders, output) if compare else page.write(folders[0], output, saliency)
+    except PermissionError as error:
+        stop(1, f"the page can't be written: {error}; -o DIR puts it elsewhere")
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        names = ", ".join(map(str, folders))
+        stop(1, f"{names}: the page can't be made, since a file of the run is missing or damaged: {_reason(error)}")
     typer.echo(str(made))
+
+
+def _reason(error: Exception) -> str:
+    """In one line, with the file where that is known."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
 
 
 def _adopted(folders: list[str], source: str, root: Path) -> str:

@@ -31,7 +31,7 @@ EXPERIMENTS = Annotated[
     ),
 ]
 JSON = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-COLOURS = {"pushed": "green", "refused": "red", "failed": "red", "running": "cyan"}
+COLOURS = {"pushed": "green", "refused": "red", "failed": "red", "unreadable": "red", "running": "cyan"}
 
 
 def register(app: typer.Typer) -> None:
@@ -80,6 +80,9 @@ def runs(
         status = Text(run.status, style=COLOURS.get(run.status, ""))
         table.add_row(f"{run.experiment}/{run.id}", status, *_figures(run), _short(run.folder))
     console.print(table)
+    for run in found:
+        if run.status == "unreadable":
+            typer.secho(f"{run.experiment}/{run.id}: {run.failure}", err=True, fg=typer.colors.YELLOW)
 
 
 def clean(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from contextlib import nullcontext
@@ -21,6 +20,7 @@ from modelmill.pipeline.experiment import prerequisites
 from modelmill.pipeline.experiment.experiment import Experiment
 from modelmill.pipeline.layout import Folders
 from modelmill.pipeline.preflight.time_estimate import Estimate, told
+from modelmill.pipeline.records import run as results
 
 SHOWN = 5
 FEW, UNEQUAL = 20, 10
@@ -230,12 +230,9 @@ def _compression(experiment: Experiment, takes: str) -> str:
 
 def _earlier(folders: Folders) -> str:
     """From earlier runs in which something was trained."""
-    took = []
-    for path in folders.experiment.glob("*/summary.json"):
-        summary = json.loads(path.read_text(encoding="utf-8"))
-        trained = any(node["id"] == "train" and node["state"] == "done" for node in summary.get("nodes", []))
-        if trained and not path.parent.is_symlink():
-            took.append(float(summary["seconds"]))
+    runs = results.every(folders.root, [folders.name])
+    trained = [run for run in runs if any(node.id == "train" and node.state == "done" for node in run.nodes)]
+    took = [run.seconds for run in trained if run.seconds is not None]
     if not took:
         return ""
     return f"about {format.minutes(median(took))}, as {len(took)} earlier run{'s' if len(took) > 1 else ''} took"

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from modelmill.data.core import plugins
 from modelmill.pipeline.experiment import renamed_keys
 from modelmill.pipeline.layout import NODES, Folders, RunFolder
+from modelmill.pipeline.records.summary_record import Summary
 
 SECOND = 1000  # ML Metadata's times are milliseconds
 
@@ -93,7 +95,11 @@ def read(folder: Path) -> Recorded:
     folder = folder.absolute()
     folders = Folders(folder.parent.parent, folder.parent.name)
     run = RunFolder(folder)
-    summary = _json(run.summary) or {"status": "unfinished"}
+    summary = _json(run.summary)
+    if summary is None:
+        summary = {"status": "unfinished"}
+    else:
+        _require_summary(summary, run.summary)
     nodes = _nodes(folders, run.id) or _linked(run.links)
     for told in summary.get("nodes", []):
         node = nodes.setdefault(told["id"], Node(told["id"]))
@@ -111,7 +117,10 @@ def read(folder: Path) -> Recorded:
 
 def _experiment(path: Path) -> dict[str, Any]:
     """Return the experiment of a run, which may be of an older release, with the keys of today."""
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: no YAML ({error})") from error
     try:
         return renamed_keys.accept(found)[0]
     except plugins.PlugInError:  # its plug-ins are elsewhere, or are no longer what they were
@@ -134,8 +143,22 @@ def places(folders: Folders, run_ids: Iterable[str]) -> set[Path]:
     return {_artifact(one, folders).path for one in found if one.uri}
 
 
+def _require_summary(content: Any, path: Path) -> None:
+    """Raises ValueError: it is not the record of a run."""
+    try:
+        Summary.model_validate(content)
+    except ValidationError as error:
+        raise ValueError(f"{path}: no summary of a run ({'; '.join(one['msg'] for one in error.errors())})") from error
+
+
 def _json(path: Path | None) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else None
+    """Content of a file, None without one. Raises ValueError: it is no JSON."""
+    if not path or not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: no JSON ({error})") from error
 
 
 def _store(folders: Folders) -> Any:

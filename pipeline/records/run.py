@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+from pydantic import ValidationError
 
 from modelmill.components.gates import Gate
 from modelmill.pipeline.layout import RunFolder, run_folders
+from modelmill.pipeline.records.summary_record import CompressedRecord, Measured, Summary, TrialRecord
 
-Status = Literal["pushed", "refused", "failed", "partial", "unfinished", "running"]
+Status = Literal["pushed", "refused", "failed", "partial", "interrupted", "unfinished", "running", "unreadable"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Run:
       experiment: its name.
       id: the run's; ids sort by time.
       status: "partial" is a part of the chain that did all it was asked to; "unfinished" never came to its end, and
-        `modelmill runs` calls it "running" where a process is at work on it.
+        `modelmill runs` calls it "running" where a process is at work on it; of an "unreadable" one the summary is
+        damaged, or of another version, and `failure` says how.
       folder: the run's own; report.html, log.txt and summary.json lie there.
       seconds: of the whole run.
       examples: by split.
@@ -108,39 +111,56 @@ def read(folder: Path) -> Run:
     path = RunFolder(folder).summary
     if not path.is_file():
         return Run(folder.parent.name, folder.name, "unfinished", folder)
-    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    failure = told.get("failure") or {}
+    try:
+        found = Summary.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        return Run(folder.parent.name, folder.name, "unreadable", folder, failure=f"{path.name}: {_why(error)}")
     return Run(
-        experiment=told["experiment"],
-        id=told["run_id"],
-        status=told["status"],
+        experiment=found.experiment,
+        id=found.run_id,
+        status=found.status,
         folder=folder,
-        seconds=told["seconds"],
-        examples=(told.get("data") or {}).get("splits") or {},
-        float_model=_model(told.get("float")),
-        compressed_model=_model(told.get("compressed")),
-        trials=tuple(_trial(one) for one in told.get("trials", [])),
-        gates=tuple(Gate.model_validate(one) for one in told.get("gates", [])),
-        nodes=tuple(NodeState(one["id"], one["state"], one["seconds"]) for one in told.get("nodes", [])),
-        pushed=Path(told["pushed"]) if told.get("pushed") else None,
-        failure=failure.get("reason"),
+        seconds=found.seconds,
+        examples=(found.data and found.data.splits) or {},
+        float_model=_model(found.float_model),
+        compressed_model=_model(found.compressed),
+        trials=tuple(map(_trial, found.trials)),
+        gates=found.gates,
+        nodes=tuple(NodeState(one.id, one.state, one.seconds) for one in found.nodes),
+        pushed=Path(found.pushed) if found.pushed else None,
+        failure=found.failure.reason if found.failure else None,
     )
 
 
-def _model(told: dict[str, Any] | None) -> Model | None:
-    if told is None:
+def _why(error: Exception) -> str:
+    """In one line."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        return f"{place}: {first['msg']}" if place else str(first["msg"])
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _model(found: Measured | None) -> Model | None:
+    if found is None:
         return None
-    measured = {key: told.get(key) for key in ("bytes", "gzip_bytes", "latency_ms", "sparsity")}
-    return Model(told.get("metrics") or {}, made_by=told.get("label") or "float32", **measured)
+    made_by, sparsity = "float32", None
+    if isinstance(found, CompressedRecord):
+        made_by, sparsity = found.label or made_by, found.sparsity
+    return Model(_known(found.metrics), found.bytes, found.gzip_bytes, found.latency_ms, made_by, sparsity)
 
 
-def _trial(told: dict[str, Any]) -> Trial:
+def _trial(found: TrialRecord) -> Trial:
     return Trial(
-        chain=told.get("label") or "float32",
-        status=told.get("status", "ok"),
-        metrics=told.get("metrics") or {},
-        gzip_bytes=told.get("gzip_bytes"),
-        latency_ms=told.get("latency_ms"),
-        within_budget=bool(told.get("within_budget")),
-        reason=told.get("reason") or "; ".join(told.get("over", [])),
+        chain=found.label or "float32",
+        status=found.status,
+        metrics=_known(found.metrics),
+        gzip_bytes=found.gzip_bytes,
+        latency_ms=found.latency_ms,
+        within_budget=bool(found.within_budget),
+        reason=found.reason or "; ".join(found.over),
     )
+
+
+def _known(metrics: dict[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if value is not None}

@@ -15,6 +15,7 @@ from modelmill.data import task
 from modelmill.data.core.atomic import write_atomically
 from modelmill.pipeline.experiment.experiment import Experiment
 from modelmill.pipeline.records.node_outcome import Outcome
+from modelmill.pipeline.records.summary_record import Summary
 
 BUDGET = "budget"
 # As in modelmill.components.artifacts; but that imports TFX, and a summary must be written even if TFX does not load.
@@ -68,7 +69,8 @@ def summarise(
         "pushed": pushed,
         "failure": failure,
     }
-    return _finite(found)
+    record = Summary.model_validate(_finite(found))
+    return record.model_dump(by_alias=True, exclude_unset=True, mode="json")
 
 
 def write(path: Path, summary: dict[str, Any]) -> None:

@@ -172,9 +172,13 @@ def test_check_finds_what_is_odd(tmp_path: Path, pictures: Path) -> None:
 def test_check_tells_of_few_unequal_and_how_long_it_took(tmp_path: Path, pictures: Path) -> None:
     picture(pictures / "emu" / "1.png", 99)
     project = make(tmp_path / "pets", pictures).parent
-    told = {"seconds": 120, "nodes": [{"id": "train", "state": "done"}]}
-    (tmp_path / "runs" / "pets" / "1").mkdir(parents=True)
-    (tmp_path / "runs" / "pets" / "1" / "summary.json").write_text(json.dumps(told))
+    told = {"experiment": "pets", "run_id": "1", "status": "pushed", "seconds": 120}
+    told["nodes"] = [{"id": "train", "state": "done", "seconds": 90}]
+    for name, summary in (("20260101-000000", json.dumps(told)), ("20260102-000000", '{"seconds": ')):
+        run = tmp_path / "runs" / "pets" / name
+        run.mkdir(parents=True)
+        (run / "experiment.yaml").write_text("name: pets\n")
+        (run / "summary.json").write_text(summary)
     lines = found(project, tmp_path / "runs")
     assert "only 1 of emu" in lines["few"].text
     assert "30 times" in lines["balance"].text

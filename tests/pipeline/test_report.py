@@ -139,7 +139,8 @@ def test_a_run_that_left_little_has_a_page_too(tmp_path: Path, left: str) -> Non
     folder = tmp_path / "photos" / "20260101-120000"
     folder.mkdir(parents=True)
     if left == "summary.json":
-        failed = {"status": "failed", "nodes": [], "failure": {"node": "ingest", "reason": "no image <b>"}, "gates": []}
+        failed = {"experiment": "photos", "run_id": folder.name, "seconds": 1, "status": "failed"}
+        failed["failure"] = {"node": "ingest", "reason": "no image <b>"}
         (folder / left).write_text(json.dumps(failed))
     elif left:
         (folder / left).write_text("name: photos\n")
