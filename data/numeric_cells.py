@@ -51,6 +51,10 @@ class Notation(NamedTuple):
     decimal: str = "."
     units: tuple[str, ...] = ()
 
+    def settings(self) -> dict[str, str | tuple[str, ...]]:
+        """Return the fields of a `data` section, and of a manifest."""
+        return {"thousands": self.thousands, "decimal": self.decimal, "units": self.units}
+
     def united(self) -> str:
         """Return the pattern of a number with its unit; the number is its groups one and two."""
         ends = "|".join(re.escape(unit) for unit in sorted(self.units, key=len, reverse=True))

@@ -61,7 +61,7 @@ def draft(asked: Asked) -> Draft:
             "dates": [one.name for one in by_kind["date"]],
             "missing": missing,
             "missing_values": odd,
-            **notation._asdict(),
+            **notation.settings(),
         }
     )
     found = profile.look(folder, config, asked.split)

@@ -217,7 +217,7 @@ class Tabular(Modality[TabularConfig]):
             "headers": [config.header(column) for column in config.inputs],
             "inputs": [one.model_dump(mode="json") for one in narrow(spec.modality_facts, TabularFacts).columns],
             "missing_values": list(config.marks),
-            **config.notation._asdict(),
+            **config.notation.settings(),
         }
 
     def fingerprint(self, example: Mapping[str, Any]) -> Fingerprint:
