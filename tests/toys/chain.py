@@ -19,6 +19,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -35,8 +36,9 @@ from modelmill.components.artifacts import REBUILD, SERVING
 from modelmill.components.models import family
 from modelmill.components.models.export import model_store
 from modelmill.components.models.networks import Networks
-from modelmill.components.models.training import driver
+from modelmill.components.models.training import checkpoints, driver
 from modelmill.components.models.training.dataset import Examples
+from modelmill.components.models.training.loop import LoopConfig
 from modelmill.data import modality, predictions
 from modelmill.data.core import plugins
 from modelmill.data.metric import Metric, Records
@@ -185,8 +187,17 @@ def learn(
     folder: Path,
     strategy: tf.distribute.Strategy,
     watch: Callable[[int, dict[str, float]], None] = lambda epoch, row: None,
+    loop: LoopConfig | None = None,
 ) -> tuple[Networks, list[dict[str, float]]]:
-    """Train anew for a few epochs, in the precision of the experiment; checkpoints go into the folder."""
+    """Train anew for a few epochs, in the precision of the experiment; checkpoints go into the folder.
+
+    Args:
+      chain: a finished run.
+      folder: takes the checkpoints, or has those to go on from.
+      strategy: the devices.
+      watch: gets each epoch's number and figures.
+      loop: another one than the experiment's.
+    """
     import tf_keras
 
     stored, train = chain.stored()[0], chain.experiment.train
@@ -201,8 +212,17 @@ def learn(
         checkpoints=folder,
         watch=watch,
         factors=family.factors(stored.family),
-        loop=train.loop,
+        loop=loop or train.loop,
     )
+
+
+def updates_made(folder: Path) -> dict[str, int]:
+    """Return how often each update was made in a training whose last checkpoint is in the folder, by their names."""
+    import tensorflow as tf
+
+    last = tf.train.load_checkpoint(str(folder / str(checkpoints.Keeper(folder).state.checkpoint)))
+    found = (re.match(r"optimizer_(.+?)/.*_?iterations/", name) for name in last.get_variable_to_shape_map())
+    return {match[1]: int(last.get_tensor(match.string)) for match in found if match}
 
 
 def digest(networks: Networks) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from modelmill.components.models import family
+from modelmill.components.models.training import loop
+from modelmill.components.testing.specs import make_spec
+from modelmill.components.testing.updates import update_problems
 from modelmill.data import task
 from modelmill.data.metric import Metric, Records, Stats, number, ratio
 from tests.toys import chain as toy
@@ -41,6 +47,56 @@ def chain(toys: Toys) -> Iterator[Chain]:
     yield from toys("critic", hills)
 
 
+def broken(folder: Path, before: str, after: str) -> Path:
+    """Write the loop with a fault into a folder of plug-ins, as the loop `broken`."""
+    text = (toy.HERE / "critic" / "loops" / "wasserstein.py").read_text()
+    assert before in text
+    (folder / "loops").mkdir(parents=True)
+    (folder / "loops" / "broken.py").write_text(text.replace(before, after).replace('"wasserstein"', '"broken"'))
+    return folder
+
+
+def problems(name: str) -> list[str]:
+    """Return what is wrong with the updates of a loop."""
+    spec = make_spec("tabular", (2,), "float32", ("prediction",), task_name="regression")
+    found, random = loop.look_up(name), np.random.default_rng(0)
+    networks = family.build_networks(family.look_up("pair").Config(width=8), spec)
+    places, heights = (random.normal(size=(16, columns)).astype(np.float32) for columns in (2, 1))
+    return update_problems(found, found.Config(), networks, spec, places, heights)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ("", "", []),
+        (
+            '("critic",), opt',
+            '("main",), opt',
+            ["network critic", "critic names the network main and"],
+        ),
+        (
+            '"generator", ("main",)',
+            '"generator", ("critic",)',
+            ["no update names the network main, "],
+        ),
+        ('"generator", ("main",)', '"critic", ("main",)', ["2 are called critic; name each"]),
+        ('("critic",), opt', '("critics",), opt', ["unknown network of the family 'critics'; .*did you mean 'critic'"]),
+        ('("critic",), opt', "(), opt", ["update critic: networks: found none; name at least one of main, critic"]),
+        ("LossTerms(-score", "LossTerms(tf.stop_gradient(score) * answers[:, 0] * 0", ["generator names the network"]),
+        ("-score, tf.ones", "score / 0, tf.ones", ["weights of the network main that are not finite"]),
+    ],
+)
+def test_an_update_that_moves_what_it_should_not_is_caught(
+    tmp_path: Path, plug_ins: Callable[[Path], None], before: str, after: str, says: list[str]
+) -> None:
+    plug_ins(toy.HERE / "critic")
+    plug_ins(broken(tmp_path, before or "Wasserstein", after or "Wasserstein"))
+    found = problems("broken")
+    assert len(found) == len(says), found
+    for line, pattern in zip(found, says, strict=True):
+        assert re.search(pattern, line)
+
+
 @pytest.mark.slow
 class TestChain:
     """What every toy passes, on one run."""
@@ -58,6 +114,23 @@ class TestChain:
     def test_a_killed_training_goes_on_with_the_same_bits(self, chain: Chain, tmp_path: Path) -> None:
         whole, again = toy.killed(chain, tmp_path)
         assert whole == again
+
+    def test_swapped_optimizers_are_caught(
+        self, chain: Chain, tmp_path: Path, plug_ins: Callable[[Path], None]
+    ) -> None:
+        devices = tf.distribute.get_strategy()
+        toy.learn(chain, tmp_path / "right", devices)
+        made = toy.updates_made(tmp_path / "right")
+        assert made["critic"] == 5 * made["generator"] > 0
+        critic, generator = 'Update("critic", ("critic",), {0})', 'Update("generator", ("main",), {0})'
+        own, rare = "optimizer=own", "every=config.critics"
+        right, swapped = (
+            f"{critic.format(one)}, {generator.format(other)}" for one, other in ((own, rare), (rare, own))
+        )
+        plug_ins(broken(tmp_path / "own", right, swapped))
+        toy.learn(chain, tmp_path / "wrong", devices, loop=loop.parse("broken"))
+        wrong = toy.updates_made(tmp_path / "wrong")
+        assert wrong["generator"] == 5 * wrong["critic"]
 
     def test_it_trains_on_two_devices(self, chain: Chain) -> None:
         rows = toy.two_devices(chain)

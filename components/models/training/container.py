@@ -14,6 +14,7 @@ import tf_keras
 
 from modelmill.components.models.training.loop import Addition, Loop, LoopConfig, LossTerms, Network, Step, Update
 from modelmill.data import batch
+from modelmill.data.core import plugins
 from modelmill.data.spec import Spec
 from modelmill.data.task import Task
 
@@ -44,6 +45,7 @@ class Container(tf_keras.Model):
         self._loop, self._config, self._task, self._spec, self._seed = loop, config, task, spec, seed
         self._addition = addition
         self.loop_updates = loop.updates(config)
+        _require_networks(loop.name, self.loop_updates, networks)
         self._active = self.loop_updates
         self.train_function: Any = None
         self.position = 0
@@ -156,6 +158,20 @@ class Container(tf_keras.Model):
         losses = {metric.name: metric.result() for metric in self._losses.values()}
         each = losses if len(losses) > 1 else {}
         return {"loss": tf.add_n(list(losses.values())), self._measure.name: self._measure.result(), **each}
+
+
+def _require_networks(loop: str, updates: Sequence[Update], networks: Mapping[str, tf_keras.Model]) -> None:
+    """Raise ValueError if two updates have one name, or one moves nothing, or a network that there is not."""
+    names = [update.name for update in updates]
+    for update in updates:
+        if names.count(update.name) > 1:
+            raise ValueError(f"loop {loop}: updates: {names.count(update.name)} are called {update.name}; name each")
+        where = f"loop {loop}: update {update.name}: networks"
+        if not update.networks:
+            raise ValueError(f"{where}: found none; name at least one of {', '.join(networks)}")
+        for name in update.networks:
+            if name not in networks:
+                raise ValueError(f"{where}: {plugins.unknown('network of the family', name, networks)}")
 
 
 def _totals(weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
