@@ -18,7 +18,7 @@ from modelmill.components.models.training import driver
 from modelmill.components.models.training import loop as training_loop
 from modelmill.components.models.training.dataset import Examples
 from modelmill.components.models.training.loop import Addition, Step
-from modelmill.data import task
+from modelmill.data import batch, task
 from modelmill.data.policy import Policy
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Context:
       examples: the splits train and eval, and CALIBRATION.
       rungs: of the layers that were trained with fewer bits simulated, in which way; see rewrites/qat.py.
       network: the name of the network that is compressed.
-      others: the model's other networks, copies of this trial's own: the loop trains them along.
+      others: the model's other networks; from the first training on copies of this trial's own, which the loop
+        trains along.
     """
 
     stored: Stored
@@ -54,6 +55,7 @@ class Context:
     rungs: dict[str, str] = field(default_factory=dict)
     network: str = MAIN
     others: Networks = field(default_factory=dict)
+    _copied: bool = field(default=False, init=False, repr=False)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -70,11 +72,12 @@ class Context:
 
         Args:
           network: its name.
-          networks: all of the model, as they are now; those beside it are copied, since the loop trains them along.
+          networks: all of the model, as they are now; none of them is changed.
           trained: the float ones.
         """
         self.network = network
-        self.others = {name: self.copy(other) for name, other in networks.items() if name != network}
+        self.others = {name: other for name, other in networks.items() if name != network}
+        self._copied = False
         if trained is not None:
             self.trained = trained[network]
 
@@ -121,6 +124,9 @@ class Context:
           callbacks: of Keras.
           addition: what is added to the loop's loss.
         """
+        if not self._copied:
+            self.others = {name: self.copy(other) for name, other in self.others.items()}
+            self._copied = True
         driver.fine_tune(
             {**self.others, self.network: model},
             self.examples["train"],
@@ -135,20 +141,21 @@ class Context:
             addition,
         )
 
-    def loss(self, labels: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
+    def loss(self, model: tf_keras.Model, inputs: Any, targets: Any) -> tf.Tensor:
         """Return what training makes small, float32 [batch]: the loss of the first update that moves the network.
 
         Args:
-          labels: as batches have them.
-          answers: of the network that is compressed.
+          model: takes the place of the network that is compressed; it is called as it is while it is evaluated.
+          inputs: of a batch, normalised.
+          targets: as the task's `target` gives them.
         """
         import tensorflow as tf
 
         config, zero = training_loop.parse(self.stored.loop), tf.constant(0, tf.int64)
         loop, spec = training_loop.look_up(config.name), self.stored.spec
-        networks = {**self.others, self.network: lambda *_, **__: answers}
-        targets, seed = {spec.target.name: labels}, tf.stack([zero, zero])
-        step = Step(networks, {}, targets, task.look_up(spec.task), spec, zero, seed, True)
+        networks = {**self.others, self.network: model}
+        batches = batch.by_name(inputs, spec.inputs), batch.by_name(targets, spec.targets)
+        step = Step(networks, *batches, task.look_up(spec.task), spec, zero, tf.stack([zero, zero]), training=False)
         update = next(one for one in loop.updates(config) if self.network in one.networks)
         return loop.loss(config, update, step).sums
 

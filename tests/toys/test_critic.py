@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from modelmill.components.compress import method
+from modelmill.components.compress.context import Context
 from modelmill.components.models import family
 from modelmill.components.models.training import loop
 from modelmill.components.testing.specs import make_spec
 from modelmill.components.testing.updates import update_problems
 from modelmill.data import task
 from modelmill.data.metric import Metric, Records, Stats, number, ratio
+from modelmill.data.policy import Policy
 from tests.toys import chain as toy
 from tests.toys.chain import Chain
 from tests.toys.conftest import Toys
@@ -106,6 +109,26 @@ class TestChain:
 
     def test_it_is_pruned_quantized_and_pushed(self, chain: Chain) -> None:
         toy.passed(chain, sparsity=0.7)
+
+    def test_methods_tune_by_the_update_that_moves_the_network(self, chain: Chain) -> None:
+        stored, networks = chain.stored()
+        context = Context(stored, networks["main"], chain.examples(), Policy(), 0, "toy")
+        before = toy.digest(networks)
+        context.enter("main", networks, networks)
+        assert context.others["critic"] is networks["critic"], "a copy is made only to be trained"
+        # Channels are ranked by a loss that needs the inputs, and the critic learns along with what is left.
+        structured = method.look_up("structured")
+        small = structured.tune(networks["main"], structured.Config(epochs=1), context)
+        assert small.count_params() < networks["main"].count_params()
+        assert toy.digest({"critic": context.others["critic"]}) != toy.digest({"critic": networks["critic"]})
+        # The teacher's answers reach the generator, though it is moved by the second update.
+        context.enter("main", networks, networks)
+        distill = method.look_up("distill")
+        student = distill.tune(networks["main"], distill.Config(weight=1, epochs=10, learning_rate=0.02), context)
+        places = np.random.default_rng(0).normal(size=(200, 2)).astype(np.float32)
+        taught, wanted = (model(places).numpy() for model in (student, networks["main"]))
+        assert np.mean((taught - wanted) ** 2) < 0.4 * wanted.var()
+        assert toy.digest(networks) == before
 
     def test_the_compressed_model_gives_the_same_answers(self, chain: Chain) -> None:
         exact, compressed = toy.answers(chain)

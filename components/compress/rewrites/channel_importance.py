@@ -37,15 +37,16 @@ def batch_norm(space: Space) -> Scores | None:
 
 
 def taylor(
-    model: tf_keras.Model, batches: tf.data.Dataset, loss: Callable[[Any, Any], tf.Tensor]
+    model: tf_keras.Model, batches: tf.data.Dataset, loss: Callable[[tf_keras.Model, Any, Any], tf.Tensor]
 ) -> Callable[[Space], Scores]:
     """By how much the loss would change without a channel, to first order (Molchanov et al., 2019).
 
     For each batch, (the sum of weight x gradient over the weights that make the channel) squared; summed over batches.
 
     Args:
-      batches: of (inputs, labels).
-      loss: of (labels, what the model gives).
+      model: whose channels are ranked.
+      batches: of (inputs, targets).
+      loss: of (model, inputs, targets), float32 [batch].
     """
     import tensorflow as tf
 
@@ -54,14 +55,14 @@ def taylor(
     totals: dict[str, Scores] = {}
 
     @tf.function
-    def gradients(inputs: tf.Tensor, labels: tf.Tensor) -> list[tf.Tensor]:
+    def gradients(inputs: Any, targets: Any) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
-            value = tf.reduce_mean(loss(labels, model(inputs, training=False)))
+            value = tf.reduce_mean(loss(model, inputs, targets))
         found = tape.gradient(value, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return [tf.convert_to_tensor(one) for one in found]
 
-    for inputs, labels in batches:
-        found = dict(zip([variable.name for variable in variables], gradients(inputs, labels), strict=True))
+    for inputs, targets in batches:
+        found = dict(zip([variable.name for variable in variables], gradients(inputs, targets), strict=True))
         for layer in makers:
             values = [variable for variable in layer.trainable_variables if variable.name in found]
             products = [value.numpy() * found[value.name].numpy() for value in values]

@@ -51,11 +51,12 @@ class Lessons:
         """Take a student, which is the network of that name, and its teacher."""
         import tf_keras
 
-        self._terms, self._network = terms, network
+        self._terms, self.network = terms, network
         watched = [student.get_layer(name).output for name in (*terms.features, *terms.attention)]
         guided = [teacher.get_layer(name).output for name in (*terms.features.values(), *terms.attention.values())]
         self._taught = tf_keras.Model(student.inputs, [student.output, *watched])
         self._teaching = tf_keras.Model(teacher.inputs, [teacher.output, *guided])
+        self._inputs: Any = None
         self._given: list[Any] = []
         self.layers = [tf_keras.layers.Dense(one.shape[-1]) for one in guided[: len(terms.features)]]
         for projection, one in zip(self.layers, watched, strict=False):
@@ -63,18 +64,24 @@ class Lessons:
 
     def watched(self, networks: dict[str, Network]) -> dict[str, Network]:
         """Return the networks, of which the student keeps what the layers give that are taught."""
-        return {**networks, self._network: self._call}
+        self._given = []
+        return {**networks, self.network: self._call}
 
     def _call(self, inputs: Any, training: bool | None = None) -> Any:
-        self._given = _many(self._taught(inputs, training=training))
+        self._inputs, self._given = inputs, _many(self._taught(inputs, training=training))
         return self._given[0]
 
     def terms(self, step: Step, terms: LossTerms) -> tuple[float, tf.Tensor]:
-        """Return the share of the loop's own loss, and the teacher's terms of each example, float32 [batch]."""
+        """Return the share of the loop's own loss, and the teacher's terms of each example, float32 [batch].
+
+        The teacher is given what the loop called the student with last, such as noise.
+        """
         import tensorflow as tf
 
+        if not self._given:
+            self._call(network_inputs(step.inputs), training=step.training)
         asked, given = self._terms, self._given
-        lessons = _many(self._teaching(network_inputs(step.inputs), training=False))
+        lessons = _many(self._teaching(self._inputs, training=False))
         found = asked.weight * _outputs(given[0], lessons[0], asked)
         for projection, own, wanted in zip(self.layers, given[1:], lessons[1:], strict=False):
             found += asked.feature_weight * _mean(tf.square(projection(own) - wanted))

@@ -54,6 +54,10 @@ class Container(tf_keras.Model):
         self._losses = {one.name: tf_keras.metrics.Mean(f"{one.name}_loss") for one in self.loop_updates}
         self._measure = tf_keras.metrics.Mean(task.MEASURE)
         self.added = [] if addition is None else addition.layers
+        # The update that moves the network which learns what is added; the loss of another has no part of it.
+        self._learner = next((one for one in self.loop_updates if addition and addition.network in one.networks), None)
+        if addition is not None and self._learner is None:
+            raise ValueError(f"loop {loop.name}: no update moves the network {addition.network}, which is to be taught")
 
     def compile_updates(self, optimizers: Sequence[tf_keras.optimizers.Optimizer], xla: bool = False) -> None:
         """Compile with an optimizer for each update, and make the optimizers' variables."""
@@ -123,13 +127,13 @@ class Container(tf_keras.Model):
     def _moved(self, update: Update) -> list[tf.Variable]:
         """Return the variables that an update moves, those of what is added to the loss among them."""
         networks = [self.networks[name] for name in update.networks]
-        added = self.added if update is self.loop_updates[0] else []
+        added = self.added if update is self._learner else []
         return [variable for layer in (*networks, *added) for variable in layer.trainable_variables]
 
     def _loss(self, update: Update, inputs: Any, targets: Any, weights: tf.Tensor | None, training: bool) -> tf.Tensor:
         """Return this replica's part of the loss, whose sum over replicas is the loss; and record figures."""
         networks: dict[str, Network] = dict(self.networks)
-        addition = self._addition if update is self.loop_updates[0] and training else None
+        addition = self._addition if update is self._learner and training else None
         if addition is not None:
             networks = addition.watched(networks)
         seed = tf.stack([tf.constant(self._seed, tf.int64), self.step])

@@ -100,8 +100,9 @@ class LossTerms(NamedTuple):
 
 
 class Addition(Protocol):
-    """What is added to the loss of any loop's first update, as distillation does."""
+    """What is added to the loss of the update that moves a network, the first such one, as distillation does."""
 
+    network: str  # the name of the network that learns it
     layers: list[tf_keras.layers.Layer]  # with variables that are trained beside those of the networks
 
     def watched(self, networks: dict[str, Network]) -> dict[str, Network]:
