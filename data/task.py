@@ -130,7 +130,8 @@ class Task(Plugin[ConfigT]):
         """Return what is greater for a better epoch; by default the lower loss of the eval split is.
 
         Args:
-          figures: has loss, val_loss, and MEASURE in the same two forms.
+          figures: has loss, val_loss, and MEASURE in the same two forms; of the train split only if an update that
+            gives outputs was made in the epoch.
         """
         return (-figures["val_loss"],)
 

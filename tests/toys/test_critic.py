@@ -155,6 +155,13 @@ class TestChain:
         wrong = toy.updates_made(tmp_path / "wrong")
         assert wrong["generator"] == 5 * wrong["critic"]
 
+    def test_figures_of_an_update_that_no_step_of_an_epoch_made_are_left_out(
+        self, chain: Chain, tmp_path: Path
+    ) -> None:
+        rare = loop.parse({"wasserstein": {"critics": 1000}})
+        _, (first, second) = toy.learn(chain, tmp_path, tf.distribute.get_strategy(), loop=rare)
+        assert first.keys() - second.keys() == {"generator_loss", "r2"} and "val_r2" in second
+
     def test_it_trains_on_two_devices(self, chain: Chain) -> None:
         rows = toy.two_devices(chain)
         assert np.isfinite([[row["critic_loss"], row["generator_loss"]] for row in rows]).all()

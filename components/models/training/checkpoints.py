@@ -41,7 +41,7 @@ class State:
         """Of all of `steps` steps of an epoch, given those behind the ones in the checkpoint it was gone on from."""
         share = self.step / steps
         found = {name: share * self.seen.get(name, value) + (1 - share) * value for name, value in figures.items()}
-        return {**found, "seconds": self.seen.get("seconds", 0.0) + figures["seconds"]}
+        return {**self.seen, **found, "seconds": self.seen.get("seconds", 0.0) + figures["seconds"]}
 
 
 class Keeper:

@@ -53,6 +53,7 @@ class Container(tf_keras.Model):
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=first_replica)
         self._losses = {one.name: tf_keras.metrics.Mean(f"{one.name}_loss") for one in self.loop_updates}
         self._measure = tf_keras.metrics.Mean(task.MEASURE)
+        self._measured = set[str]()  # the updates that have outputs, as far as their losses were traced
         self.added = [] if addition is None else addition.layers
         # The update that moves the network which learns what is added; the loss of another has no part of it.
         self._learner = next((one for one in self.loop_updates if addition and addition.network in one.networks), None)
@@ -101,6 +102,20 @@ class Container(tf_keras.Model):
         for update in self.loop_updates:
             self._loss(update, inputs, targets, weights, training=False)
         return self._figures()
+
+    def made(self, figures: Mapping[str, float], first: int, steps: int) -> dict[str, float]:
+        """Return the figures of some steps without those of updates that were not made in any of them.
+
+        Args:
+          figures: as Keras logs them; nothing was added up for such an update, and Keras takes that for 0.
+          first: the number of the first step.
+          steps: how many.
+        """
+        idle = {one.name for one in self.loop_updates if -(-first // one.every) * one.every >= first + steps}
+        unknown = {self._losses[name].name for name in idle}
+        if self._measured <= idle:
+            unknown.add(self._measure.name)
+        return {name: value for name, value in figures.items() if name not in unknown}
 
     def make_train_function(self, force: bool = False) -> Any:
         """Make the function of a step; where updates are not made in every step, one for each set of them.
@@ -154,6 +169,7 @@ class Container(tf_keras.Model):
             shown += penalty
         self._losses[update.name].update_state(shown, sample_weight=here)
         if terms.outputs is not None:
+            self._measured.add(update.name)
             self._measure.update_state(self._task.train_metric(step.target, terms.outputs))
         return loss
 

@@ -170,12 +170,14 @@ class _Driver:
         """Write a checkpoint within a long epoch."""
         state = self.keeper.state
         done = state.step + step
+        figures = self.container.made(figures, epoch * self.steps + state.step, step)
         so_far = training_checkpoints.State(state.history, state.best, step=done, seen=state.through(figures, done))
         self.keeper.keep(self.checkpoint, so_far, f"epoch-{epoch}-step-{done}")
 
     def _ended(self, epoch: int, row: dict[str, float]) -> None:
         """Record an epoch, write a checkpoint if one is due, and stop the training if it gets no better."""
         state, learning, asked = self.keeper.state, self.learning, self.task
+        row = self.container.made(row, epoch * self.steps + state.step, self.steps - state.step)
         row = state.through(row, self.steps)
         state.step, state.seen = 0, {}
         row["learning_rate"] = float(self.rate((epoch + 1) * self.steps - 1))
@@ -192,8 +194,8 @@ class _Driver:
         last = self.container.stop_training or epoch + 1 == learning.epochs
         if last or self.keeper.is_due(CHECKPOINT_SECONDS):
             self.keeper.keep(self.checkpoint, state, f"epoch-{epoch}")
-        measured = f"{asked.MEASURE} {row[asked.MEASURE]:.3f}  eval {row[f'val_{asked.MEASURE}']:.3f}"
-        progress.bar("train", epoch + 1, learning.epochs, f"loss {row['loss']:.3f}  {measured}")
+        info = f"{_shown(row, 'loss', asked.MEASURE)}  eval {row[f'val_{asked.MEASURE}']:.3f}"
+        progress.bar("train", epoch + 1, learning.epochs, info)
         self.watch(epoch, row)
 
     def _exhausted(self) -> bool:
@@ -240,8 +242,8 @@ def fine_tune(
             raise FloatingPointError(
                 f"the loss became {row['loss']} while fine-tuning; lower the method's learning_rate"
             )
-        info = f"loss {row['loss']:.3f}  {asked.MEASURE} {row[asked.MEASURE]:.3f}"
-        progress.bar(name, epoch + 1, epochs, info)
+        row = container.made(row, epoch * steps, steps)
+        progress.bar(name, epoch + 1, epochs, _shown(row, "loss", asked.MEASURE))
 
     asked, config = task.look_up(examples.spec.task), training_loop.parse(loop)
     steps = examples.steps
@@ -253,3 +255,8 @@ def fine_tune(
     batches = passes(examples, policy, seed, range(epochs), steps, class_weights)
     progress.bar(name, 0, epochs)
     fit(container, batches, range(epochs), steps, ended, [*callbacks, epoch_progress.told(name, steps)])
+
+
+def _shown(row: dict[str, float], *names: str) -> str:
+    """Return figures for the screen; one of an update that was not made is not in the row."""
+    return "  ".join(f"{name} {row[name]:.3f}" for name in names if name in row)

@@ -35,7 +35,7 @@ class Update(NamedTuple):
     """One optimizer's part of a training step.
 
     Attributes:
-      name: of the update, in the history (`NAME_loss`) where there are several.
+      name: of the update, in the history (`NAME_loss`) where there are several: of the epochs in which it was made.
       networks: the names of those whose variables it moves.
       every: it is made in the first of so many steps: a critic with 1 moves five times as often as a generator with 5.
       optimizer: its settings; those of the experiment if None.

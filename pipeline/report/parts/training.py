@@ -42,8 +42,9 @@ def _best(run: Recorded, history: list[dict[str, float]]) -> int:
 
 def _metrics(history: list[dict[str, float]]) -> list[str]:
     """What is measured on both splits."""
-    names = [name for name in history[0] if not name.startswith(VALIDATION) and name not in (RATE, SECONDS)]
-    return [name for name in names if VALIDATION + name in history[0]] or names
+    every = dict.fromkeys(name for row in history for name in row)  # an update may not be made in each epoch
+    names = [name for name in every if not name.startswith(VALIDATION) and name not in (RATE, SECONDS)]
+    return [name for name in names if VALIDATION + name in every] or names
 
 
 def _curve(history: list[dict[str, float]], name: str, best: int | None) -> charts.Figure:
@@ -58,7 +59,7 @@ def _curve(history: list[dict[str, float]], name: str, best: int | None) -> char
     figures = [f"{format.number(last[key])} on {split}" for split, key in series.items() if key in last]
     at = "of the epoch that was kept" if best else "at the end"
     says = f"{name.capitalize()} {at}: {format.several(figures)}."
-    if name == "loss" and VALIDATION + name in last:
+    if name == "loss" and VALIDATION + name in last and _is_error(history):
         gap = last[VALIDATION + name] - last[name]
         share = gap / last[VALIDATION + name] if gap > TRIFLE else 0.0
         if share > OVERFITTED:
@@ -69,6 +70,17 @@ def _curve(history: list[dict[str, float]], name: str, best: int | None) -> char
             says += " The two stay close: no sign of overfitting."
     chart = charts.curves(rows, name, best, log=name == "loss" and min(row["value"] for row in rows) > 0)
     return charts.figure(f"curve-{name}", name.capitalize(), says, chart)
+
+
+def _is_error(history: list[dict[str, float]]) -> bool:
+    """Return whether the loss is one of errors, so that more of it on eval means overfitting.
+
+    It is not where several updates work against each other, or where it falls below zero.
+    """
+    losses = {name for row in history for name in row if name.endswith("_loss")} - {VALIDATION + "loss"}
+    return not losses and all(
+        row[name] >= 0 for row in history for name in ("loss", VALIDATION + "loss") if name in row
+    )
 
 
 def _rate(history: list[dict[str, float]]) -> charts.Figure:
