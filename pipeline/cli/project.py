@@ -228,11 +228,14 @@ def report(
     except find.NoRunError as error:
         stop(2, str(error))
 
+    from modelmill.pipeline.records import mlmd
     from modelmill.pipeline.report import page
     from modelmill.pipeline.report.compare import write
     from modelmill.pipeline.runners.local import log_redirect as logs
 
     try:
+        for problem in filter(None, map(mlmd.use_plug_ins, folders)):
+            typer.echo(f"{problem}; the page goes without what they declare", err=True)
         with logs.redirected(Path(os.devnull)):  # TensorFlow tells what it found of GPUs; nobody has asked
             made = write(folders, output) if compare else page.write(folders[0], output, saliency)
     except PermissionError as error:

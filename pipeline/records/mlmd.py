@@ -91,8 +91,9 @@ class Recorded:
 
 
 def read(folder: Path) -> Recorded:
-    """Reads the folder of a run: ROOT/EXPERIMENT/RUN_ID."""
+    """Reads the folder of a run: ROOT/EXPERIMENT/RUN_ID. Plug-ins of its experiment are found from then on."""
     folder = folder.absolute()
+    use_plug_ins(folder)  # without them there is less to show; the command line says so
     folders = Folders(folder.parent.parent, folder.parent.name)
     run = RunFolder(folder)
     summary = _json(run.summary)
@@ -115,12 +116,34 @@ def read(folder: Path) -> Recorded:
     )
 
 
-def _experiment(path: Path) -> dict[str, Any]:
-    """Return the experiment of a run, which may be of an older release, with the keys of today."""
+def use_plug_ins(folder: Path) -> str:
+    """Add the plug-ins of the experiment of a run, in ROOT/EXPERIMENT/RUN_ID, to those that this process finds.
+
+    Returns:
+      Why they can't be used, such as that their folder is gone; "" if they can, or there are none.
+    """
+    path = RunFolder(folder).copy
+    found = _yaml(path) if path.is_file() else None
+    own = found.get("plugins") if isinstance(found, dict) else None
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if isinstance(own, str):
+            plugins.use(Path(own))
+    except plugins.PlugInError as error:
+        return f"{path}: {error}"
+    return ""
+
+
+def _yaml(path: Path) -> Any:
+    """Return the content of a YAML file. Raises ValueError: it is none."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: no YAML ({error})") from error
+
+
+def _experiment(path: Path) -> dict[str, Any]:
+    """Return the experiment of a run, which may be of an older release, with the keys of today."""
+    found = _yaml(path)
     try:
         return renamed_keys.accept(found)[0]
     except plugins.PlugInError:  # its plug-ins are elsewhere, or are no longer what they were

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from modelmill.data.core import plugins
+from modelmill.pipeline.cli import app as cli
 from modelmill.pipeline.experiment.experiment import ExperimentError, load
 from modelmill.pipeline.preflight.check import check
 from modelmill.pipeline.report.parts import quality
@@ -64,6 +66,26 @@ def test_the_report_draws_what_it_declares(own: Path, tmp_path: Path) -> None:
     )
     with pytest.raises(plugins.PlugInError, match=r"task count: figures gives a Figure, .*; allowed: .*Scatter"):
         quality.make(run_of(tmp_path / "odd", "count", ["expected"], rows))
+
+
+def test_a_report_made_later_finds_the_plug_ins_of_its_run_or_says_why_not(own: Path, tmp_path: Path) -> None:
+    plugins.use(tmp_path / "own")
+    rows = [row(n, float(n), [float(n)], [n + 0.5]) for n in range(40)]
+    told = run_of(tmp_path / "artifacts", "count", ["expected"], rows)
+    folder = tmp_path / "runs" / "count" / "20260101-000000"
+    for node, key in (("train", "model"), ("evaluate-compressed", "predictions")):
+        (folder / "links" / node).mkdir(parents=True)
+        (folder / "links" / node / key).symlink_to(told.nodes[node].outputs[key][0].path)
+    (folder / "experiment.yaml").write_text(EXPERIMENT.replace("plugins: own", f"plugins: {tmp_path / 'own'}"))
+    plugins.forget(tmp_path / "own")  # as in a new process
+    done = CliRunner().invoke(cli.app, ["report", str(folder)])
+    assert done.exit_code == 0 and not done.stderr, done.output
+    assert 'id="answers"' in (folder / "report.html").read_text()
+    plugins.forget(tmp_path / "own")
+    (tmp_path / "own").rename(tmp_path / "away")
+    done = CliRunner().invoke(cli.app, ["report", str(folder)])
+    assert done.exit_code == 0 and f"there is no folder {tmp_path / 'own'}; the page goes without" in done.stderr
+    assert 'id="answers"' not in (folder / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
