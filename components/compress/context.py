@@ -148,6 +148,9 @@ class Context:
           model: takes the place of the network that is compressed; it is called as it is while it is evaluated.
           inputs: of a batch, normalised.
           targets: as the task's `target` gives them.
+
+        Raises:
+          ValueError: no update of the loop moves it.
         """
         import tensorflow as tf
 
@@ -156,7 +159,9 @@ class Context:
         networks = {**self.others, self.network: model}
         batches = batch.by_name(inputs, spec.inputs), batch.by_name(targets, spec.targets)
         step = Step(networks, *batches, task.look_up(spec.task), spec, zero, tf.stack([zero, zero]), training=False)
-        update = next(one for one in loop.updates(config) if self.network in one.networks)
+        update = next((one for one in loop.updates(config) if self.network in one.networks), None)
+        if update is None:
+            raise ValueError(f"loop {loop.name}: no update moves the network {self.network}: it has no loss")
         return loop.loss(config, update, step).sums
 
     def converter(self, model: tf_keras.Model, unrolled: bool = False) -> tf.lite.TFLiteConverter:

@@ -38,10 +38,12 @@ def check_updates(loop: Loop[Any], config: Any, built: Built, spec: Spec, inputs
 
 def update_problems(loop: Loop[Any], config: Any, built: Built, spec: Spec, inputs: Any, targets: Any) -> list[str]:
     """Return the faults that `check_updates` asserts the absence of; the arguments are the same."""
+    import tensorflow as tf
     import tf_keras
 
     from modelmill.components.models.training.container import Container
 
+    batch = tf.nest.map_structure(tf.convert_to_tensor, (inputs, targets))
     networks, updates = named(built), loop.updates(config)
     asked = task.look_up(spec.task)
     try:
@@ -59,7 +61,7 @@ def update_problems(loop: Loop[Any], config: Any, built: Built, spec: Spec, inpu
         container = Container(networks, _Alone(loop, update), config, asked, spec)
         container.compile_updates([tf_keras.optimizers.SGD(RATE)])
         try:
-            container.train_step((inputs, targets))
+            container.train_step(batch)
         except ValueError as error:
             if "No gradients" not in str(error):  # Keras: of none of the weights
                 raise

@@ -18,6 +18,7 @@ from modelmill.components.models import family
 from modelmill.components.models.export import model_store
 from modelmill.components.models.training import driver, loop, strategy
 from modelmill.components.models.training.config import LearningConfig
+from modelmill.components.testing.updates import check_updates
 from modelmill.components.train import executor
 from modelmill.components.train.config import TrainConfig
 from modelmill.data import modality
@@ -118,6 +119,15 @@ def test_settings_of_ones_own_reach_its_loss_and_its_devices(tmp_path: Path) -> 
     plain = first_loss(tmp_path / "plain", {"strategy": "one_device"})
     scaled = {"loop": {"scaled": {"factor": 3}}, "strategy": {"name": "named", "device": "/cpu:0"}}
     assert first_loss(tmp_path / "scaled", scaled) == pytest.approx(3 * plain, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", plugins.names(loop.PACKAGE))
+def test_its_updates_move_the_networks_that_they_name(name: str) -> None:
+    problem, config = image(), family.look_up("cnn").Config.model_validate(SMALL["cnn"])
+    targets = problem.labels[:8].astype("int64")
+    found = loop.look_up(name)
+    built = family.build_networks(config, problem.spec)
+    check_updates(found, found.Config(), built, problem.spec, problem.inputs[:8], targets)
 
 
 @pytest.mark.usefixtures("own")

@@ -85,6 +85,8 @@ def problems(name: str) -> list[str]:
         ('"generator", ("main",)', '"critic", ("main",)', ["2 are called critic; name each"]),
         ('("critic",), opt', '("critics",), opt', ["unknown network of the family 'critics'; .*did you mean 'critic'"]),
         ('("critic",), opt', "(), opt", ["update critic: networks: found none; name at least one of main, critic"]),
+        ("every=config.critics", "every=0", ["update generator: every: found 0; it must be at least 1"]),
+        ("return Update", "return ()  # Update", ["loop broken: updates: found none"]),
         ("LossTerms(-score", "LossTerms(tf.stop_gradient(score) * answers[:, 0] * 0", ["generator names the network"]),
         ("-score, tf.ones", "score / 0, tf.ones", ["weights of the network main that are not finite"]),
     ],

@@ -181,9 +181,13 @@ class Container(tf_keras.Model):
 
 
 def _require_networks(loop: str, updates: Sequence[Update], networks: Mapping[str, tf_keras.Model]) -> None:
-    """Raise ValueError if two updates have one name, or one moves nothing, or a network that there is not."""
+    """Raise ValueError if two updates have one name, or one is never made, moves nothing or a network there is not."""
     names = [update.name for update in updates]
+    if not updates:
+        raise ValueError(f"loop {loop}: updates: found none; return at least one Update")
     for update in updates:
+        if update.every < 1:
+            raise ValueError(f"loop {loop}: update {update.name}: every: found {update.every}; it must be at least 1")
         if names.count(update.name) > 1:
             raise ValueError(f"loop {loop}: updates: {names.count(update.name)} are called {update.name}; name each")
         where = f"loop {loop}: update {update.name}: networks"
