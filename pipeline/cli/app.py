@@ -147,26 +147,40 @@ def predict(
             autocompletion=completion.runs,
         ),
     ],
-    files: Annotated[list[Path], typer.Argument(help="Raw files, such as images.", metavar="FILE...")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Raw files, such as images, or folders of such.", metavar="FILE...")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A file for the answers: .jsonl, .csv or .parquet.")
+    ] = None,
     root: Annotated[Path, typer.Option(help="Where all runs lie.")] = ROOT,
     as_json: JSON = False,
 ) -> None:
     """Predict with a pushed model, by its own client: a table, or JSON lines where there is no terminal."""
+    from modelmill.pipeline.cli import predictions
+
     client = _version(pushed, root) / "client.py"
-    for file in files:
-        if not file.is_file():
-            stop(2, f"{file}: {'it is a folder; give files' if file.is_dir() else 'there is no such file'}")
+    if output is not None and output.suffix not in predictions.WRITERS:
+        stop(2, f"--output {output}: allowed are files called {', '.join(predictions.WRITERS)}")
+    try:
+        found = predictions.files(files)
+    except ValueError as error:
+        stop(2, str(error))
     damaged = _damaged(client.parent)
     if damaged:
         stop(1, damaged)
-    done = subprocess.run([sys.executable, "-P", client, *files], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-P", client, *found], capture_output=True, text=True, check=False)
     # The interpreter of the flatbuffer tells which kernels it uses; nobody has asked.
     told = "\n".join(line for line in done.stderr.splitlines() if not line.startswith("INFO: "))
     if done.returncode not in (0, 2):
         stop(1, told or f"{client} failed with exit code {done.returncode}")
     if not done.stdout and done.returncode:
         stop(2, told)
-    if sys.stdout.isatty() and not as_json:
+    if output is not None:
+        made = [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
+        predictions.write(output, made)
+        typer.echo(f"{output}: {len(made):,} answers")
+    elif sys.stdout.isatty() and not as_json:
         _show_predictions([json.loads(line) for line in done.stdout.splitlines() if line.strip()])
     else:
         typer.echo(done.stdout, nl=False)
@@ -225,12 +239,18 @@ def _damaged(pushed: Path) -> str:
 def _show_predictions(predictions: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     rows = [_prediction(found) for found in predictions]
     table = Table("file", *(rows[0] if rows else ()), box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for found, row in zip(predictions, rows, strict=True):
-        table.add_row(found["file"], *row.values())
+        # Names of files and classes are no markup, and say nothing to the terminal.
+        table.add_row(*(Text(_printable(cell)) for cell in (found["file"], *row.values())))
     Console().print(table)
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def _prediction(found: dict[str, Any]) -> dict[str, str]:

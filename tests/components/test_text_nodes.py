@@ -79,7 +79,8 @@ def test_the_pushed_client_answers_as_the_served_model_and_both_have_learned(
     examples = raw(chain, "test")
     contents = [features["text"].bytes_list.value[0] for features in examples]
     odd = ["GOOD\r\nfilm\n", "ﬁne — 书书 naïve\u00a0café 🙂", "bad " * 40, "\ufeffan awful, awful book"]
-    files = [tmp_path / f"{number}.txt" for number in range(len(contents) + len(odd))]
+    # Not .txt: of those each line is a text, as in training.
+    files = [tmp_path / f"{number}.text" for number in range(len(contents) + len(odd))]
     for file, content in zip(files, [*contents, *(one.encode() for one in odd)], strict=True):
         file.write_bytes(content)
     told = predict(pushed, *files)

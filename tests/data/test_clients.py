@@ -42,7 +42,14 @@ PREPROCESSING: dict[str, dict[str, Any]] = {
         "decimal": ".",
         "units": [],
     },
-    "text": {"length": 4, "pairs": False, "tokenizer": "tokenizer.json"},
+    "text": {
+        "length": 4,
+        "pairs": False,
+        "tokenizer": "tokenizer.json",
+        "text": "text",
+        "second": "",
+        "lines": False,
+    },
 }
 FILES = {"labels.txt": "a\nb\n", "model.tflite": "flatbuffer", "tokenizer.json": "{}"}
 Damage = Callable[[Path], None]

@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from modelmill.data import modality
+from modelmill.data.modalities.text import client, readers
 from modelmill.data.modalities.text.config import TextConfig
 from modelmill.data.readers import file_listing, raw_examples
 from modelmill.data.spec import DECIDES, BadExampleError
@@ -131,3 +132,55 @@ def test_a_byte_order_mark_is_no_part_of_a_text() -> None:
     plain, marked = (b"nice food", b"\xef\xbb\xbfnice food")
     settings = config(Path())
     assert list(text.examples("a/x.txt", plain, settings)) == list(text.examples("a/x.txt", marked, settings))
+
+
+WORDS = {"[UNK]": 0, "nice": 1, "food": 2, "bad": 3, "service": 4, "[PAD]": 5}
+
+
+def client_of(folder: Path, **more: Any) -> Any:
+    """The client's reader, with a tokenizer of five words."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.WordLevel(WORDS, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.enable_padding(length=4, pad_id=5, pad_token="[PAD]")
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings = {"length": 4, "pairs": False, "tokenizer": "tokenizer.json", "text": "say", "second": "", "lines": False}
+    return client.Reader({**settings, **more}, lambda name: folder / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", 'id;say\n1;nice food\n2;"bad\nservice"\n'),
+        ("a.tsv", "say\tid\nnice food\t1\nbad service\t2\n"),
+        ("a.jsonl", '\ufeff{"say": "nice food"}\n\n{"say": "bad service", "id": 2}\n'),
+    ],
+)
+def test_the_client_reads_files_of_many_texts_as_training_does(name: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    found = list(client_of(tmp_path).read(tmp_path / name))
+    assert [ids.tolist() for _, ids in found] == [[1, 2, 5, 5], [3, 4, 5, 5]]
+    trained = list(readers.read(str(tmp_path / name), name, ["say"]))
+    assert [place.rpartition(":")[2] for place, _ in found] == [str(number) for number, _ in trained]
+
+
+def test_the_client_reads_lines_if_training_did_and_else_one_text(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("nice food\n\nbad service\n")
+    assert len(list(client_of(tmp_path, lines=True).read(tmp_path / "a.txt"))) == 2
+    assert [ids.tolist() for _, ids in client_of(tmp_path).read(tmp_path / "a.txt")] == [[1, 2, 3, 4]]
+
+
+def test_texts_that_the_client_can_not_take_are_named_and_the_others_are_answered(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(
+        '{"say": "nice food"}\n{"say": \n[1]\n{"said": "x"}\n{"say": " "}\n{"say": "food"}\n'
+    )
+    answered = []
+    with pytest.raises(client.NotATextError) as error:
+        for name, _ in client_of(tmp_path).read(tmp_path / "a.jsonl"):
+            answered.append(name.rpartition(":")[2])
+    assert answered == ["1", "6"]
+    assert [line.split(":")[1] for line in str(error.value).splitlines()] == ["2", "3", "4", "5"]
+    (tmp_path / "a.csv").write_text("text,id\nnice,1\n")
+    with pytest.raises(client.NotATextError, match=r"a.csv: its header has no column 'say'"):
+        list(client_of(tmp_path).read(tmp_path / "a.csv"))

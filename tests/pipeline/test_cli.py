@@ -150,11 +150,12 @@ def test_predict_gives_a_table_on_a_terminal(pushed: Path) -> None:
 
 def test_predict_on_what_is_not_there(pushed: Path) -> None:
     picture = pushed.parent / "a.png"
+    (pushed.parent / "nothing").mkdir()
     cases = [
         (pushed / "2", picture, 2, "no pushed version"),
         (pushed, picture, 2, f"give one of its versions, such as {pushed / '1'}"),
         (pushed / "1", pushed.parent / "b.png", 2, "b.png: there is no such file"),
-        (pushed / "1", pushed, 2, "it is a folder"),
+        (pushed / "1", pushed.parent / "nothing", 2, "nothing: there are no files in it"),
         (pushed / "1", pushed.parent / "bad.png", 2, "bad.png: no image"),
         (pushed / "1", pushed.parent / "worse.png", 1, "OSError"),
     ]
@@ -163,6 +164,31 @@ def test_predict_on_what_is_not_there(pushed: Path) -> None:
         assert (done.returncode, done.stdout) == (code, ""), text
         assert text in done.stderr
         assert "INFO" not in done.stderr
+
+
+def test_predict_takes_folders_and_writes_files(pushed: Path, tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    folder = tmp_path / "pictures"
+    (folder / "more").mkdir(parents=True)
+    for name in ("more/b.png", "a.png", ".hidden.png", "-c.png", "[i]d.png"):
+        (folder / name).write_bytes((pushed.parent / "a.png").read_bytes())
+    done = modelmill("predict", pushed / "1", folder)
+    names = ["-c.png", "[i]d.png", "a.png", "more/b.png"]
+    assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == [str(folder / name) for name in names]
+    assert json.loads(modelmill("predict", pushed / "1", "--", "-c.png", cwd=folder).stdout)["file"] == "./-c.png"
+    for suffix in ("jsonl", "csv", "parquet"):
+        made = tmp_path / f"answers.{suffix}"
+        assert f"{made}: 4 answers" in modelmill("predict", pushed / "1", folder, "-o", made).stdout
+    rows = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
+    assert [row["file"] for row in rows] == [str(folder / name) for name in names]
+    table = parquet.read_table(tmp_path / "answers.parquet").to_pylist()
+    assert table[0]["label"] == rows[0]["label"] and table[0]["probabilities.7"] == rows[0]["probabilities"]["7"]
+    header, *lines = (tmp_path / "answers.csv").read_text().splitlines()
+    assert header.startswith("file,label,probabilities.") and len(lines) == 4
+    refused = modelmill("predict", pushed / "1", folder, "-o", tmp_path / "answers.xlsx")
+    assert refused.returncode == 2 and "allowed are files called .jsonl, .csv, .parquet" in refused.stderr
+    assert "[i]d.png" in on_a_terminal("predict", str(pushed / "1"), str(folder / "[i]d.png"))
 
 
 # What the clients print for each task (data/modalities/*/client.py), and what a person sees of it.

@@ -159,7 +159,14 @@ class Text(Modality[TextConfig]):
 
     def client_config(self, config: TextConfig, spec: Spec) -> dict[str, Any]:
         """What the reference client must know besides the tokenizer."""
-        return {"length": config.length, "pairs": config.pairs, "tokenizer": train.FILE}
+        return {
+            "length": config.length,
+            "pairs": config.pairs,
+            "tokenizer": train.FILE,
+            "text": config.text,
+            "second": config.second or "",
+            "lines": config.files.endswith(readers.LINES),
+        }
 
     def client_files(self, spec: Spec) -> dict[str, str]:
         """Return the tokenizer."""
