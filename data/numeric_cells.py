@@ -32,9 +32,10 @@ STATISTICS = ("mean", "mean_rest", "stddev")
 MISSING = ("nan", "na", "n/a", "#n/a", "nil", "null", "none", "?", ".", "-")
 
 
-_SIGN, _WORD = r"[^\w\s.,+'-]{1,2}", r"[^\W\d_]{1,4}"
+# Before a number stands a sign or the code of a currency; a letter there makes a name of it, such as C-17.
+_SIGN, _CODE, _WORD = r"[^\w\s.,+'-]{1,2}", r"[A-Z]{3} ", r"[^\W\d_]{1,4}"
 _WITH_UNIT = re.compile(
-    rf"[+-]?({_SIGN}|{_WORD})? ?[+-]?(?:[0-9][0-9.,' ]*?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)? ?({_SIGN}|{_WORD})?"
+    rf"[+-]?({_SIGN}|{_CODE})? ?[+-]?(?:[0-9][0-9.,' ]*?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)? ?({_SIGN}|{_WORD})?"
 )
 
 
@@ -77,7 +78,7 @@ def unit(cell: str) -> str:
     """Return what stands before or behind the digits of a cell, such as $ or kg; "" if nothing does."""
     found = _WITH_UNIT.fullmatch(cell)
     before, behind = found.groups(default="") if found else ("", "")
-    return "" if before and behind else before or behind
+    return "" if before and behind else (before or behind).strip()
 
 
 def plain_cell(cell: str, missing: Collection[str], notation: Notation = PLAIN) -> str:

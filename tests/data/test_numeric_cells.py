@@ -64,6 +64,13 @@ def test_marks_and_notations(notation: numeric_cells.Notation) -> None:
     assert [numeric_cells.plain_cell(cell, MARKS, notation) for cell in expected] == list(expected.values())
 
 
+def test_units_are_told_from_names() -> None:
+    units = {"$5": "$", "5 %": "%", "-5kg": "kg", "USD 1,234.5": "USD", "€-2,5": "€", "1e3 Hz": "Hz"}
+    for cell in ("C-17", "A1", "p0001", "USD5", "5", "kg", "$5 %", "1.2.3 a b", "20 abcde"):
+        assert numeric_cells.unit(cell) == "", cell
+    assert {cell: numeric_cells.unit(cell) for cell in units} == units
+
+
 def test_dates() -> None:
     found = [numeric_cells.day_number(cell) for cell in DATES]
     assert found == [client.days(cell, "since") for cell in DATES]

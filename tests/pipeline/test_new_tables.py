@@ -198,10 +198,10 @@ def test_what_keeps_a_column_from_being_one_of_numbers_is_said(tmp_path: Path) -
 )
 def test_numbers_as_people_write_them_are_recognized(tmp_path: Path, written: str, notation: Any) -> None:
     values = [1000 * random.Random(row).random() * (1 + row % 3) for row in range(60)]
-    lines = ["x;other;label"]
+    lines = ["x;other;id;label"]
     for row, value in enumerate(values):
         german = f"{value:,.2f}".translate(str.maketrans(",.", ".,"))
-        lines.append(f"{written.format(value, german, german.replace('.', ' '))};{row % 7};{'ab'[value > 900]}")
+        lines.append(f"{written.format(value, german, german.replace('.', ' '))};{row % 7};C-{row};{'ab'[value > 900]}")
     (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
     path, _ = new_project.write(tmp_path / "project", Asked("tabular", tmp_path / "a.csv"))
     experiment = load(str(path))
