@@ -8,6 +8,7 @@ import json
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import yaml
 
 from modelmill.data import task as tasks
 from modelmill.data.core import plugins
-from modelmill.data.numeric_cells import FIRST_DAY, Notation
+from modelmill.data.numeric_cells import FIRST_DAY, MISSING, Notation, is_number, plain_cell
 from modelmill.data.profiling import columns
 from modelmill.data.profiling.columns import NEARLY, USUAL, Column, Sort
 from modelmill.data.profiling.draft import Asked, NoProjectError
@@ -31,6 +32,8 @@ CLASSES, MOST_CLASSES = 20, 500
 CUT = 30
 # What a person reads as a number: a currency, a percent sign, a bound, a unit, a decimal comma.
 DECORATED = re.compile(r"[^\w\s]{0,2}\s*[+-]?\d[\d.,' ]*\s*([^\w\s]{1,2}|[A-Za-z]{1,3})?")
+# Numbers that often mark a missing value, if they occur so often.
+NINES, OFTEN = re.compile(r"-?9{2,}"), 3
 RESERVED = ("row", LABEL, PATH, CONTENT)
 
 
@@ -172,11 +175,33 @@ def odd(used: Collection[Column]) -> list[str]:
                 f"data.missing_values says: {cells(column.odd)}; write {column.kind}s there, or take them out of "
                 "data.missing_values: then a run stops at them"
             )
+        if column.kind == "number" and (said := _placeholders(column)):
+            told.append(
+                f"{quoted(column.name)}: {said}; if it marks a missing value, name it in data.missing_values, and the "
+                "column in data.missing"
+            )
         if column.kind == "number" and column.grouped.count:
             where = cells(column.grouped)
             how = "are read as data.thousands, decimal and units say"
             told.append(f"{quoted(column.name)}: {column.grouped.count:,} {of} {how}: {where}")
     return told
+
+
+def _placeholders(column: Column) -> str:
+    """A number of nines that stands apart from all others, and how often; "" if there is none."""
+    counts: Counter[float] = Counter()
+    for cell, count in column.values.items():
+        plain = plain_cell(cell, MISSING, column.notation)
+        if is_number(plain):
+            counts[float(plain)] += count
+    for number, count in counts.items():
+        others = [one for one in counts if one != number]
+        if len(others) < 2 or count < OFTEN or not NINES.fullmatch(f"{number:g}"):
+            continue
+        low, high = min(others), max(others)
+        if min(abs(number - low), abs(number - high)) > high - low and not low < number < high:
+            return f"{number:g} stands there {count:,} times, far from all others ({low:g} to {high:g})"
+    return ""
 
 
 def missing_values(used: Collection[Column]) -> list[str]:

@@ -211,6 +211,15 @@ def test_numbers_as_people_write_them_are_recognized(tmp_path: Path, written: st
     assert numbers == pytest.approx(values, abs=0.06)
 
 
+@pytest.mark.parametrize(("number", "told"), [("-999", True), ("9999", True), ("99", False), ("-9990", False)])
+def test_numbers_that_may_mark_a_missing_value_are_named(tmp_path: Path, number: str, told: bool) -> None:
+    rows = [f"{number if row % 10 == 3 else 50 + row % 37},{row % 7},{'ab'[row % 2]}" for row in range(80)]
+    (tmp_path / "a.csv").write_text("\n".join(["x,other,label", *rows]) + "\n")
+    _, draft = new_project.write(tmp_path / "project", Asked("tabular", tmp_path / "a.csv"))
+    said = [line for line in draft.told if f"{number} stands there 8 times, far from all others (50 to 86)" in line]
+    assert bool(said) is told and all("data.missing_values" in line for line in said)
+
+
 def test_numbers_to_predict_are_read_in_the_notation_of_the_table(tmp_path: Path) -> None:
     rows = [f"{row % 7};{row + 0.25:.2f} €".replace(".", ",") for row in range(60)]
     (tmp_path / "a.csv").write_text("\n".join(["x;price", *rows]) + "\n")
