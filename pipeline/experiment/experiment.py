@@ -235,6 +235,8 @@ def _path(source: str) -> Path:
         if not path.is_file():
             raise ExperimentError(source, ["there is no such file"])
         return path.resolve()
+    if path.is_dir():
+        raise ExperimentError(source, ["a folder without experiment.yaml; `modelmill new` writes one for your data"])
     known = [file.stem for file in SHIPPED.glob("*.yaml")]
     if source not in known:
         unknown = plugins.unknown("experiment", source, known)

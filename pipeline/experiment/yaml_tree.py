@@ -9,6 +9,9 @@ import yaml
 
 from modelmill.pipeline.experiment.errors import ExperimentError
 
+# Values of an experiment: more than any has, fewer than a few lines of aliases of aliases make.
+MOST = 100_000
+
 
 def read(path: Path, source: str) -> dict[str, Any]:
     """The sections of a file, which a person calls `source`.
@@ -17,8 +20,8 @@ def read(path: Path, source: str) -> dict[str, Any]:
       ExperimentError: it can't be read, or is no mapping of sections.
     """
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        tree = _load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise ExperimentError(source, [" ".join(str(error).split())]) from error
     if not isinstance(tree, dict):
         found = "an empty file" if tree is None else type(tree).__name__
@@ -46,9 +49,38 @@ def _override(tree: dict[str, Any], override: str, source: str) -> None:
             raise ExperimentError(source, [f"--set {override}: {parent} holds a value, not a section"])
         node = child
     try:
-        node[last] = yaml.load(text, Loader=_UniqueKeyLoader)
-    except yaml.YAMLError as error:
+        node[last] = _load(text)
+    except ValueError as error:
         raise ExperimentError(source, [f"--set {override}: {' '.join(str(error).split())}"]) from error
+
+
+def _load(text: str) -> Any:
+    """The values of a text. Raises ValueError: it is no YAML, or too deep or too large, with line and column."""
+    try:
+        tree = yaml.load(text, Loader=_UniqueKeyLoader)
+        count = _count(tree, {})
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise ValueError(f"{place}{error.problem or error.context}") from error
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+    except RecursionError as error:
+        raise ValueError("its values are nested too deeply") from error
+    if count > MOST:
+        raise ValueError(f"with its aliases (*name) it has {count:,} values; allowed are {MOST:,}")
+    return tree
+
+
+def _count(value: Any, known: dict[int, int]) -> int:
+    """How many values there are if each alias is written out."""
+    if not isinstance(value, (dict, list)):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = MOST  # of an alias within itself
+        inner = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_count(one, known) for one in inner)
+    return known[id(value)]
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
