@@ -232,7 +232,13 @@ def main() -> None:
     unknown = set(given.names) - set(NAMES)
     if unknown:
         parser.error(f"unknown experiments {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
-    write(given.out, record(given.checkout, given.names or NAMES, given.workers))
+    found = record(given.checkout, given.names or NAMES, given.workers)
+    failures = {
+        name: one["exact"]["failure"] for name, one in found["experiments"].items() if one["exact"]["exit_code"] == 1
+    }
+    if failures:
+        parser.exit(1, f"nothing was written: {'; '.join(f'{name} failed: {why}' for name, why in failures.items())}\n")
+    write(given.out, found)
 
 
 if __name__ == "__main__":
