@@ -180,6 +180,13 @@ def test_a_shape_that_only_its_transparency_shows_is_seen_on_white(format: str, 
     np.testing.assert_array_equal(client.decode(tmp_path / "file", 1)[..., 0], 255 - alpha)
 
 
+def test_pictures_of_16_bits_that_are_mirror_images_are_not_the_same() -> None:
+    image = modality.look_up("image")
+    pixels = np.add.outer(np.arange(24), np.arange(24) ** 2).astype(np.uint16) * 80 + 9000
+    found = [image.fingerprint({"image": encoded(one)}) for one in (pixels, np.ascontiguousarray(pixels[:, ::-1]))]
+    assert found[0].key != found[1].key and np.abs(found[0].features - found[1].features).max() > 0.1
+
+
 def test_of_several_pictures_the_first_is_taken(tmp_path: Path) -> None:
     others = [Image.new("RGB", (24, 40))] * 2
     for format in ("GIF", "TIFF", "MPO"):
