@@ -231,6 +231,7 @@ def report(
     from modelmill.pipeline.records import mlmd
     from modelmill.pipeline.report import page
     from modelmill.pipeline.report.compare import write
+    from modelmill.pipeline.runners import failure
     from modelmill.pipeline.runners.local import log_redirect as logs
 
     try:
@@ -242,13 +243,11 @@ def report(
         stop(1, f"the page can't be written: {error}; -o DIR puts it elsewhere")
     except (OSError, ValueError, LookupError, TypeError) as error:
         names = ", ".join(map(str, folders))
-        stop(1, f"{names}: the page can't be made, since a file of the run is missing or damaged: {_reason(error)}")
+        stop(
+            1,
+            f"{names}: the page can't be made, since a file of the run is missing or damaged: {failure.reason(error)}",
+        )
     typer.echo(str(made))
-
-
-def _reason(error: Exception) -> str:
-    """In one line, with the file where that is known."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
 
 
 def _adopted(folders: list[str], source: str, root: Path) -> str:

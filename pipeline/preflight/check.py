@@ -77,9 +77,7 @@ def _data(found: Found, folder: str, experiment: Experiment) -> list[Line]:
     ]
     if found.given:
         stop = "mind" if experiment.data.conflicts == "drop" else "wrong"
-        lines += [
-            _pairs("leakage", found.leaked, stop, "with the same content in different splits", do=TWICE),
-        ]
+        lines.append(_pairs("leakage", found.leaked, stop, "with the same content in different splits", do=TWICE))
     lines.append(_pairs("near leakage", found.near, "mind", "that look the same in different splits", do=TOGETHER))
     if task.look_up(experiment.data.task).CLASSES:
         lines[1:1] = _classes(found, experiment)
@@ -115,7 +113,6 @@ def _splits(found: Found) -> Line:
 def _classes(found: Found, experiment: Experiment) -> list[Line]:
     """What is only to be said of examples that are each of one class."""
     smallest = min(found.classes, key=lambda one: found.classes[one], default="")
-    tested = _tested(found, experiment)
     lines = [
         Line("ok" if len(found.classes) > 1 else "wrong", "classes", _counts(found)),
         _pairs("similar", label_names.similar(found.classes), "mind", "of classes with similar names", do=SPELLING),
@@ -141,7 +138,7 @@ def _classes(found: Found, experiment: Experiment) -> list[Line]:
         text = f"the largest class is {found.imbalance:.0f} times the smallest: accuracy hides how the small ones do"
         lines.append(Line("mind", "balance", text))
     if found.examples:
-        count = max(1, round(tested))
+        count = max(1, found.splits["test"])
         low, high = intervals.wilson(round(0.9 * count), count, experiment.evaluate.confidence)
         reach = (high - low) / 2
         text = f"{count}: an accuracy of 0.9 will be known to within {reach:.3f}"
@@ -155,18 +152,13 @@ def _label(experiment: Experiment) -> str:
     return f"the column {column!r}" if column else "the folder"
 
 
-def _tested(found: Found, experiment: Experiment) -> float:
-    """How many examples the test split has."""
-    return float(found.splits["test"])
-
-
 def _gates(found: Found, experiment: Experiment) -> list[Line]:
     """Say what loss of a compressed model the test split can exclude, overall and on the smallest class."""
     judge = experiment.evaluate.resolved(experiment.data.task)
     metric = task.metric(experiment.data.task, judge.metric)
     if metric.most is None or not found.examples:
         return []  # the loss is in units of the float model's own figure
-    tested, limit = _tested(found, experiment), experiment.compress.max_drop + experiment.compress.margin
+    tested, limit = found.splits["test"], experiment.compress.max_drop + experiment.compress.margin
     least = intervals.needed(limit, judge.confidence, metric.scale(0))
 
     def excluded(examples: float) -> str:

@@ -24,8 +24,6 @@ from modelmill.pipeline.layout import NODES
 FILE, SCHEMA = "experiment.yaml", "schema.pbtxt"
 # So many examples of the eval split may a compressed model get wrong besides, where they are few.
 FEW = 2
-# The share of the eval and of the test split, if the data has none of its own.
-SHARE = 0.15
 # On so many test examples a compressed model may answer otherwise, half of them better and half worse, and still pass.
 DIFFERING = 0.03
 # What people call the parts of their data.

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from modelmill.data.core import plugins
 from modelmill.pipeline.experiment import renamed_keys
 from modelmill.pipeline.layout import NODES, Folders, RunFolder
-from modelmill.pipeline.records.summary_record import Summary
+from modelmill.pipeline.records import summary_record
 
 SECOND = 1000  # ML Metadata's times are milliseconds
 
@@ -96,11 +95,9 @@ def read(folder: Path) -> Recorded:
     use_plug_ins(folder)  # without them there is less to show; the command line says so
     folders = Folders(folder.parent.parent, folder.parent.name)
     run = RunFolder(folder)
-    summary = _json(run.summary)
-    if summary is None:
-        summary = {"status": "unfinished"}
-    else:
-        _require_summary(summary, run.summary)
+    summary: dict[str, Any] = {"status": "unfinished"}
+    if run.summary.is_file():
+        summary = summary_record.read(run.summary).plain()
     nodes = _nodes(folders, run.id) or _linked(run.links)
     for told in summary.get("nodes", []):
         node = nodes.setdefault(told["id"], Node(told["id"]))
@@ -164,14 +161,6 @@ def places(folders: Folders, run_ids: Iterable[str]) -> set[Path]:
     events = store.get_events_by_execution_ids(executions) if executions else []
     found = store.get_artifacts_by_id(sorted({event.artifact_id for event in events})) if events else []
     return {_artifact(one, folders).path for one in found if one.uri}
-
-
-def _require_summary(content: Any, path: Path) -> None:
-    """Raises ValueError: it is not the record of a run."""
-    try:
-        Summary.model_validate(content)
-    except ValidationError as error:
-        raise ValueError(f"{path}: no summary of a run ({'; '.join(one['msg'] for one in error.errors())})") from error
 
 
 def _json(path: Path | None) -> Any:

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
 from modelmill.components.gates import Gate
 from modelmill.pipeline.layout import RunFolder, run_folders
-from modelmill.pipeline.records.summary_record import CompressedRecord, Measured, Summary, TrialRecord
+from modelmill.pipeline.records import summary_record
+from modelmill.pipeline.records.summary_record import CompressedRecord, Measured, TrialRecord
 
-Status = Literal["pushed", "refused", "failed", "partial", "interrupted", "unfinished", "running", "unreadable"]
+Status = Literal["pushed", "refused", "failed", "partial", "unfinished", "running", "unreadable"]
 
 
 @dataclass(frozen=True)
@@ -112,9 +111,10 @@ def read(folder: Path) -> Run:
     if not path.is_file():
         return Run(folder.parent.name, folder.name, "unfinished", folder)
     try:
-        found = Summary.model_validate_json(path.read_bytes())
-    except (OSError, ValueError) as error:
-        return Run(folder.parent.name, folder.name, "unreadable", folder, failure=f"{path.name}: {_why(error)}")
+        found = summary_record.read(path)
+    except ValueError as error:
+        reason = str(error).removeprefix(f"{folder}/")
+        return Run(folder.parent.name, folder.name, "unreadable", folder, failure=reason)
     return Run(
         experiment=found.experiment,
         id=found.run_id,
@@ -130,15 +130,6 @@ def read(folder: Path) -> Run:
         pushed=Path(found.pushed) if found.pushed else None,
         failure=found.failure.reason if found.failure else None,
     )
-
-
-def _why(error: Exception) -> str:
-    """In one line."""
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        return f"{place}: {first['msg']}" if place else str(first["msg"])
-    return getattr(error, "strerror", None) or str(error)
 
 
 def _model(found: Measured | None) -> Model | None:

@@ -69,8 +69,7 @@ def summarise(
         "pushed": pushed,
         "failure": failure,
     }
-    record = Summary.model_validate(_finite(found))
-    return record.model_dump(by_alias=True, exclude_unset=True, mode="json")
+    return Summary.model_validate(_finite(found)).plain()
 
 
 def write(path: Path, summary: dict[str, Any]) -> None:

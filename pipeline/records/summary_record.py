@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from modelmill.components.gates import Gate
 
 # Of a run that is at its end; `modelmill runs` knows others besides.
-Ended = Literal["pushed", "refused", "failed", "partial", "interrupted"]
+Ended = Literal["pushed", "refused", "failed", "partial"]
 
 
 class _Record(BaseModel):
@@ -89,3 +90,23 @@ class Summary(_Record):
     gates: tuple[Gate, ...] = ()
     pushed: str | None = Field(None, description="The folder of the pushed version.")
     failure: FailureRecord | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """Return what is written: strict JSON, without the fields that nobody has set."""
+        return self.model_dump(by_alias=True, exclude_unset=True, mode="json")
+
+
+def read(path: Path) -> Summary:
+    """Return the record in a file.
+
+    Raises:
+      ValueError: the file can't be read, or holds another thing; the message begins with its path.
+    """
+    try:
+        return Summary.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror or error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{path}: {place}: {first['msg']}" if place else f"{path}: {first['msg']}") from error
