@@ -31,6 +31,8 @@ FILES = "PNG, JPEG, WebP, GIF, BMP or TIFF"
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 # The EXIF tag of the orientation, and that of a picture that stands upright.
 ORIENTATION, UPRIGHT = 0x0112, 1
+# What Pillow calls JPEG files, those of several pictures among them.
+JPEG = ("JPEG", "MPO")
 # libpng's shares of red, green and blue in grey, in 1/32768.
 GREY = np.array([9797, 19234, 3737], np.uint32)
 SRGB_GAMMA = 0.45455
@@ -76,7 +78,7 @@ def standard(content: bytes) -> bytes:
     """
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         transparent = _transparent(image)
-        known = image.format == "PNG" or (image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB"))
+        known = image.format == "PNG" or (image.format in JPEG and image.mode in ("L", "RGB"))
         if known and not transparent and image.getexif().get(ORIENTATION, UPRIGHT) == UPRIGHT:
             return content
         if image.mode == "F":
@@ -104,32 +106,36 @@ def _transparent(image: Image.Image) -> bool:
 
 
 def decode(path: str | Path, channels: int) -> NDArray[np.uint8]:
-    """A file to uint8 [its height, its width, channels], of the picture that `standard` makes of it.
-
-    An embedded colour profile is not applied, except that grey is made of a PNG's colours in linear light if its
-    gAMA or sRGB chunk gives their gamma, as libpng does.
-    """
+    """A file to uint8 [its height, its width, channels]. Raises NotAnImageError."""
     try:
-        content = standard(Path(path).read_bytes())
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            if channels == 1 and image.format in ("JPEG", "MPO"):
-                image.draft("L", image.size)  # takes the luminance as it is stored
-            if image.mode == "P":
-                if not image.palette or not image.palette.getdata()[1]:
-                    raise ValueError("its palette is missing")
-                image.info.pop("transparency", None)  # dropped, which Pillow would warn of
-            if image.mode.startswith("I"):  # grey of 16 bits: the upper 8
-                pixels = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)[..., np.newaxis]
-            elif image.mode in ("1", "L", "LA"):
-                pixels = np.asarray(image.convert("L"))[..., np.newaxis]
-            else:
-                pixels = np.asarray(image.convert("RGB"))
-            gamma = SRGB_GAMMA if "srgb" in image.info else image.info.get("gamma")
+        return pixels(standard(Path(path).read_bytes()), channels)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise NotAnImageError(f"{path}: no image that can be decoded ({error}); {FILES} can") from error
-    if pixels.shape[2] == channels:
-        return pixels
-    return _grey(pixels, gamma) if channels == 1 else np.repeat(pixels, channels, axis=2)
+
+
+def pixels(content: bytes, channels: int) -> NDArray[np.uint8]:
+    """A PNG or JPEG that `standard` gives to uint8 [its height, its width, channels].
+
+    An embedded colour profile is not applied, except that grey is made of a PNG's colours in linear light if its
+    gAMA or sRGB chunk gives their gamma, as libpng does. Raises what `standard` raises.
+    """
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        if channels == 1 and image.format in JPEG:
+            image.draft("L", image.size)  # takes the luminance as it is stored
+        if image.mode == "P":
+            if not image.palette or not image.palette.getdata()[1]:
+                raise ValueError("its palette is missing")
+            image.info.pop("transparency", None)  # dropped, which Pillow would warn of
+        if image.mode.startswith("I"):  # grey of 16 bits: the upper 8
+            found = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)[..., np.newaxis]
+        elif image.mode in ("1", "L", "LA"):
+            found = np.asarray(image.convert("L"))[..., np.newaxis]
+        else:
+            found = np.asarray(image.convert("RGB"))
+        gamma = SRGB_GAMMA if "srgb" in image.info else image.info.get("gamma")
+    if found.shape[2] == channels:
+        return found
+    return _grey(found, gamma) if channels == 1 else np.repeat(found, channels, axis=2)
 
 
 def _grey(pixels: NDArray[np.uint8], gamma: float | None) -> NDArray[np.uint8]:

@@ -194,13 +194,9 @@ class Images(Modality[ImageConfig]):
 
         from modelmill.data.profiling import fingerprints
 
-        with Image.open(io.BytesIO(bytes(example["image"]))) as opened:
-            opened.info.pop("transparency", None)  # the model does not see it, and Pillow would warn of each file
-            seen: Image.Image = opened
-            if opened.mode.startswith("I"):  # grey of 16 bits, which Pillow would clip: the upper 8, as the model sees
-                seen = Image.fromarray((np.asarray(opened).astype(np.uint32) >> 8).astype(np.uint8))
-            grey = np.asarray(seen.convert("L").resize((17, 16), Image.Resampling.BILINEAR), np.int16)
-            small = seen.convert("RGB").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+        seen = Image.fromarray(client.pixels(bytes(example["image"]), 3))
+        grey = np.asarray(seen.convert("L").resize((17, 16), Image.Resampling.BILINEAR), np.int16)
+        small = seen.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
         pixels = np.asarray(small, np.float32).ravel() / np.float32(255)
         return fingerprints.Fingerprint(fingerprints.bits(np.diff(grey, axis=1)), pixels)
 
