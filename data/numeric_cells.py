@@ -9,6 +9,7 @@ import datetime
 import math
 import re
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 # From 1 March of the year 0 to 2000-01-01, in the calendar of today.
 _DAYS_BEFORE = 730425
 # What Python and TensorFlow read alike: not 1_000 nor digits of other scripts, which are numbers to Python alone.
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_LARGEST = 3.4028235e38
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+LARGEST = 3.4028235e38
 FIRST_DAY = datetime.date(2000, 1, 1).toordinal()
 # Days of a turn of the waves that a date becomes.
 TURNS = {"year": 365.25, "week": 7.0}
@@ -56,14 +57,18 @@ class Notation(NamedTuple):
         """Return the fields of a `data` section, and of a manifest."""
         return {"thousands": self.thousands, "decimal": self.decimal, "units": self.units}
 
-    def united(self) -> str:
-        """Return the pattern of a number with its unit; the number is its groups one and two."""
-        ends = "|".join(re.escape(unit) for unit in sorted(self.units, key=len, reverse=True))
-        return UNITED.replace("UNITS", ends)
 
-    def grouped(self) -> str:
-        """Return the pattern of a number with `thousands`."""
-        return GROUPED.replace("SEPARATOR", re.escape(self.thousands)).replace("DECIMAL", re.escape(self.decimal))
+@cache
+def _united(units: tuple[str, ...]) -> str:
+    """The pattern of a number with one of these units; the number is its groups one and two."""
+    ends = "|".join(re.escape(unit) for unit in sorted(units, key=len, reverse=True))
+    return UNITED.replace("UNITS", ends)
+
+
+@cache
+def _grouped(thousands: str, decimal: str) -> str:
+    """The pattern of a number with its thousands parted."""
+    return GROUPED.replace("SEPARATOR", re.escape(thousands)).replace("DECIMAL", re.escape(decimal))
 
 
 PLAIN = Notation()
@@ -71,7 +76,7 @@ PLAIN = Notation()
 
 def is_number(cell: str) -> bool:
     """Whether a cell is a finite number, of a size that float32 has."""
-    return bool(_NUMBER.fullmatch(cell)) and abs(float(cell)) <= _LARGEST
+    return bool(NUMBER.fullmatch(cell)) and abs(float(cell)) <= LARGEST
 
 
 def unit(cell: str) -> str:
@@ -86,8 +91,8 @@ def plain_cell(cell: str, missing: Collection[str], notation: Notation = PLAIN) 
     if cell.lower() in missing:
         return ""
     if notation.units:
-        cell = re.sub(rf"\A{notation.united()}\Z", r"\1\2", cell)
-    if notation.thousands and re.fullmatch(notation.grouped(), cell):
+        cell = re.sub(rf"\A{_united(notation.units)}\Z", r"\1\2", cell)
+    if notation.thousands and re.fullmatch(_grouped(notation.thousands, notation.decimal), cell):
         cell = cell.replace(notation.thousands, "")
     return cell.replace(",", ".") if notation.decimal == "," and re.fullmatch(COMMA, cell) else cell
 
@@ -120,9 +125,10 @@ def plain(cells: tf.Tensor, missing: Sequence[str], notation: Notation = PLAIN) 
     marks = tf.constant(list(missing))
     marked = tf.reduce_any(tf.strings.lower(cells, "utf-8")[:, tf.newaxis] == marks, axis=1)
     if notation.units:
-        cells = tf.strings.regex_replace(cells, rf"\A{notation.united()}\z", r"\1\2")
+        cells = tf.strings.regex_replace(cells, rf"\A{_united(notation.units)}\z", r"\1\2")
     if notation.thousands:
-        cells = replaced(cells, notation.grouped(), re.escape(notation.thousands), "")
+        pattern = _grouped(notation.thousands, notation.decimal)
+        cells = replaced(cells, pattern, re.escape(notation.thousands), "")
     if notation.decimal == ",":
         cells = replaced(cells, COMMA, ",", ".")
     return tf.where(marked, "", cells)

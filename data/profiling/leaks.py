@@ -72,9 +72,10 @@ def _right(parts: list[Hashable], labels: list[Any]) -> str:
     for part, label in zip(parts, labels, strict=True):
         counts[part][label] += 1
     right = 0
-    for part, label in zip(parts, labels, strict=True):
-        others = counts[part] - Counter([label])
-        right += bool(others) and others[label] == max(others.values())
+    for found in counts.values():
+        (_, most), (_, second) = [*found.most_common(2), (None, 0)][:2]
+        # Without the row itself its label must still have as many as any other of the part.
+        right += most if most > max(1, second) else 0
     largest = max(Counter(labels).values()) / len(labels)
     share = right / len(labels)
     if largest == 1 or 1 - share >= LEFT * (1 - largest):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-from typing import Literal
+from typing import Literal, get_args
 
 Separator = Literal["", ",", ";", "\t", "|"]
 # The description of the field `separator` of a data section.
 SEPARATOR = "What stands between the cells of a CSV; if it is empty, what its header shows."
-SEPARATORS = (",", ";", "\t", "|")
+SEPARATORS = tuple(filter(None, get_args(Separator)))
 # So many lines are looked at.
 SNIFFED = 10
 

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import itertools
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,24 +70,22 @@ def _csv(file: Any, name: str, columns: list[str] | None, separator: str) -> Ite
         first = list(itertools.islice(text, separators.SNIFFED))
         lines = itertools.chain(first, text)
         # Excel's way to say it.
-        if first and first[0].startswith("sep=") and len(first[0].rstrip("\r\n")) == len("sep=") + 1:
+        skipped = bool(first) and re.fullmatch("sep=.\r?\n?", first[0]) is not None
+        if skipped:
             separator = next(lines)[len("sep=")]
-            begin = 2
         separator = separator or separators.sniffed(first, columns, "\t" if ".tsv" in name else ",")
         reader = csv.reader(lines, delimiter=separator, strict=True)
-        before = begin - 1
         header = [cell.strip() for cell in next(reader, [])]
-        if columns is None:
-            columns = header
+        columns = header if columns is None else columns
         _check(name, header, columns, separator)
         places = [header.index(column) for column in columns]
-        begin = before + reader.line_num + 1
+        begin = skipped + reader.line_num + 1
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 if len(cells) != len(header):
                     raise BadExampleError(f"{name}, line {begin}: {_uneven(cells, header, separator)}")
                 yield begin, {column: cells[place].strip() for column, place in zip(columns, places, strict=True)}
-            begin = before + reader.line_num + 1
+            begin = skipped + reader.line_num + 1
     except csv.Error as error:
         raise BadExampleError(f"{name}, line {begin}: the row that begins there can't be read ({error})") from error
     except UnicodeDecodeError as error:

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from modelmill.data import numeric_cells
+from modelmill.data.modalities.series import client as series_client
 from modelmill.data.modalities.tabular import client
+from modelmill.data.modalities.text import client as text_client
+from modelmill.data.readers import separators, tables
 
 MARKS = numeric_cells.marks(("unknown",))
 CELLS = (
@@ -31,8 +34,11 @@ NO_DATES = ("2023-02-29", "20230228", "2023-W01-1", "1.2.2023", "2023-1-1", "7")
 
 
 def test_the_client_has_the_same_constants() -> None:
-    for name in ("UNITED", "GROUPED", "COMMA"):
+    for name in ("UNITED", "GROUPED", "COMMA", "NUMBER", "LARGEST"):
         assert getattr(client, name) == getattr(numeric_cells, name)
+    assert (series_client.NUMBER, series_client.LARGEST) == (numeric_cells.NUMBER, numeric_cells.LARGEST)
+    for one in (client, text_client):
+        assert (tuple(one.SEPARATORS), one.LONGEST) == (separators.SEPARATORS, tables.LONGEST)
     assert client.TURNS == numeric_cells.TURNS
     assert client.FIRST_DAY == numeric_cells.FIRST_DAY
 

@@ -13,6 +13,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Collection, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -137,12 +138,23 @@ def plain(
     if cell.lower() in missing_values:
         return ""
     if units:
-        ends = "|".join(re.escape(unit) for unit in sorted(units, key=len, reverse=True))
-        cell = re.sub(r"\A%s\Z" % UNITED.replace("UNITS", ends), r"\1\2", cell)  # noqa: UP031
-    grouped = GROUPED.replace("SEPARATOR", re.escape(thousands)).replace("DECIMAL", re.escape(decimal))
-    if thousands and re.fullmatch(grouped, cell):
+        cell = re.sub(_united(tuple(units)), r"\1\2", cell)
+    if thousands and re.fullmatch(_grouped(thousands, decimal), cell):
         cell = cell.replace(thousands, "")
     return cell.replace(",", ".") if decimal == "," and re.fullmatch(COMMA, cell) else cell
+
+
+@lru_cache
+def _united(units: tuple[str, ...]) -> str:
+    """The pattern of a number with one of these units; the number is its groups one and two."""
+    ends = "|".join(re.escape(unit) for unit in sorted(units, key=len, reverse=True))
+    return r"\A" + UNITED.replace("UNITS", ends) + r"\Z"
+
+
+@lru_cache
+def _grouped(thousands: str, decimal: str) -> str:
+    """The pattern of a number with its thousands parted."""
+    return GROUPED.replace("SEPARATOR", re.escape(thousands)).replace("DECIMAL", re.escape(decimal))
 
 
 def _number(cell: str, one: dict[str, Any]) -> np.float32:
