@@ -68,6 +68,11 @@ def dealt(sizes: Mapping[str, int], split: SplitConfig) -> dict[str, str]:
     return {name: into for into, names in given.items() for name in names}
 
 
+def placed(unit: Unit, given: str | None, dealt: Mapping[str, str], split: SplitConfig) -> str:
+    """Return the split of an example: the one that is given, else where its unit was dealt to or is hashed to."""
+    return given or dealt.get(unit.name) or hashed(unit.name, split)
+
+
 class Placement:
     """The splits of all examples, as ingest makes them, for those that hold them in memory."""
 
@@ -94,7 +99,7 @@ class Placement:
 
     def of(self, unit: Unit, given: str | None) -> str:
         """Return the split of an example."""
-        return given or self._dealt.get(unit.name) or hashed(unit.name, self._split)
+        return placed(unit, given, self._dealt, self._split)
 
 
 def _field(value: bytes) -> bytes:

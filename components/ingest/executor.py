@@ -23,7 +23,6 @@ from modelmill.data.readers import file_listing, raw_examples
 from modelmill.data.readers.file_listing import Listing, Row, shown
 from modelmill.data.readers.labels_csv import BadDataError
 from modelmill.data.spec import CONTENT, DECIDES, LABEL, PATH, BadExampleError
-from modelmill.data.split_assignment import Unit
 from modelmill.data.splits import SPLITS, BadSplitError, SplitConfig
 
 
@@ -100,9 +99,8 @@ class _Parse(beam.DoFn):
     def process(self, row: Row) -> Iterator[Any]:
         try:
             for features in raw_examples.examples(self._root, row, self._data, self._split):
-                split, group = row.split, row.group
-                if DECIDES in features:
-                    split, group = self._split.decided(features.pop(DECIDES), features[PATH])
+                split, group = raw_examples.decided(row, features, self._split)
+                features.pop(DECIDES, None)  # no feature: its values differ between the splits by design
                 unit = split_assignment.unit(features[LABEL], str(features[CONTENT]), group, self._classes)
                 yield split, unit, to_example(features)
         except BadSplitError as error:
@@ -123,7 +121,10 @@ def _place(parsed: beam.PCollection, split: SplitConfig) -> beam.PCollection:
         | "Few" >> beam.combiners.Sample.FixedSizePerKey(split_assignment.FEW + 1)
         | "Deal" >> beam.FlatMap(lambda found: split_assignment.dealt(dict(found[1]), split).items())
     )
-    return parsed | "Place" >> beam.Map(_placed, beam.pvalue.AsDict(dealt), split)
+    return parsed | "Place" >> beam.Map(
+        lambda found, dealt: (split_assignment.placed(found[1], found[0], dealt, split), found[2]),
+        beam.pvalue.AsDict(dealt),
+    )
 
 
 def _size(found: Iterable[tuple[str, int] | None]) -> tuple[str, int] | None:
@@ -132,13 +133,6 @@ def _size(found: Iterable[tuple[str, int] | None]) -> tuple[str, int] | None:
     if None in every or len({one[0] for one in every if one}) != 1:
         return None
     return next(one[0] for one in every if one), sum(one[1] for one in every if one)
-
-
-def _placed(
-    found: tuple[str | None, Unit, tf.train.Example], dealt: dict[str, str], split: SplitConfig
-) -> tuple[str, tf.train.Example]:
-    given, unit, example = found
-    return given or dealt.get(unit.name) or split_assignment.hashed(unit.name, split), example
 
 
 def _copy(found: tuple[str, tf.train.Example]) -> tuple[bytes, Copy]:

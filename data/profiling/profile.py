@@ -15,9 +15,9 @@ from modelmill.data.core import files
 from modelmill.data.profiling.label_errors import Doubts
 from modelmill.data.profiling.leaks import Leaks
 from modelmill.data.readers import file_listing, raw_examples
-from modelmill.data.readers.file_listing import Row, shown
+from modelmill.data.readers.file_listing import shown
 from modelmill.data.readers.labels_csv import BadDataError
-from modelmill.data.spec import CONTENT, DECIDES, LABEL, PATH, BadExampleError
+from modelmill.data.spec import CONTENT, LABEL, PATH, BadExampleError
 from modelmill.data.split_assignment import Placement, Unit
 from modelmill.data.splits import BadSplitError, SplitConfig
 
@@ -33,7 +33,7 @@ class Found:
       classes: examples of each class, or of each label; empty if labels are numbers.
       splits: examples of each split, as a run makes it.
       given: whether splits are given, by folders, a column or the time.
-      trained: examples of each class in the train split, and
+      trained: examples of each class in the train split, if labels are classes, and
       judged: in the test split.
       bytes: of all files that can be read.
       unreadable: file and reason.
@@ -102,7 +102,7 @@ def look(folder: Path | str, config: DataConfig, split: SplitConfig) -> Found:
         name = shown(row.path)
         try:
             for example in raw_examples.examples(str(folder), row, config, split):
-                into, group = _decided(row, example, split)
+                into, group = raw_examples.decided(row, example, split)
                 unit = split_assignment.unit(example[LABEL], str(example[CONTENT]), group, classes)
                 seen = _Seen(str(example[LABEL]), shown(str(example[PATH])), unit, into)
                 every.append(seen)
@@ -126,8 +126,9 @@ def look(folder: Path | str, config: DataConfig, split: SplitConfig) -> Found:
     for one in every:
         into = place.of(one.unit, one.split)
         found.splits[into] += 1
-        found.trained[one.label] += into == "train"
-        found.judged[one.label] += into == "test"
+        if classes:
+            found.trained[one.label] += into == "train"
+            found.judged[one.label] += into == "test"
     for first, second in same_content:
         _compare(found, first, second, place)
     for alike in same_key.values():
@@ -137,13 +138,6 @@ def look(folder: Path | str, config: DataConfig, split: SplitConfig) -> Found:
     if classes:
         found.doubtful = doubts.found()
     return found
-
-
-def _decided(row: Row, example: Mapping[str, Any], split: SplitConfig) -> tuple[str | None, str | None]:
-    """The split, or else the group, of an example, where it is given. Raises BadSplitError."""
-    if DECIDES in example:
-        return split.decided(example[DECIDES], str(example[PATH]))
-    return row.split, row.group
 
 
 def _count(found: Found, example: Mapping[str, Any], seen: _Seen) -> None:

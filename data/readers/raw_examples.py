@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from modelmill.data import modality, task
@@ -12,7 +12,7 @@ from modelmill.data.config import DataConfig
 from modelmill.data.core import files
 from modelmill.data.readers.file_listing import Row, shown
 from modelmill.data.readers.labels_csv import BadDataError
-from modelmill.data.spec import CONTENT, LABEL, PATH, BadExampleError
+from modelmill.data.spec import CONTENT, DECIDES, LABEL, PATH, BadExampleError
 from modelmill.data.splits import SplitConfig
 
 
@@ -48,6 +48,17 @@ def examples(root: str, row: Row, data: DataConfig, split: SplitConfig | None = 
         if taken:
             raise BadDataError(f"{data.csv}: the column {taken[0]!r} has the name of a feature; rename it")
         yield {**known, **features, **row.columns}
+
+
+def decided(row: Row, example: Mapping[str, Any], split: SplitConfig) -> tuple[str | None, str | None]:
+    """Return the split, or else the group, of an example of a file, where they are given.
+
+    Raises:
+      BadSplitError: what decides on the split is no split, or no such time; the message names the example.
+    """
+    if DECIDES in example:
+        return split.decided(example[DECIDES], str(example[PATH]))
+    return row.split, row.group
 
 
 def _label(row: Row, data: DataConfig) -> str | float:
