@@ -41,7 +41,7 @@ _WITH_UNIT = re.compile(
 
 
 class Notation(NamedTuple):
-    """How numbers are written.
+    """A notation of numbers.
 
     Attributes:
       thousands: what parts their digits by three, or "".

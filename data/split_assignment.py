@@ -1,4 +1,4 @@
-"""Which split an example falls into where shares decide. Free of TensorFlow.
+"""The assignment of examples to splits by shares. Free of TensorFlow.
 
 What belongs together, equal contents or a group, goes where the hash of its name says: so an example stays in its split
 whatever else comes to the data. Of few, as of a rare class or of eight groups, hashing can leave a split without any;
@@ -21,7 +21,7 @@ FEW = 200
 
 
 class Unit(NamedTuple):
-    """What goes into one split as a whole.
+    """Examples that go into one split as a whole.
 
     Attributes:
       stratum: the class whose examples each split should have some of; "" for all together.

@@ -61,7 +61,7 @@ def is_remote(path: str) -> bool:
 
 
 def entries(folder: str) -> list[Entry]:
-    """What is in a folder, sorted by name, without hidden files and LITTER. Raises OSError."""
+    """Return the entries of a folder, sorted by name, without hidden files and LITTER. Raises OSError."""
     if not is_remote(folder):
         with os.scandir(folder) as found:
             every = [Entry(entry.name, entry.is_dir()) for entry in found]

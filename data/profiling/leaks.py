@@ -57,7 +57,7 @@ class Leaks:
 
 
 def _parts(values: list[Any]) -> list[Hashable]:
-    """What stands for each value: itself, None if it is missing, or where a number is among the others."""
+    """Return for each value its part: itself, None if it is missing, or the quantile that a number is in."""
     known = [value for value in values if isinstance(value, (int, float))]
     parts = max(1, min(PARTS, len(known) // ROWS_A_PART))
     if len(set(known)) <= parts:
@@ -67,7 +67,7 @@ def _parts(values: list[Any]) -> list[Hashable]:
 
 
 def _right(parts: list[Hashable], labels: list[Any]) -> str:
-    """How often the most frequent label of the other rows of its part is that of a row; "" if that is no leak."""
+    """Describe the accuracy of the majority label of the other rows of a part; "" if that is no leak."""
     counts: dict[Hashable, Counter[Any]] = defaultdict(Counter)
     for part, label in zip(parts, labels, strict=True):
         counts[part][label] += 1
@@ -84,7 +84,7 @@ def _right(parts: list[Hashable], labels: list[Any]) -> str:
 
 
 def _explained(parts: list[Hashable], labels: list[Any]) -> str:
-    """Which share of the labels' variance the mean of the other rows of its part explains; "" if that is no leak."""
+    """Describe the variance that the mean of the other rows of a part explains; "" if that is no leak."""
     sums: dict[Hashable, list[float]] = defaultdict(lambda: [0, 0.0])
     for part, label in zip(parts, labels, strict=True):
         sums[part][0] += 1

@@ -1,4 +1,4 @@
-"""How the numbers of a table are written, guessed from its cells: 1,234.5 or 1.234,5, $5 or 5 kg."""
+"""Guess the notation of a table's numbers from its cells: 1,234.5 or 1.234,5, $5 or 5 kg."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def rename(used: Collection[Column]) -> None:
 
 
 def renamed(used: Collection[Column]) -> dict[str, str]:
-    """What has to stand in `data.columns`."""
+    """Return the value of `data.columns`."""
     return {one.name: one.header for one in used if one.header}
 
 

@@ -1,4 +1,4 @@
-"""What stands between the cells of a CSV: told by the experiment, or guessed from the file."""
+"""The separator of a CSV's cells: set by the experiment, or guessed from the file."""
 
 from __future__ import annotations
 

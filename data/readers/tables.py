@@ -93,7 +93,7 @@ def _csv(file: Any, name: str, columns: list[str] | None, separator: str) -> Ite
 
 
 def _uneven(cells: list[str], header: list[str], separator: str) -> str:
-    """What is wrong with a row of more or fewer cells than the header has."""
+    """Describe what is wrong with a row of more or fewer cells than the header has."""
     found = f"{len(cells)} cells, but the header has {len(header)}"
     if len(cells) > len(header) and not any(cell.strip() for cell in cells[len(header) :]):
         return f"{found}; take the {separator!r} at its end away"

@@ -1,4 +1,4 @@
-"""What `modelmill predict` takes and writes: files and folders, and answers as JSONL, CSV or Parquet."""
+"""Input and output of `modelmill predict`: files and folders, and answers as JSONL, CSV or Parquet."""
 
 from __future__ import annotations
 

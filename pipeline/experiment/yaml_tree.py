@@ -73,7 +73,7 @@ def _load(text: str) -> Any:
 
 
 def _count(value: Any, known: dict[int, int]) -> int:
-    """How many values there are if each alias is written out."""
+    """Count the values, each alias written out."""
     if not isinstance(value, (dict, list)):
         return 1
     if id(value) not in known:

@@ -147,7 +147,7 @@ def _classes(found: Found, experiment: Experiment) -> list[Line]:
 
 
 def _label(experiment: Experiment) -> str:
-    """What the labels are taken from."""
+    """Name the source of the labels."""
     column = experiment.data.model_dump().get("label")
     return f"the column {column!r}" if column else "the folder"
 

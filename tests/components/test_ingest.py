@@ -209,7 +209,7 @@ def config(folder: Path, **settings: Any) -> image.Config:
 
 
 def test_ingest_makes_the_splits_that_check_has_told(run_node: Any, tmp_path: Path) -> None:
-    """Of eight groups, which hashing would leave in two splits, and of a rare class."""
+    """With eight groups, which hashing would leave in two splits, and with a rare class."""
     from modelmill.data.profiling import profile
 
     rows = [f"{row},g{row % 8},{'rare' if row < 4 else 'often'}" for row in range(200)]

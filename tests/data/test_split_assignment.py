@@ -1,4 +1,4 @@
-"""Where shares decide: equal things stay together, the hash is TFX's, and few units leave no split empty."""
+"""Splits by shares: equal contents stay together, the hash is TFX's, and few units leave no split empty."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_many_units_go_by_their_hash_alone() -> None:
 
 @pytest.mark.parametrize("count", range(3, 30))
 def test_of_few_units_no_split_stays_empty(count: int) -> None:
-    """Of whatever names: those that hashing serves well are left to it."""
+    """Hashing is kept for all names that it serves well."""
     for kind in "abcdefgh":
         units = {f"{kind}{number}": 1 for number in range(count)}
         found = dealt(units, SHARES) or {name: hashed(name, SHARES) for name in units}

@@ -117,7 +117,7 @@ def test_its_schema_knows_the_classes(tmp_path: Path, pictures: Path) -> None:
 
 
 def test_its_margin_is_one_that_its_test_split_can_decide(tmp_path: Path, pictures: Path) -> None:
-    """Where splits are made by a hash, as where they are given, `check` makes those that a run makes."""
+    """`check` makes the splits that a run makes, by a hash or given."""
     project = make(tmp_path / "by-hash", pictures)
     tested = int(found(project.parent, tmp_path / "runs")["splits"].text.rpartition(" ")[2])
     compress = load(str(project)).compress

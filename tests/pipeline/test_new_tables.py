@@ -179,7 +179,7 @@ def test_numbers_with_commas_between_thousands_are_read(tmp_path: Path) -> None:
 
 
 def test_what_keeps_a_column_from_being_one_of_numbers_is_said(tmp_path: Path) -> None:
-    """Where a fifth of the cells is no number it is left out, aloud; it is said why."""
+    """A column of which a fifth is no number is left out, and the reason is named."""
     _, draft = new_project.write(tmp_path / "a", Asked("tabular", odd(tmp_path, "soon", every=5)))
     (said,) = (line for line in draft.told if line.startswith("left out: x: "))
     assert "32 of 40 cells are numbers, the others not: row 3 'soon', row 8 'soon'" in said and "and 3 more" in said

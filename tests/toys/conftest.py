@@ -1,4 +1,4 @@
-"""What the tests of toys share; chain.py says how to add one."""
+"""Fixtures of the tests of toys; chain.py says how to add one."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class LossTerms(NamedTuple):
 
 
 class Addition(Protocol):
-    """What is added to the loss of the update that moves a network, the first such one, as distillation does."""
+    """A term of the loss of the first update that moves a network, as distillation adds one."""
 
     network: str  # the name of the network that learns it
     layers: list[tf_keras.layers.Layer]  # with variables that are trained beside those of the networks

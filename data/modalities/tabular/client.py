@@ -241,7 +241,7 @@ def _header(cells: list[str], columns: list[str], headers: list[str]) -> list[st
 
 
 def _separator(line: str, columns: list[str], headers: list[str]) -> str:
-    """What parts the cells of a file's first line: a header with the columns, or a row of as many cells."""
+    """Return the separator of a file's first line: a header with the columns, or a row of as many cells."""
     cells = {one: next(csv.reader([line], delimiter=one), []) for one in SEPARATORS}
     named = [one for one in SEPARATORS if _header(cells[one], columns, headers)]
     return next(iter([*named, *(one for one in SEPARATORS if len(cells[one]) == len(columns))]), ",")

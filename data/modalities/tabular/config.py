@@ -90,7 +90,7 @@ class TabularConfig(DataConfig):
 
     @property
     def notation(self) -> numeric_cells.Notation:
-        """How numbers are written."""
+        """Return the notation of numbers."""
         return numeric_cells.Notation(self.thousands, self.decimal, self.units)
 
     @property
