@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from modelmill.data import policy, task
 from modelmill.data.batch import Batch
 from modelmill.data.config import DataConfig
-from modelmill.data.core import plugins
-from modelmill.data.core.plugins import Plugin, PlugInError
+from modelmill.data.core import plugin_base
+from modelmill.data.core.plugin_base import Plugin
+from modelmill.data.core.plugins import PlugInError
 from modelmill.data.spec import Features, ModalityFacts, Spec, TaskFacts, TensorSpec
 from modelmill.data.splits import SplitConfig
 
@@ -225,7 +226,7 @@ def normalise(inputs: tf.Tensor, spec: Spec) -> tf.Tensor:
 
 def look_up(name: str) -> Modality[Any]:
     """Return the modality called `name`. Raises UnknownNameError, and PlugInError for a broken one."""
-    found: Modality[Any] = plugins.get(Modality, name)  # type: ignore[type-abstract]  # it gives one that is concrete
+    found: Modality[Any] = plugin_base.get(Modality, name)  # type: ignore[type-abstract]  # it gives one that is concrete
     return found
 
 

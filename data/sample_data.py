@@ -9,7 +9,7 @@ import sys
 from abc import abstractmethod
 from pathlib import Path
 
-from modelmill.data.core import plugins
+from modelmill.data.core import plugin_base
 from modelmill.data.core.atomic import staged
 from modelmill.data.core.config import Strict
 from modelmill.data.core.fetch.wheel import MissingPackageError as MissingPackageError  # what `materialize` raises
@@ -17,7 +17,7 @@ from modelmill.data.core.fetch.wheel import MissingPackageError as MissingPackag
 PACKAGE = "modelmill.data.samples"
 
 
-class Sample(plugins.Plugin[Strict]):
+class Sample(plugin_base.Plugin[Strict]):
     """Base of every sample. Its card is the docstring of its file: what it holds, its source and its licence."""
 
     KIND = "sample"
@@ -38,7 +38,7 @@ class Sample(plugins.Plugin[Strict]):
 
 def look_up(name: str) -> Sample:
     """Return the sample called `name`. Raises UnknownNameError, and PlugInError for a broken one of the user's."""
-    return plugins.get(Sample, name)  # type: ignore[type-abstract]
+    return plugin_base.get(Sample, name)  # type: ignore[type-abstract]
 
 
 def materialize(name: str, folder: Path) -> Path:

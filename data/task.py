@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from modelmill.data import label_names
-from modelmill.data.core import plugins
-from modelmill.data.core.plugins import ConfigT, Plugin
+from modelmill.data.core import plugin_base, plugins
+from modelmill.data.core.plugin_base import ConfigT, Plugin
 from modelmill.data.metric import Metric, Records
 from modelmill.data.spec import DEFAULT, LABEL, TaskFacts, TensorSpec
 
@@ -183,7 +183,7 @@ class Task(Plugin[ConfigT]):
 
 def look_up(name: str) -> Task[Any]:
     """Return the task called `name`. Raises UnknownNameError."""
-    return plugins.get(Task, name)  # type: ignore[type-abstract]
+    return plugin_base.get(Task, name)  # type: ignore[type-abstract]
 
 
 def name_of(choice: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from modelmill.components.models.training.fine_tuning import MethodConfig
-from modelmill.data.core import plugins
+from modelmill.data.core import plugin_base
 
 if TYPE_CHECKING:
     import tf_keras
@@ -17,7 +17,7 @@ PACKAGE = "modelmill.components.compress.methods"
 ConfigT = TypeVar("ConfigT", bound=MethodConfig)
 
 
-class Method(plugins.Plugin[ConfigT]):
+class Method(plugin_base.Plugin[ConfigT]):
     """A compression method. It imports TensorFlow within its methods only.
 
     A method that only changes the model has `tune`, one that only writes it down has `export`, and one whose model
@@ -78,4 +78,4 @@ class Method(plugins.Plugin[ConfigT]):
 
 def look_up(name: str) -> Method[Any]:
     """Return the method called `name`. Raises UnknownNameError, and PlugInError for a broken one of the user's."""
-    return plugins.get(Method, name)
+    return plugin_base.get(Method, name)

@@ -12,7 +12,7 @@ from modelmill.components.models import networks
 from modelmill.components.models.networks import Built, Networks
 from modelmill.data import modality
 from modelmill.data.config import DataConfig
-from modelmill.data.core import plugins
+from modelmill.data.core import plugin_base, plugins
 from modelmill.data.core.config import Strict
 from modelmill.data.spec import Spec
 
@@ -54,7 +54,7 @@ class FamilyConfig(Strict):
 ConfigT = TypeVar("ConfigT", bound=FamilyConfig)
 
 
-class Family(plugins.Plugin[ConfigT]):
+class Family(plugin_base.Plugin[ConfigT]):
     """A model family: how its network is built of its Config. It imports TensorFlow within its methods only.
 
     A family that begins with what was trained before has `settle`, `pretrain` and `learning_rate_factors`. `build` must
@@ -147,7 +147,7 @@ class Family(plugins.Plugin[ConfigT]):
 
 def look_up(name: str) -> Family[Any]:
     """Return the family called `name`. Raises UnknownNameError, and PlugInError for a broken one of the user's."""
-    return plugins.get(Family, name)  # type: ignore[type-abstract]
+    return plugin_base.get(Family, name)  # type: ignore[type-abstract]
 
 
 def taking(name: str) -> list[str]:

@@ -9,9 +9,10 @@ from typing import ClassVar
 
 import pytest
 
-from modelmill.data.core import plugins
+from modelmill.data.core import plugin_base, plugins
 from modelmill.data.core.config import Strict
-from modelmill.data.core.plugins import Plugin, PlugInError, UnknownNameError
+from modelmill.data.core.plugin_base import Plugin
+from modelmill.data.core.plugins import PlugInError, UnknownNameError
 
 Write = Callable[[str, str], None]
 
@@ -52,16 +53,16 @@ SQUARE = "class Square(Shape):\n    SIDES = 4\n    def area(self, side): return 
 
 def test_a_plug_in_is_one_instance_with_its_name_and_the_defaults(write: Write) -> None:
     write("square", SQUARE)
-    found = plugins.get(Shape, "square")
+    found = plugin_base.get(Shape, "square")
     assert (found.name, found.area(3), found.colour(True)) == ("square", 9, "white")
-    assert found.Config() == Strict() and plugins.get(Shape, "square") is found
+    assert found.Config() == Strict() and plugin_base.get(Shape, "square") is found
 
 
 def test_an_edited_class_is_the_one_that_is_given(write: Write) -> None:
     write("square", SQUARE)
-    assert plugins.get(Shape, "square").area(3) == 9
+    assert plugin_base.get(Shape, "square").area(3) == 9
     write("square", SQUARE.replace("side * side", "side + side"))
-    assert plugins.get(Shape, "square").area(3) == 6
+    assert plugin_base.get(Shape, "square").area(3) == 6
 
 
 @pytest.mark.parametrize(
@@ -81,12 +82,12 @@ def test_an_edited_class_is_the_one_that_is_given(write: Write) -> None:
 def test_what_does_not_keep_the_base_class_is_named(write: Write, body: str, says: str) -> None:
     write("square", body)
     with pytest.raises(PlugInError, match=says) as found:
-        plugins.get(Shape, "square")
+        plugin_base.get(Shape, "square")
     assert "square.py" in str(found.value) and "docs/extending.md" in str(found.value)
 
 
 def test_helpers_of_a_plug_in_are_its_own_business(write: Write) -> None:
     write("square", SQUARE + "    def diagonal(self, side): return 1.41 * side\n")
-    assert plugins.get(Shape, "square").area(2) == 4
+    assert plugin_base.get(Shape, "square").area(2) == 4
     with pytest.raises(UnknownNameError, match=r"unknown shape 'squar'; allowed: .*did you mean 'square'"):
-        plugins.get(Shape, "squar")
+        plugin_base.get(Shape, "squar")

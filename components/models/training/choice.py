@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from modelmill.data.core import plugins
+from modelmill.data.core import plugin_base, plugins
 from modelmill.data.core.config import Strict
-from modelmill.data.core.plugins import Plugin
+from modelmill.data.core.plugin_base import Plugin
 
 
 class NamedConfig(Strict):
@@ -30,7 +30,7 @@ def parse(kind: type[Plugin[Any]], value: Any, default: str) -> Any:
       ValidationError: a setting of it has a wrong value.
     """
     name, settings = _split(kind, value, default)
-    config = plugins.get(kind, name).Config
+    config = plugin_base.get(kind, name).Config
     # Runs before a plug-in had settings of its own wrote down all settings of the kind, null where there was none.
     given = {key: one for key, one in settings.items() if one is not None or key in config.model_fields}
     try:
@@ -61,7 +61,7 @@ def _unknown_setting(kind: type[Plugin[Any]], name: str, loc: list[str]) -> str:
     """Return one line on a setting that the plug-in does not have: what it has, and which others have that one."""
     if len(loc) > 1:
         return f"{name}: unknown key '{'.'.join(loc)}'"
-    allowed = set(plugins.get(kind, name).Config.model_fields) - {"name"}
+    allowed = set(plugin_base.get(kind, name).Config.model_fields) - {"name"}
     says = plugins.unknown(f"setting of {name}", loc[0], allowed)
-    others = [one for one in plugins.names(kind.PACKAGE) if loc[0] in plugins.get(kind, one).Config.model_fields]
+    others = [one for one in plugins.names(kind.PACKAGE) if loc[0] in plugin_base.get(kind, one).Config.model_fields]
     return f"{says}; use name: {' or '.join(others)}, which has it" if others else says

@@ -10,7 +10,7 @@ from modelmill.components.models.training import choice
 from modelmill.components.models.training.choice import NamedConfig
 from modelmill.components.models.training.config import OptimizerConfig
 from modelmill.data.batch import Batch, network_inputs
-from modelmill.data.core import plugins
+from modelmill.data.core import plugin_base
 from modelmill.data.spec import Spec
 from modelmill.data.task import Task
 
@@ -112,7 +112,7 @@ class Addition(Protocol):
         """Return the share that the loop's own loss keeps, and sums float32 [batch] that are added to it."""
 
 
-class Loop(plugins.Plugin[LoopConfigT]):
+class Loop(plugin_base.Plugin[LoopConfigT]):
     """Base of every training loop: what is made small. Epochs, checkpoints and devices are the driver's (driver.py).
 
     It imports TensorFlow only inside its methods.
@@ -140,7 +140,7 @@ class Loop(plugins.Plugin[LoopConfigT]):
 
 def look_up(name: str) -> Loop[Any]:
     """Return the loop called `name`. Raises UnknownNameError, and PlugInError for a broken one of the user's."""
-    return plugins.get(Loop, name)  # type: ignore[type-abstract]
+    return plugin_base.get(Loop, name)  # type: ignore[type-abstract]
 
 
 def written(config: LoopConfig) -> str | dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from modelmill.components.models.training import choice
 from modelmill.components.models.training.choice import NamedConfig
-from modelmill.data.core import plugins
+from modelmill.data.core import plugin_base
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -56,7 +56,7 @@ class Offer:
     reason: str
 
 
-class Strategy(plugins.Plugin[StrategyConfigT]):
+class Strategy(plugin_base.Plugin[StrategyConfigT]):
     """Base of every strategy. It imports TensorFlow only inside its methods.
 
     Attributes:
@@ -92,7 +92,7 @@ class Strategy(plugins.Plugin[StrategyConfigT]):
 
 def look_up(name: str) -> Strategy[Any]:
     """Return the strategy called `name`. Raises UnknownNameError, and PlugInError for a broken one of the user's."""
-    return plugins.get(Strategy, name)  # type: ignore[type-abstract]
+    return plugin_base.get(Strategy, name)  # type: ignore[type-abstract]
 
 
 def parse(value: Any) -> StrategyConfig:

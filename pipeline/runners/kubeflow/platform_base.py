@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
 
-from modelmill.data.core import plugins
+from modelmill.data.core import plugin_base, plugins
 from modelmill.data.core.config import Strict
-from modelmill.data.core.plugins import Plugin
+from modelmill.data.core.plugin_base import Plugin
 from modelmill.pipeline.experiment.cluster_config import Resources
 from modelmill.pipeline.experiment.experiment import Experiment
 from modelmill.pipeline.experiment.kubernetes_config import number_of_bytes
@@ -250,7 +250,7 @@ def _moment(flag: str, text: str) -> datetime:
 
 def look_up(name: str) -> Platform:
     """Return a platform by its name."""
-    return plugins.get(Platform, name)  # type: ignore[type-abstract]
+    return plugin_base.get(Platform, name)  # type: ignore[type-abstract]
 
 
 def names() -> list[str]:
