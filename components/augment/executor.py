@@ -23,7 +23,7 @@ from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils
 
 from modelmill.components.upstream import tfx_internals
-from modelmill.data import batch, modality, task
+from modelmill.data import batch, modality, specs, task
 from modelmill.data.batch import Batch
 from modelmill.data.core import progress
 from modelmill.data.spec import Spec
@@ -56,7 +56,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         graph = artifact_utils.get_single_uri(input_dict["transform_graph"])
         data = json.loads(exec_properties["data"])
         kind = modality.look_up(data["modality"])
-        spec = modality.describe(graph, files, kind.Config.model_validate(data))
+        spec = specs.describe(graph, files, kind.Config.model_validate(data))
         staging = os.path.join(target.uri, "staging")
         fileio.makedirs(_folder(target, TRAIN))
         fileio.makedirs(staging)
@@ -119,7 +119,7 @@ class _WriteShard(beam.DoFn):
         self._policy, self._seed, self._copies, self._staging = policy, seed, copies, staging
 
     def setup(self) -> None:
-        self._spec = modality.read_spec(json.loads(self._stored))
+        self._spec = specs.read(json.loads(self._stored))
         kind = modality.look_up(self._spec.modality)
         policy = kind.Policy.model_validate_json(self._policy).fitted(self._spec)
 

@@ -26,7 +26,7 @@ from typing import Any
 from modelmill.components import artifacts
 from modelmill.components.load_check import model_card
 from modelmill.components.load_check.config import CardConfig
-from modelmill.data import client, modality, task
+from modelmill.data import client, modality, specs, task
 from modelmill.data.config import DataConfig
 from modelmill.data.core import plugins
 from modelmill.data.spec import Spec
@@ -104,7 +104,7 @@ def assemble(
 def read_spec(model: str) -> Spec:
     """What the model needs to know of its examples, as the Trainer wrote it."""
     description = json.loads(Path(artifacts.rebuild(model), artifacts.MODEL_FILE).read_text())
-    return modality.read_spec(description["spec"])
+    return specs.read(description["spec"])
 
 
 def _require(path: Path, what: str) -> None:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from modelmill.components.models import networks
 from modelmill.components.models.networks import Built, Networks
-from modelmill.data import modality
+from modelmill.data import specs
 from modelmill.data.config import DataConfig
 from modelmill.data.core import plugin_base, plugins
 from modelmill.data.core.config import Strict
@@ -177,7 +177,7 @@ def check(config: FamilyConfig, spec: Spec) -> None:
 def foresee(config: FamilyConfig, data: DataConfig) -> None:
     """As `check`, as far as it is known without any data; without TensorFlow."""
     # What is read from files is not known before they have been fetched: a family that needs it looks by itself.
-    spec = None if data.outside() else modality.expected(data)
+    spec = None if data.outside() else specs.expected(data)
     if spec is not None:
         check(config, spec)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelmill.data import modality, task
+from modelmill.data import modality, specs, task
 from modelmill.data.spec import DEFAULT, Spec, TensorSpec
 
 
@@ -34,4 +34,4 @@ def make_spec(
     kind = modality.look_up(name)
     given = TensorSpec(name=kind.INPUT, shape=tuple(shape), dtype=dtype, **tensor)
     about = task.look_up(task_name).Facts(labels=tuple(labels), **(task_facts or {}))
-    return modality.assemble(name, ((given,), kind.Facts(**(facts or {}))), task_name, about)
+    return specs.assemble(name, ((given,), kind.Facts(**(facts or {}))), task_name, about)

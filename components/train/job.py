@@ -15,7 +15,7 @@ from modelmill.components.models.training import driver, loop, strategy
 from modelmill.components.models.training.dataset import Examples
 from modelmill.components.models.training.tensorboard import Scalars
 from modelmill.components.train.config import TrainConfig
-from modelmill.data import modality
+from modelmill.data import modality, specs
 from modelmill.data.core import gc_tuning, subprocess_job
 
 
@@ -33,7 +33,7 @@ def run(work: dict[str, Any]) -> None:
     kind = modality.look_up(work["data"]["modality"])
     data = kind.Config.model_validate(work["data"])
     config = family.settle(family.look_up(work["model"]["family"]).Config.model_validate(work["model"]))
-    spec = modality.describe(work["transform_graph"], work["files"]["train"], data)
+    spec = specs.describe(work["transform_graph"], work["files"]["train"], data)
     batch = train.global_batch(made.num_replicas_in_sync)
     even = {"train": train.oversample}
     examples = {split: Examples(files, spec, batch, even.get(split, 0)) for split, files in work["files"].items()}

@@ -11,7 +11,7 @@ from statistics import median
 import numpy as np
 
 from modelmill.components.models import family
-from modelmill.data import modality, task
+from modelmill.data import specs, task
 from modelmill.data.core import format
 from modelmill.data.spec import Spec
 from modelmill.pipeline.experiment.experiment import Experiment
@@ -41,7 +41,7 @@ def told(experiment: Experiment, examples: int, classes: Sequence[str]) -> Estim
       classes: the labels.
     """
     data = experiment.data
-    spec = modality.expected(data, sorted(classes))
+    spec = specs.expected(data, sorted(classes))
     if spec is None:
         return Estimate(f"not known: the modality {data.modality} has no method `expected`")
     split = experiment.split

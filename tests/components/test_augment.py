@@ -18,7 +18,7 @@ from modelmill.components.augment import executor
 from modelmill.components.augment.component import Augmenter
 from modelmill.components.models.training.dataset import Examples
 from modelmill.components.testing.pytest_plugin import BEAM
-from modelmill.data import batch, modality
+from modelmill.data import batch, modality, specs
 from modelmill.data.core import plugins
 from modelmill.data.modalities.image.config import ImageConfig, ImagePolicy
 
@@ -64,8 +64,8 @@ def test_train_is_copied_with_changes_and_the_rest_is_left_alone(
         for one in (before, made)
         for name in files(one, "train")
     ]
-    spec = modality.describe(graph.uri, sources[:1], image_config)
-    assert modality.describe(graph.uri, sources[-1:], image_config) == spec
+    spec = specs.describe(graph.uri, sources[:1], image_config)
+    assert specs.describe(graph.uri, sources[-1:], image_config) == spec
     pairs = list(Examples(sources[-1:], spec, 16).raw().as_numpy_iterator())
     labels = np.bincount([label for _, label in Examples(sources[:1], spec, 16).raw().as_numpy_iterator()])
     np.testing.assert_array_equal(np.bincount([label for _, label in pairs]), 3 * labels)
@@ -170,7 +170,7 @@ def test_masks_move_with_their_pictures_written_down_as_while_training(run_node:
         name: tf.io.gfile.glob(f"{artifact_utils.get_split_uri([artifact], 'train')}/*")
         for name, artifact in (("before", source), ("after", written))
     }
-    spec = modality.describe("", paths["before"], region)
+    spec = specs.describe("", paths["before"], region)
 
     # Written down: as the augmentation makes them of the same seeds, and with all else that an example holds.
     stored = [tf.train.Example.FromString(record) for record in records(source, "train")]

@@ -16,7 +16,7 @@ from modelmill.components.models.families import cnn
 from modelmill.components.models.training import driver
 from modelmill.components.models.training.config import LearningConfig, OptimizerConfig
 from modelmill.components.models.training.dataset import Examples
-from modelmill.data import modality, task
+from modelmill.data import modality, specs, task
 
 image = modality.look_up("image")
 
@@ -26,7 +26,7 @@ def examples(prepared: SimpleNamespace, image_config: Any) -> dict[str, Examples
     (made,) = prepared.transform.outputs["transformed_examples"].get()
     (graph,) = prepared.transform.outputs["transform_graph"].get()
     files = {split: [str(path) for path in Path(made.uri, f"Split-{split}").iterdir()] for split in ("train", "eval")}
-    spec = modality.describe(graph.uri, files["train"], image_config)
+    spec = specs.describe(graph.uri, files["train"], image_config)
     return {split: Examples(found, spec, 16) for split, found in files.items()}
 
 

@@ -20,7 +20,7 @@ from modelmill.components.models.export import saved_model
 from modelmill.components.models.training import driver
 from modelmill.components.models.training.config import LearningConfig
 from modelmill.components.models.training.dataset import Examples
-from modelmill.data import modality
+from modelmill.data import modality, specs
 from tests.contracts.rows import Rows
 from tests.contracts.test_families import FAMILIES, PROBLEMS, SMALL, Problem
 
@@ -137,7 +137,7 @@ def test_what_is_served_takes_files_of_any_size(
     (graph,) = prepared.transform.outputs["transform_graph"].get()
     (examples,) = prepared.transform.outputs["transformed_examples"].get()
     files = [str(path) for path in Path(examples.uri, "Split-train").iterdir()]
-    spec = modality.describe(graph.uri, files, image_config)
+    spec = specs.describe(graph.uri, files, image_config)
     model = family.build(config_of(name), spec)
     with pytest.raises(ValueError, match="signatures evaluate have names of modelmill's own"):
         saved_model.export(model, spec, graph.uri, tmp_path / "served", {"evaluate": None})

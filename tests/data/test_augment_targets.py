@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from modelmill.components.testing.specs import make_spec
-from modelmill.data import modality
+from modelmill.data import modality, specs
 from modelmill.data.modalities.image.config import ImagePolicy
 from modelmill.data.modalities.series.config import SeriesPolicy
 from modelmill.data.spec import Spec, TensorSpec
@@ -204,4 +204,4 @@ def test_names_of_inputs_and_targets_differ() -> None:
     stored = spec_of("plain").model_dump()
     stored["targets"][0]["name"] = "image"
     with pytest.raises(ValueError, match="several inputs or targets are called image"):
-        modality.read_spec(stored)
+        specs.read(stored)

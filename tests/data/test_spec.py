@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from modelmill.components.testing.specs import make_spec
-from modelmill.data import modality, task
+from modelmill.data import specs, task
 from modelmill.data.core import plugins
 from modelmill.data.modalities.audio.facts import AudioFacts
 from modelmill.data.modalities.text.facts import TextFacts
@@ -32,7 +32,7 @@ SPECS = {
 @pytest.mark.parametrize("spec", SPECS.values(), ids=list(SPECS))
 def test_json_and_pickle_keep_all_of_it(spec: Spec) -> None:
     text = spec.canonical()
-    assert modality.read_spec(json.loads(text)) == spec and modality.read_spec(json.loads(text)).canonical() == text
+    assert specs.read(json.loads(text)) == spec and specs.read(json.loads(text)).canonical() == text
     assert pickle.loads(pickle.dumps(spec)) == spec
 
 
@@ -64,12 +64,12 @@ def test_a_task_says_what_it_takes_and_gives(name: str, targets: tuple[Any, ...]
 def test_what_is_unknown_or_missing_is_named(change: dict[str, Any], message: str) -> None:
     content = SPECS["text"].model_dump(mode="json")
     with pytest.raises(ValueError, match=message):
-        modality.read_spec({**content, **change})
+        specs.read({**content, **change})
 
 
 def test_a_spec_of_an_earlier_version_asks_for_another_training() -> None:
     with pytest.raises(ValueError, match=r"lacks inputs, .*task_facts; train the model again"):
-        modality.read_spec({"modality": "image", "task": "classification", "shape": [4], "labels": ["a"]})
+        specs.read({"modality": "image", "task": "classification", "shape": [4], "labels": ["a"]})
 
 
 def test_who_takes_one_input_says_so_of_several() -> None:
@@ -94,7 +94,7 @@ def test_a_normalised_input_is_of_floats() -> None:
 
 def test_it_is_read_without_tensorflow() -> None:
     code = (
-        "import json, sys; from modelmill.data import modality; modality.read_spec(json.loads(sys.stdin.read()));"
+        "import json, sys; from modelmill.data import specs; specs.read(json.loads(sys.stdin.read()));"
         "assert 'tensorflow' not in sys.modules"
     )
     for spec in SPECS.values():
@@ -143,4 +143,4 @@ def test_facts_of_ones_own_task_are_checked(
             task.look_up("counts")
         return
     spec = make_spec("image", (4,), "uint8", ("n",), task_name="counts", task_facts={"most": 7})
-    assert modality.read_spec(json.loads(spec.canonical())) == spec and spec.output_size == 1
+    assert specs.read(json.loads(spec.canonical())) == spec and spec.output_size == 1

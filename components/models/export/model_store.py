@@ -13,7 +13,7 @@ from modelmill.components.artifacts import MODEL_FILE, WEIGHTS_FILE
 from modelmill.components.models import family, networks
 from modelmill.components.models.family import FamilyConfig
 from modelmill.components.models.networks import Built, Networks
-from modelmill.data import modality
+from modelmill.data import specs
 from modelmill.data.spec import Spec
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def load_networks(folder: Path) -> tuple[Stored, Networks]:
     """Rebuild what `save` wrote, in float32."""
     content = json.loads((folder / MODEL_FILE).read_text())
     config = family.look_up(content["family"]["family"]).Config.model_validate(content["family"])
-    spec = modality.read_spec(content["spec"])
+    spec = specs.read(content["spec"])
     stored = Stored(config, spec, content["data"], content["loop"], content["batch"], content.get("class_weights"))
     built = family.build_networks(config, spec)
     load_weights(folder / WEIGHTS_FILE, built)

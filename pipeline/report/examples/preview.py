@@ -9,7 +9,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelmill.data import batch, modality, sample_data
+from modelmill.data import batch, modality, sample_data, specs
 from modelmill.data.policy import Policy
 from modelmill.data.readers import file_listing, raw_examples
 from modelmill.data.spec import DEFAULT, LABEL, PATH, BadExampleError, ModalityFacts, Spec, TaskFacts, TensorSpec
@@ -160,7 +160,7 @@ def _spec(experiment: Experiment, inputs: tf.Tensor, names: list[str]) -> Spec:
     decoded = TensorSpec(name=kind.INPUT, shape=tuple(inputs.shape[1:]), dtype=inputs.dtype.name)
     described = kind.expected(experiment.data) or ((decoded,), ModalityFacts())
     shares = TensorSpec(name=LABEL, shape=(len(names),), dtype="float32")
-    return modality.assemble(experiment.data.modality, described, DEFAULT, TaskFacts(labels=tuple(names))).model_copy(
+    return specs.assemble(experiment.data.modality, described, DEFAULT, TaskFacts(labels=tuple(names))).model_copy(
         update={"targets": (shares,)}
     )
 

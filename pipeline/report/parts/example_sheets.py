@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelmill.data import batch, modality
+from modelmill.data import batch, modality, specs
 from modelmill.pipeline.records.mlmd import Recorded
 from modelmill.pipeline.report.examples import read as examples
 from modelmill.pipeline.report.examples import render
@@ -42,7 +42,7 @@ def augmented(run: Recorded) -> list[dict[str, Any]]:
     data = run.setting("data") or {}
     name = str(data["modality"])
     kind = modality.look_up(name)
-    spec = modality.read_spec(model["spec"])
+    spec = specs.read(model["spec"])
     policy = kind.Policy.model_validate(run.setting("augment") or {}).fitted(spec)
     if not kind.COMPACT and not policy.changes():
         return []
